@@ -1,0 +1,132 @@
+"""The multilayer perceptron: first weights, forward pass, backward pass.
+
+Owns the activations and the passes, once compiled (with dropout, and with the gradient by hand) and
+once in NumPy (prediction). Does not own losses, penalties, updates or how dropout masks are drawn:
+they are handed in.
+
+The gradient is written out rather than taped because a table's network is small: its step is a few
+dozen kernels, and every one that an automatic gradient adds can be measured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skreg._tensorflow import tensorflow
+
+# name -> (compiled function, slope as a function of the activation itself, NumPy function)
+_COMPILED = {
+    "identity": (lambda tf, z: z, lambda tf, a: tf.ones_like(a)),
+    "logistic": (lambda tf, z: tf.sigmoid(z), lambda tf, a: a * (1.0 - a)),
+    "tanh": (lambda tf, z: tf.tanh(z), lambda tf, a: 1.0 - a * a),
+    "relu": (lambda tf, z: tf.nn.relu(z), lambda tf, a: tf.cast(a > 0, tf.float32)),
+}
+
+
+def _logistic(z):
+    # 1 / (1 + exp(-z)) without overflow for either sign.
+    return 0.5 * (1.0 + np.tanh(0.5 * z))
+
+
+_NUMPY = {
+    "identity": lambda z: z,
+    "logistic": _logistic,
+    "tanh": lambda z: np.tanh(z, out=z),
+    "relu": lambda z: np.maximum(z, 0, out=z),
+}
+
+ACTIVATIONS = tuple(_NUMPY)
+
+
+def initial_parameters(layer_sizes, n_features: int, generator: np.random.Generator):
+    """First kernels and biases, as Keras' Dense draws them: glorot_uniform and zeros.
+
+    Parameters
+    ----------
+    layer_sizes : tuple of int
+        With the padded number of features first.
+    n_features : int
+        The real one: rows of the first kernel beyond it are zero, and stay so, since their inputs
+        are.
+    generator : numpy.random.Generator
+        The member's own.
+
+    Returns
+    -------
+    kernels : list of ndarray of float32, shape (inputs, outputs)
+    biases : list of ndarray of float32, shape (outputs,)
+    """
+    kernels, biases = [], []
+    for layer, (rows, fan_out) in enumerate(zip(layer_sizes[:-1], layer_sizes[1:], strict=True)):
+        fan_in = n_features if layer == 0 else rows
+        limit = np.sqrt(6.0 / (fan_in + fan_out))
+        kernel = np.zeros((rows, fan_out), dtype=np.float32)
+        kernel[:fan_in] = generator.uniform(-limit, limit, size=(fan_in, fan_out))
+        kernels.append(kernel)
+        biases.append(np.zeros(fan_out, dtype=np.float32))
+    return kernels, biases
+
+
+def compiled_loss_and_gradients(kernels, biases, inputs, activation: str, dropped, head_loss):
+    """Loss of a batch and its gradients by every kernel and bias, dropout on.
+
+    Parameters
+    ----------
+    kernels, biases : sequence of tensors
+    inputs : tensor, shape (b, d)
+    activation : str
+        Of the hidden layers.
+    dropped : sequence of (keep, scale)
+        For the inputs and for each hidden layer, the boolean tensor of kept units and the factor
+        1 / (1 - rate) that keeps their mean (inverted dropout).
+    head_loss : callable
+        Logits to (loss, derivative by the logits).
+
+    Returns
+    -------
+    loss : tensor, shape ()
+    kernel_gradients, bias_gradients : list of tensors
+    """
+    tf = tensorflow()
+    function, slope = _COMPILED[activation]
+
+    def drop(values, layer):
+        keep, scale = dropped[layer]
+        return tf.where(keep, values * scale, 0.0)
+
+    layer_inputs = [drop(inputs, 0)]
+    hidden = []  # before dropout
+    for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        logits = tf.matmul(layer_inputs[layer], kernel) + bias
+        if layer < len(kernels) - 1:
+            hidden.append(function(tf, logits))
+            layer_inputs.append(drop(hidden[layer], layer + 1))
+
+    loss, delta = head_loss(logits)
+    ones = tf.ones((1, inputs.shape[0]))
+    kernel_gradients, bias_gradients = [], []
+    for layer in reversed(range(len(kernels))):
+        kernel_gradients.append(tf.matmul(layer_inputs[layer], delta, transpose_a=True))
+        # The column sums as a product: XLA's own reduction over rows is slower on a CPU.
+        bias_gradients.append(tf.matmul(ones, delta)[0])
+        if layer > 0:
+            delta = tf.matmul(delta, kernels[layer], transpose_b=True)
+            if activation == "relu":
+                # A kept and active unit is a positive one, so that the mask is not hashed again.
+                active = layer_inputs[layer] > 0
+                delta = tf.where(active, delta * dropped[layer][1], 0.0)
+            else:
+                delta = drop(delta, layer) * slope(tf, hidden[layer - 1])
+    return loss, kernel_gradients[::-1], bias_gradients[::-1]
+
+
+def numpy_logits(inputs, kernels, biases, activation: str):
+    """Logits without dropout, in the precision of `inputs`: the network that predicts."""
+    function = _NUMPY[activation]
+    values = inputs
+    for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        values = values @ kernel.astype(values.dtype, copy=False)
+        values += bias
+        if layer < len(kernels) - 1:
+            values = function(values)
+    return values

@@ -1,0 +1,151 @@
+"""What a member is made of: the static spec, the dynamic values, how a run can end.
+
+Owns the seam between what shapes a compiled program (`ProgramSpec`, the cache key) and what is
+only a number inside it (`Hyperparameters`, tensors: never a reason to compile again), the bucket
+rule that keeps the number of shapes small, and the sentences that a run can end with.
+Does not own any arithmetic of training, nor any word of scikit-learn's.
+
+Axes, always in this order and by these letters:
+
+==  =======================================
+n   rows of the table
+b   batch slots, the rows of one step
+d   features (columns of the table)
+h   units of a hidden layer
+q   outputs (columns of the logits)
+==  =======================================
+
+A kernel is ``(d, h)``: inputs before outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+def bucket(size: int) -> int:
+    """Round `size` up to at most 9 values an octave, so that near sizes share one program.
+
+    Between two powers of two the step is an eighth of the lower one, at least 8: padding wastes
+    less than an eighth of the rows (apart from tables of fewer than 64), and folds of 379 and 380
+    rows are both 384.
+    """
+    step = max(8, 1 << max(size.bit_length() - 4, 0))
+    return -(-size // step) * step
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """Everything that decides the shapes and the operations of one compiled program.
+
+    Attributes
+    ----------
+    layer_sizes : tuple of int
+        Padded number of features, units of each hidden layer, number of outputs.
+    activation : {"relu", "tanh", "logistic", "identity"}
+        Of every hidden layer.
+    head : {"sigmoid", "softmax"}
+        The pair of link and loss.
+    solver : {"adam", "sgd"}
+        The update rule.
+    batch_slots : int
+        Rows of a step, padding included.
+    row_slots : int
+        Rows of the table, padding included.
+    visit_slots : int
+        Upper bound on the visits of an epoch.
+    epoch_slots : int
+        Epochs whose permutations are handed over together.
+    """
+
+    layer_sizes: tuple[int, ...]
+    activation: str
+    head: str
+    solver: str
+    batch_slots: int
+    row_slots: int
+    visit_slots: int
+    epoch_slots: int
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of hidden layers."""
+        return len(self.layer_sizes) - 2
+
+    @property
+    def kernel_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shape ``(inputs, outputs)`` of each kernel, from the inputs on."""
+        return tuple(zip(self.layer_sizes[:-1], self.layer_sizes[1:], strict=True))
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """The values of one member: tensors inside the program, so that no value compiles anything.
+
+    Attributes
+    ----------
+    dropout : tuple of float
+        Rate in [0, 1) after each hidden layer.
+    input_dropout : float
+        Rate in [0, 1) on the inputs.
+    l2 : tuple of float
+        Strength of each kernel's penalty ``strength * sum(kernel ** 2)``.
+    weight_decay : float
+        Decoupled decay of the kernels, multiplied by the learning rate in each step.
+    learning_rate_init : float
+        Learning rate of the first step.
+    cosine : bool
+        Whether the learning rate falls to zero along half a cosine; else it is constant.
+    momentum, nesterovs_momentum : float, bool
+        Of sgd.
+    beta_1, beta_2, epsilon : float
+        Of adam.
+    max_iter : int
+        Epochs.
+    tol : float or None
+        Smallest improvement of the smoothed training loss that counts; None never stops.
+    n_iter_no_change : int
+        Epochs without improvement after which training stops.
+    """
+
+    dropout: tuple[float, ...]
+    input_dropout: float
+    l2: tuple[float, ...]
+    weight_decay: float
+    learning_rate_init: float
+    cosine: bool
+    momentum: float
+    nesterovs_momentum: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    max_iter: int
+    tol: float | None
+    n_iter_no_change: int
+
+
+class Status(Enum):
+    """How a member stands; the values are the sentences a user reads."""
+
+    RUNNING = "Training has not ended."
+    FINISHED = "Training ran for max_iter={max_iter} epochs."
+    CONVERGED = (
+        "The smoothed training loss did not improve by more than tol={tol} "
+        "for {n_iter_no_change} epochs in a row."
+    )
+    DIVERGED = (
+        "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights at "
+        "the end of the epoch before are kept. Try a smaller learning_rate_init (now "
+        "{learning_rate_init:g}), a smaller l2 with solver='sgd', or standardize=True."
+    )
+    NOT_CONVERGED = (
+        "The smoothed training loss was still improving by more than tol={tol} when "
+        "max_iter={max_iter} epochs were over. Increase max_iter, or use tol=None to train for "
+        "max_iter epochs on purpose."
+    )
+
+    @property
+    def code(self) -> int:
+        """The number that stands for this status inside a compiled program."""
+        return list(Status).index(self)

@@ -1,0 +1,108 @@
+"""The one door to TensorFlow: when it is imported, how quietly, and by which process.
+
+Owns the import, the holding back of its start-up lines, the size of its thread pool in a worker
+process, the device, and the refusal to run in a process forked after TensorFlow was used.
+Changes nothing else in the process. No other module of skreg imports tensorflow or keras.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+_import_lock = threading.RLock()
+_used_by_process: int | None = None
+
+# The lines with which TensorFlow's C++ parts greet; anything else is the user's and is passed on.
+_GREETING = re.compile(
+    rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |[IWE]\d{4} \d\d:\d\d:\d\d|[IWE]0000 |"
+    rb"WARNING: All log messages before absl::InitializeLog|To enable the following instructions)"
+)
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Hold back what TensorFlow writes to file descriptor 2; show it if the body fails.
+
+    Lines that are not TensorFlow's (another thread may write meanwhile) are written afterwards.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        try:
+            kept_open = os.dup(2)
+        except OSError:  # no standard error at all, as under pythonw
+            yield
+            return
+        failed = True
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept_open, 2)
+            os.close(kept_open)
+            held.seek(0)
+            for line in held:
+                if failed or not _GREETING.match(line):
+                    os.write(2, line)
+
+
+def _share_of_threads() -> int | None:
+    """Threads that a parent process left to this worker, or None in a process of its own."""
+    is_worker = multiprocessing.current_process().name != "MainProcess"
+    share = os.environ.get("OMP_NUM_THREADS", "")
+    return int(share) if is_worker and share.isdigit() and int(share) > 0 else None
+
+
+@functools.cache
+def _imported() -> ModuleType:
+    already = "tensorflow" in sys.modules
+    with quiet_start():
+        import tensorflow as tf
+
+        share = _share_of_threads()
+        if share is not None and not already:
+            tf.config.threading.set_intra_op_parallelism_threads(share)
+            tf.config.threading.set_inter_op_parallelism_threads(share)
+        tf.zeros(())  # builds the context, with the rest of the greetings
+    return tf
+
+
+def tensorflow() -> ModuleType:
+    """Return the tensorflow module, imported on the first call.
+
+    Raises
+    ------
+    RuntimeError
+        If this process was forked from one that had used TensorFlow: its threads did not come
+        along, so that the first operation would wait for ever.
+    """
+    global _used_by_process
+    if _used_by_process is not None and _used_by_process != os.getpid():
+        raise RuntimeError(
+            "This process was forked from one that had already trained with TensorFlow, which "
+            "does not survive a fork. Expected a process of its own: use joblib's 'loky' or "
+            "'threading' backend, or multiprocessing's 'spawn' or 'forkserver' start method. "
+            "Predicting does not need TensorFlow and works here."
+        )
+    if _used_by_process is None:
+        with _import_lock:
+            _imported()
+            _used_by_process = os.getpid()
+    return _imported()
+
+
+def zero_copy(array: np.ndarray):
+    """Return a tensor over the memory of a C-contiguous, 64-byte aligned array."""
+    return tensorflow().experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -1,0 +1,211 @@
+"""Running members to their end: the queue, the threads, the length of a call, the outcome.
+
+Owns how a list of members is spread over threads, how long a call of the program may be, how the
+permutations are handed over, and what a finished member returns. Does not own any arithmetic that
+decides a result, nor warnings: it returns a status, and the estimators say it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+
+from skreg._network import initial_parameters
+from skreg._program import Data, State, initial_state, member_values, program_for
+from skreg._rows import TrainingRows, permutations
+from skreg._spec import Hyperparameters, ProgramSpec, Status, bucket
+from skreg._tensorflow import tensorflow, zero_copy
+
+# A call returns after about this many seconds, so that an interrupt is seen soon after it came.
+_CALL_SECONDS = 0.25
+# Before anything is measured, a core is taken to do this many multiply-adds a second.
+_FIRST_GUESS = 5e9
+# Integers of the permutations that are handed over together (4 bytes each).
+_BLOCK_VISITS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train.
+
+    Attributes
+    ----------
+    rows : TrainingRows
+        Shared with other members, by identity.
+    n_features : int
+        Columns before padding.
+    hidden_layer_sizes : tuple of int
+    n_outputs : int
+    activation, head, solver : str
+    batch_size : int
+        Largest number of rows of a step.
+    hyper : Hyperparameters
+    seed : tuple of two int
+        Each of 32 bits; with the rows and the values it decides every bit of the result.
+    """
+
+    rows: TrainingRows
+    n_features: int
+    hidden_layer_sizes: tuple[int, ...]
+    n_outputs: int
+    activation: str
+    head: str
+    solver: str
+    batch_size: int
+    hyper: Hyperparameters
+    seed: tuple[int, int]
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-len(self.rows.visits) // self.batch_size)
+
+    @property
+    def spec(self) -> ProgramSpec:
+        """The program that trains this member."""
+        n_visits = len(self.rows.visits)
+        row_slots, n_columns = self.rows.table.shape
+        visit_slots = bucket(n_visits)
+        fits_in_one = self.batch_size >= n_visits
+        return ProgramSpec(
+            layer_sizes=(n_columns, *self.hidden_layer_sizes, self.n_outputs),
+            activation=self.activation,
+            head=self.head,
+            solver=self.solver,
+            batch_slots=visit_slots if fits_in_one else self.batch_size,
+            row_slots=row_slots,
+            visit_slots=visit_slots,
+            epoch_slots=int(np.clip(_BLOCK_VISITS // visit_slots, 1, 128)),
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained member.
+
+    Attributes
+    ----------
+    kernels, biases : list of ndarray of float32
+        Without the padded features.
+    losses : list of float
+        Objective of each epoch.
+    status : Status
+    """
+
+    kernels: list[np.ndarray]
+    biases: list[np.ndarray]
+    losses: list[float]
+    status: Status
+
+
+def train(
+    members: Sequence[Member],
+    n_threads: int = 1,
+    on_epochs: Callable[[int, int, list[float]], None] | None = None,
+) -> list[Outcome]:
+    """Train all members and return their outcomes, in their order.
+
+    An outcome depends on its member only: not on the others, the threads or the time a call takes.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    n_threads : int, default=1
+        1 trains in the calling thread.
+    on_epochs : callable, default=None
+        Called between calls as ``on_epochs(member, first_epoch, losses)``, from the thread that
+        trains the member.
+    """
+    stop = threading.Event()
+    tensors = {id(member.rows): _data(member.rows) for member in members}
+    if n_threads == 1 or len(members) == 1:
+        return [
+            _train_member(member, tensors[id(member.rows)], k, on_epochs, stop)
+            for k, member in enumerate(members)
+        ]
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="skreg") as pool:
+        futures = [
+            pool.submit(_train_member, member, tensors[id(member.rows)], k, on_epochs, stop)
+            for k, member in enumerate(members)
+        ]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            return [future.result() for future in futures]
+        finally:  # after an error or an interrupt: members in flight end at their next call
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _data(rows: TrainingRows) -> Data:
+    tf = tensorflow()
+    return Data(zero_copy(rows.table), tf.constant(rows.targets), tf.constant(rows.visit_weight))
+
+
+class _Interrupted(Exception):
+    """Another member failed or the caller was interrupted."""
+
+
+def _generators(seed: tuple[int, int]) -> tuple[np.random.Generator, int]:
+    """The generator of the first weights, and the key of the permutations."""
+    key = seed[0] | seed[1] << 32
+    # The last word of the counter sets the weights apart from every epoch's permutation.
+    bits = np.random.Philox(key=key, counter=[0, 0, 1, 0])
+    return np.random.Generator(bits), key
+
+
+def _train_member(member: Member, data: Data, index, on_epochs, stop) -> Outcome:
+    tf = tensorflow()
+    spec = member.spec
+    program = program_for(spec)
+    generator, key = _generators(member.seed)
+    kernels, biases = initial_parameters(spec.layer_sizes, member.n_features, generator)
+    state = initial_state(spec, kernels, biases)
+    visits, max_iter = member.rows.visits, member.hyper.max_iter
+    values = member_values(member.hyper, np.array(member.seed), len(visits), member.n_steps)
+    width = spec.visit_slots + spec.batch_slots
+    multiplications = 3 * spec.batch_slots * sum(rows * cols for rows, cols in spec.kernel_shapes)
+    rate = _FIRST_GUESS / multiplications  # steps a second
+    losses: list[float] = []
+    status = Status.RUNNING
+    block = order = None
+    epoch = step = 0
+    while status is Status.RUNNING:
+        if stop.is_set():
+            raise _Interrupted
+        if block != epoch // spec.epoch_slots:
+            block = epoch // spec.epoch_slots
+            first = block * spec.epoch_slots
+            n_epochs = min(spec.epoch_slots, max_iter - first)
+            orders = np.zeros((spec.epoch_slots, width), dtype=np.int32)
+            orders[:n_epochs] = permutations(visits, key, first, n_epochs, width)
+            order = tf.constant(orders.ravel())
+        left_in_block = ((block + 1) * spec.epoch_slots - epoch) * member.n_steps - step
+        budget = max(1, min(int(rate * _CALL_SECONDS), left_in_block))
+        start = time.perf_counter()
+        compiled_before = program.compile_seconds
+        state = program.advance(state, data, order, values, budget)
+        reached, step, code, _ = (int(number) for number in state.counters.numpy())
+        seconds = time.perf_counter() - start - (program.compile_seconds - compiled_before)
+        rate = budget / max(seconds, 1e-6)
+        status = list(Status)[code]
+        if reached > epoch:
+            slots = np.arange(epoch, reached) % spec.epoch_slots
+            new = state.losses.numpy()[slots].tolist()
+            losses += new
+            if on_epochs is not None:
+                on_epochs(index, epoch, new)
+        epoch = reached
+    return _outcome(member, state, losses, status)
+
+
+def _outcome(member: Member, state: State, losses: list[float], status: Status) -> Outcome:
+    kernels = [kernel.numpy() for kernel in state.kept_kernels]
+    kernels[0] = kernels[0][: member.n_features].copy()
+    if status is Status.FINISHED and member.hyper.tol is not None:
+        status = Status.NOT_CONVERGED
+    return Outcome(kernels, [bias.numpy() for bias in state.kept_biases], losses, status)
