@@ -62,7 +62,8 @@ class TrainingRows:
     visits: np.ndarray
 
 
-def _blocks(n_rows: int, n_columns: int):
+def blocks(n_rows: int, n_columns: int):
+    """Slices of rows whose float64 copy fits a core's cache, for `n_columns` values a row."""
     step = max(1, _BLOCK_VALUES // max(n_columns, 1))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
@@ -76,7 +77,7 @@ def _row_hashes(X, y) -> np.ndarray:
     multipliers = generator.integers(2**63, size=n_columns + 1, dtype=np.uint64) * np.uint64(2) + 1
     multipliers = multipliers.astype(np.uint64)
     hashes = np.empty(n_rows, dtype=np.uint64)
-    for rows in _blocks(n_rows, n_columns):
+    for rows in blocks(n_rows, n_columns):
         values = X[rows].astype(np.float64)
         values += 0.0  # -0.0 becomes 0.0
         words = values.view(np.uint64)
@@ -144,15 +145,15 @@ def column_statistics(X, rows: MergedRows) -> tuple[np.ndarray, np.ndarray]:
     n_rows, n_columns = len(rows.first), X.shape[1]
     total = rows.weight.sum()
     largest = np.zeros(n_columns)
-    for block in _blocks(n_rows, n_columns):
+    for block in blocks(n_rows, n_columns):
         values = X[rows.first[block]].astype(np.float64)
         np.maximum(largest, np.abs(values).max(axis=0), out=largest)
     exponent = np.frexp(largest)[1]
     mean, square = np.zeros(n_columns), np.zeros(n_columns)
     shares = rows.weight / total
-    for block in _blocks(n_rows, n_columns):
+    for block in blocks(n_rows, n_columns):
         mean += shares[block] @ np.ldexp(X[rows.first[block]].astype(np.float64), -exponent)
-    for block in _blocks(n_rows, n_columns):
+    for block in blocks(n_rows, n_columns):
         values = np.ldexp(X[rows.first[block]].astype(np.float64), -exponent) - mean
         square += shares[block] @ (values * values)
     deviation = np.sqrt(square)
@@ -165,15 +166,21 @@ def column_statistics(X, rows: MergedRows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def standardised(values: np.ndarray, mean, scale) -> np.ndarray:
-    """A new array ``(values - mean) / scale`` in the precision of `values`, held within bounds.
+    """Standardise a block of float64 in place: ``(values - mean) / scale``, held within bounds.
 
     `mean` None leaves the values as they are, apart from the bounds.
     """
-    if mean is None:
-        return np.clip(values, -LARGEST_INPUT, LARGEST_INPUT)
-    with np.errstate(over="ignore"):
-        values = values - mean.astype(values.dtype, copy=False)
-        values /= scale.astype(values.dtype, copy=False)
+    if mean is not None:
+        with np.errstate(over="ignore"):
+            overflown = ~np.isfinite(values - mean)
+            if overflown.any():  # two values near the ends of float64's range
+                safe = values / scale - mean / scale
+                values -= mean
+                values /= scale
+                values[overflown] = safe[overflown]
+            else:
+                values -= mean
+                values /= scale
     return np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
 
 
@@ -216,7 +223,7 @@ def training_rows(X, y, rows: MergedRows, mean, scale) -> TrainingRows:
     n_rows, n_columns = len(rows.first), X.shape[1]
     slots = bucket(n_rows)
     table = _aligned_zeros((slots, -(-n_columns // 8) * 8))
-    for block in _blocks(n_rows, n_columns):
+    for block in blocks(n_rows, n_columns):
         values = X[rows.first[block]].astype(np.float64)
         table[block, :n_columns] = standardised(values, mean, scale)
     targets = np.zeros(slots, dtype=np.int32)

@@ -1,0 +1,11 @@
+"""Regularised multilayer perceptrons on tables, as scikit-learn estimators.
+
+Owns the public names, and that importing them is cheap: neither TensorFlow nor Keras nor matplotlib
+is imported before it is needed.
+"""
+
+from skreg._classifier import RegularizedMLPClassifier
+
+__version__ = "0.1.0"
+
+__all__ = ["RegularizedMLPClassifier", "__version__"]
