@@ -9,8 +9,9 @@ A call runs a given number of steps, so that it can be kept short whatever the s
 that decides the result is computed inside, at the end of each epoch, so that the result does not
 depend on where the calls were cut.
 
-Parameters and moments are one tensor a layer: fused into one flat vector, XLA's kernels for the
-update index element by element and took twice the time (CONTRIBUTING.md has the figures).
+Kernels and their moments are one tensor a layer: fused into one flat vector, XLA's update indexes
+element by element and took twice the time (CONTRIBUTING.md has the figures). The biases, small, are
+one vector, which saves a dozen little computations a step and a third of the time to compile.
 """
 
 from __future__ import annotations
@@ -37,11 +38,9 @@ _SMOOTHING = 0.8
 class State(NamedTuple):
     """What passes from one call to the next; a tuple of tensors, or of tuples of them."""
 
-    kernels: tuple
-    biases: tuple
-    slots: tuple  # of the solver, for each kernel, then for each bias
-    kept_kernels: tuple  # at the end of the last epoch in which all was finite
-    kept_biases: tuple
+    parameters: tuple  # each layer's kernel, then all biases in one padded vector
+    slots: tuple  # of the solver, for each parameter
+    kept: tuple  # the parameters at the end of the last epoch in which all was finite
     counters: Any  # int32: epoch, step in the epoch, status, epochs without improvement
     sums: Any  # float32: loss of the epoch so far, smoothed loss, best smoothed loss
     losses: Any  # float32, shape (epoch_slots,): the losses of this block of epochs
@@ -98,27 +97,37 @@ def member_values(
     )
 
 
+def _bias_bounds(spec: ProgramSpec) -> np.ndarray:
+    """Where each layer's bias begins in the vector of biases; the last entry is their number."""
+    return np.cumsum([0, *spec.layer_sizes[1:]])
+
+
 def initial_state(spec: ProgramSpec, kernels, biases) -> State:
     """State before the first step, from the first weights."""
     tf = tensorflow()
-    kernels = tuple(tf.constant(kernel) for kernel in kernels)
-    biases = tuple(tf.constant(bias) for bias in biases)
+    flat = np.zeros(-(-int(_bias_bounds(spec)[-1]) // 64) * 64, dtype=np.float32)
+    flat[: _bias_bounds(spec)[-1]] = np.concatenate(biases)
+    parameters = tuple(tf.constant(parameter) for parameter in (*kernels, flat))
     n_slots = SOLVERS[spec.solver].n_slots
-    slots = tuple((tf.zeros_like(p),) * n_slots for p in (*kernels, *biases))
     return State(
-        kernels=kernels,
-        biases=biases,
-        slots=slots,
-        kept_kernels=kernels,
-        kept_biases=biases,
+        parameters=parameters,
+        slots=tuple((tf.zeros_like(parameter),) * n_slots for parameter in parameters),
+        kept=parameters,
         counters=tf.constant([0, 0, Status.RUNNING.code, 0], tf.int32),
         sums=tf.constant([0.0, 0.0, np.inf], tf.float32),
         losses=tf.zeros((spec.epoch_slots,), tf.float32),
     )
 
 
-def _training_step(spec, data, order, values, numbers, state, epoch, step):
-    """One minibatch: gather, forward, backward, penalties, update; returns params, slots, loss."""
+def kept_parameters(spec: ProgramSpec, state: State) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Kernels and biases to keep, as NumPy arrays."""
+    *kernels, flat = (parameter.numpy() for parameter in state.kept)
+    bounds = _bias_bounds(spec)
+    return kernels, [flat[a:b].copy() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def _batch(spec, data, order, values, epoch, step):
+    """Inputs, targets and weights of a step, and its number of rows."""
     tf = tensorflow()
     n_visits, n_steps = values.integers[2], values.integers[3]
     # L visits over S steps whose sizes differ by at most one: the first L mod S have one more.
@@ -130,33 +139,40 @@ def _training_step(spec, data, order, values, numbers, state, epoch, step):
     rows = tf.slice(order, begin[None], [spec.batch_slots])
     real = tf.cast(tf.range(spec.batch_slots) < size, tf.float32)
     weights = tf.gather(data.visit_weight, rows) * real / tf.cast(size, tf.float32)
-    inputs = tf.gather(data.table, rows)
-    targets = tf.gather(data.targets, rows)
+    return tf.gather(data.table, rows), tf.gather(data.targets, rows), weights, size
 
-    time_step = epoch * n_steps + step
-    widths = spec.layer_sizes[:-1]
-    dropped = [
+
+def _dropped(spec, values, time_step):
+    """What is kept of the inputs and of each hidden layer, and the factor that makes up for it."""
+    tf = tensorflow()
+    seed = (values.seed[0], values.seed[1])
+    step = tf.cast(time_step, tf.uint32)
+    return [
         (
-            compiled_keep(
-                (spec.batch_slots, width),
-                (values.seed[0], values.seed[1]),
-                tf.cast(time_step, tf.uint32),
-                layer,
-                values.thresholds[layer],
-            ),
-            values.scales[layer],
+            compiled_keep((spec.batch_slots, width), seed, step, k, values.thresholds[k]),
+            values.scales[k],
         )
-        for layer, width in enumerate(widths)
+        for k, width in enumerate(spec.layer_sizes[:-1])
     ]
-    loss, kernel_gradients, bias_gradients = compiled_loss_and_gradients(
-        state.kernels,
-        state.biases,
+
+
+def _training_step(spec, data, order, values, numbers, state, epoch, step):
+    """One minibatch: forward, backward, penalties, update; returns parameters, slots and loss."""
+    tf = tensorflow()
+    inputs, targets, weights, size = _batch(spec, data, order, values, epoch, step)
+    *kernels, flat = state.parameters
+    bounds = _bias_bounds(spec)
+    biases = [flat[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    n_visits, n_steps = values.integers[2], values.integers[3]
+    time_step = epoch * n_steps + step
+    loss, gradients, bias_gradients = compiled_loss_and_gradients(
+        kernels,
+        biases,
         inputs,
         spec.activation,
-        dropped,
+        _dropped(spec, values, time_step),
         lambda logits: HEADS[spec.head].loss_and_delta(logits, targets, weights),
     )
-    solver = SOLVERS[spec.solver]
     ordinal = tf.cast(time_step, tf.float32)
     total = tf.cast(values.integers[0], tf.float32) * tf.cast(n_steps, tf.float32)
     solver_values = SolverValues(
@@ -168,58 +184,60 @@ def _training_step(spec, data, order, values, numbers, state, epoch, step):
         beta_2=numbers["beta_2"],
         epsilon=numbers["epsilon"],
     )
-    updated = []
-    for index, (kernel, gradient) in enumerate(zip(state.kernels, kernel_gradients, strict=True)):
-        gradient = gradient + l2_gradient(kernel, values.l2[index])
-        kernel = decayed(kernel, numbers["weight_decay"], solver_values.learning_rate)
-        updated.append(solver.update(kernel, state.slots[index], gradient, solver_values))
-    for index, (bias, gradient) in enumerate(zip(state.biases, bias_gradients, strict=True)):
-        slots = state.slots[len(state.kernels) + index]
-        updated.append(solver.update(bias, slots, gradient, solver_values))
-    parameters = tuple(parameter for parameter, _ in updated)
-    n_kernels = len(state.kernels)
-    return (
-        parameters[:n_kernels],
-        parameters[n_kernels:],
-        tuple(slots for _, slots in updated),
-        loss * tf.cast(size, tf.float32) / tf.cast(n_visits, tf.float32),
-    )
+    decay = numbers["weight_decay"]
+    regularised = [
+        (decayed(kernel, decay, solver_values.learning_rate), gradient + l2_gradient(kernel, l2))
+        for kernel, gradient, l2 in zip(kernels, gradients, tf.unstack(values.l2), strict=True)
+    ]
+    padding = tf.zeros(flat.shape[0] - bounds[-1])
+    regularised.append((flat, tf.concat([*bias_gradients, padding], axis=0)))
+    update = SOLVERS[spec.solver].update
+    updated = [
+        update(parameter, slots, gradient, solver_values)
+        for (parameter, gradient), slots in zip(regularised, state.slots, strict=True)
+    ]
+    parameters, slots = zip(*updated, strict=True)
+    return parameters, slots, loss * tf.cast(size, tf.float32) / tf.cast(n_visits, tf.float32)
 
 
-def _end_of_epoch(spec, values, numbers, state: State) -> State:
-    """Book the epoch's loss and decide whether the member goes on; only `state` decides."""
+def _end_of_epoch(spec, values, numbers, state: State, complete) -> State:
+    """If the epoch is complete, book its loss and decide whether the member goes on."""
     tf = tensorflow()
-    epoch, waited = state.counters[0], state.counters[3]
-    penalty = tf.add_n(
-        [l2_value(kernel, values.l2[k]) for k, kernel in enumerate(state.kernels)]
-    )
-    loss = state.sums[0] + penalty
-    finite = tf.reduce_all(
-        [tf.math.is_finite(loss)]
-        + [tf.reduce_all(tf.math.is_finite(p)) for p in (*state.kernels, *state.biases)]
-    )
-
-    def last_finite(new, kept):
-        return tuple(tf.where(finite, n, k) for n, k in zip(new, kept, strict=True))
-
-    past = tf.where(epoch == 0, loss, state.sums[1])
-    smoothed = _SMOOTHING * past + (1.0 - _SMOOTHING) * loss
-    best = state.sums[2]
+    epoch, step, _, waited = tf.unstack(state.counters)
+    loss_sum, past, best = tf.unstack(state.sums)
+    penalties = [
+        l2_value(kernel, l2)
+        for kernel, l2 in zip(state.parameters[:-1], tf.unstack(values.l2), strict=True)
+    ]
+    loss = loss_sum + tf.add_n(penalties)
+    # A parameter that is not finite, or whose square is not, makes its sum of squares so.
+    squares = tf.add_n([l2_value(parameter, 1.0) for parameter in state.parameters])
+    finite = tf.math.is_finite(loss) & tf.math.is_finite(squares)
+    keep = complete & finite
+    smoothed = tf.where(epoch == 0, loss, _SMOOTHING * past + (1.0 - _SMOOTHING) * loss)
     # As in MLPClassifier: an epoch counts as stalled unless it beats the best by more than tol.
-    waited = tf.where(smoothed > best - numbers["tol"], waited + 1, 0)
-    stalled = (numbers["tol"] >= 0.0) & (waited >= values.integers[1])
+    now_waited = tf.where(smoothed > best - numbers["tol"], waited + 1, 0)
+    stalled = (numbers["tol"] >= 0.0) & (now_waited >= values.integers[1])
     status = tf.where(epoch + 1 >= values.integers[0], Status.FINISHED.code, Status.RUNNING.code)
     status = tf.where(stalled, Status.CONVERGED.code, status)
     status = tf.where(finite, status, Status.DIVERGED.code)
-    kept_kernels = last_finite(state.kernels, state.kept_kernels)
-    kept_biases = last_finite(state.biases, state.kept_biases)
-    slot = epoch % spec.epoch_slots
+    here = complete & (tf.range(spec.epoch_slots) == epoch % spec.epoch_slots)
     return state._replace(
-        kept_kernels=kept_kernels,
-        kept_biases=kept_biases,
-        counters=tf.stack([epoch + 1, 0, status, waited]),
-        sums=tf.stack([0.0, smoothed, tf.minimum(best, smoothed)]),
-        losses=tf.where(tf.range(spec.epoch_slots) == slot, loss, state.losses),
+        kept=tuple(
+            tf.where(keep, new, kept)
+            for new, kept in zip(state.parameters, state.kept, strict=True)
+        ),
+        counters=tf.where(
+            complete,
+            tf.stack([epoch + 1, 0, status, now_waited]),
+            tf.stack([epoch, step, Status.RUNNING.code, waited]),
+        ),
+        sums=tf.where(
+            complete,
+            tf.stack([0.0, smoothed, tf.minimum(best, smoothed)]),
+            state.sums,
+        ),
+        losses=tf.where(here, loss, state.losses),
     )
 
 
@@ -233,28 +251,27 @@ def _build(spec: ProgramSpec):
         n_steps = values.integers[3]
 
         def steps_of_an_epoch(left, state):
-            first = state.counters[1]
+            epoch, first = state.counters[0], state.counters[1]
             last = tf.minimum(n_steps, first + left)
 
-            def body(step, kernels, biases, slots, loss_sum):
-                at = state._replace(kernels=kernels, biases=biases, slots=slots)
-                kernels, biases, slots, loss = _training_step(
-                    spec, data, order, values, numbers, at, state.counters[0], step
+            def body(step, parameters, slots, loss_sum):
+                at = state._replace(parameters=parameters, slots=slots)
+                parameters, slots, loss = _training_step(
+                    spec, data, order, values, numbers, at, epoch, step
                 )
-                return step + 1, kernels, biases, slots, loss_sum + loss
+                return step + 1, parameters, slots, loss_sum + loss
 
-            start = (first, state.kernels, state.biases, state.slots, state.sums[0])
-            step, kernels, biases, slots, loss_sum = tf.while_loop(
+            start = (first, state.parameters, state.slots, state.sums[0])
+            step, parameters, slots, loss_sum = tf.while_loop(
                 lambda step, *_: step < last, body, start
             )
-            state = state._replace(kernels=kernels, biases=biases, slots=slots)
             state = state._replace(
-                counters=tf.tensor_scatter_nd_update(state.counters, [[1]], step[None]),
-                sums=tf.tensor_scatter_nd_update(state.sums, [[0]], loss_sum[None]),
+                parameters=parameters,
+                slots=slots,
+                counters=tf.stack([epoch, step, *tf.unstack(state.counters)[2:]]),
+                sums=tf.stack([loss_sum, *tf.unstack(state.sums)[1:]]),
             )
-            ended = _end_of_epoch(spec, values, numbers, state)
-            complete = step == n_steps
-            state = tf.nest.map_structure(lambda a, b: tf.where(complete, a, b), ended, state)
+            state = _end_of_epoch(spec, values, numbers, state, step == n_steps)
             return left - (step - first), state
 
         def goes_on(left, state):
@@ -289,9 +306,12 @@ class Program:
         with self._lock:
             if self._advance is None:
                 start = time.perf_counter()
-                advance = _build(self.spec)
+                # Called as a concrete function, so that TensorFlow does not take one function a
+                # spec for one that is traced over and over, and warn.
+                no_steps = tf.constant(0, tf.int32)
+                advance = _build(self.spec).get_concrete_function(*arguments, no_steps)
                 with quiet_start():  # XLA says once that it is there
-                    advance(*arguments, tf.constant(0, tf.int32))
+                    advance(*arguments, no_steps)
                 self.compile_seconds = time.perf_counter() - start
                 self._advance = advance
 

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from skreg._network import initial_parameters
-from skreg._program import Data, State, initial_state, member_values, program_for
+from skreg._program import (
+    Data,
+    State,
+    initial_state,
+    kept_parameters,
+    member_values,
+    program_for,
+)
 from skreg._rows import TrainingRows, permutations
 from skreg._spec import Hyperparameters, ProgramSpec, Status, bucket
 from skreg._tensorflow import tensorflow, zero_copy
@@ -204,8 +211,8 @@ def _train_member(member: Member, data: Data, index, on_epochs, stop) -> Outcome
 
 
 def _outcome(member: Member, state: State, losses: list[float], status: Status) -> Outcome:
-    kernels = [kernel.numpy() for kernel in state.kept_kernels]
+    kernels, biases = kept_parameters(member.spec, state)
     kernels[0] = kernels[0][: member.n_features].copy()
     if status is Status.FINISHED and member.hyper.tol is not None:
         status = Status.NOT_CONVERGED
-    return Outcome(kernels, [bias.numpy() for bias in state.kept_biases], losses, status)
+    return Outcome(kernels, biases, losses, status)
