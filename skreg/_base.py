@@ -192,9 +192,10 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
         weight = check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        if not weight.any():
+        if not 0 < weight.sum() < np.inf:
             raise ValueError(
-                "sample_weight: expected at least one positive weight; received only zeros."
+                "sample_weight: expected at least one positive weight and a finite sum; "
+                f"received weights from {weight.min():g} to {weight.max():g}."
             )
         return weight
 
@@ -243,7 +244,7 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
     def _warn_of(self, status: Status, hyper: Hyperparameters) -> None:
         if status in (Status.DIVERGED, Status.NOT_CONVERGED):
             sentence = status.value.format(**vars(hyper), n_iter=self.n_iter_)
-            warnings.warn(sentence, ConvergenceWarning, stacklevel=4)
+            warnings.warn(sentence, ConvergenceWarning, stacklevel=5)
 
     # -- prediction -----------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -109,7 +110,9 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         X, y = self._validated(X, y, reset=True)
         check_classification_targets(y)
         weight = self._validated_weight(sample_weight, X)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        encoder = LabelEncoder()
+        codes = encoder.fit_transform(y)
+        self.classes_ = encoder.classes_
         rows = self._class_weighted(merge_rows(X, codes, weight), codes)
         binary = len(self.classes_) == 2
         self.out_activation_ = "logistic" if binary else "softmax"

@@ -28,7 +28,7 @@ from skreg._noise import compiled_keep, keep_threshold
 from skreg._penalties import decayed, l2_gradient, l2_value
 from skreg._solvers import SOLVERS, SolverValues, scheduled
 from skreg._spec import Hyperparameters, ProgramSpec, Status
-from skreg._tensorflow import quiet_start, tensorflow
+from skreg._tensorflow import tensorflow
 
 # Share of the past in the smoothed training loss: dropout makes the loss of an epoch noisy, and a
 # mean over some five epochs is what tol is compared with.
@@ -310,8 +310,7 @@ class Program:
                 # spec for one that is traced over and over, and warn.
                 no_steps = tf.constant(0, tf.int32)
                 advance = _build(self.spec).get_concrete_function(*arguments, no_steps)
-                with quiet_start():  # XLA says once that it is there
-                    advance(*arguments, no_steps)
+                advance(*arguments, no_steps)
                 self.compile_seconds = time.perf_counter() - start
                 self._advance = advance
 

@@ -95,7 +95,10 @@ def _row_hashes(X, y) -> np.ndarray:
 
 def _same_as_next(X, y, order: np.ndarray) -> np.ndarray:
     """For each neighbouring pair in `order`, whether the two rows are equal."""
-    return (y[order[:-1]] == y[order[1:]]) & (X[order[:-1]] == X[order[1:]]).all(axis=1)
+    same = y[order[:-1]] == y[order[1:]]
+    for block in blocks(len(same), X.shape[1]):
+        same[block] &= (X[order[:-1][block]] == X[order[1:][block]]).all(axis=1)
+    return same
 
 
 def merge_rows(X, y, weight) -> MergedRows:
@@ -199,9 +202,7 @@ def _visits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     usual epoch, integer weights exactly the repeated table. Weights of a sum over max(4 m, 4096)
     are scaled down to it, so that an epoch stays one.
     """
-    n_rows = len(weight)
-    total = weight.sum()
-    weight = weight * min(1.0, max(4 * n_rows, 4096) / total)
+    weight = weight * min(1.0, max(4 * len(weight), 4096) / weight.sum())
     # Weights such as 1 + 1e-16, off by rounding, are not worth a second visit.
     counts = np.maximum(np.ceil(weight * (1 - 1e-9)), 1).astype(np.int64)
     visit_weight = weight / counts

@@ -31,7 +31,7 @@ _GREETING = re.compile(
 
 
 @contextlib.contextmanager
-def quiet_start() -> Iterator[None]:
+def _quiet_start() -> Iterator[None]:
     """Hold back what TensorFlow writes to file descriptor 2; show it if the body fails.
 
     Lines that are not TensorFlow's (another thread may write meanwhile) are written afterwards.
@@ -68,14 +68,15 @@ def _share_of_threads() -> int | None:
 @functools.cache
 def _imported() -> ModuleType:
     already = "tensorflow" in sys.modules
-    with quiet_start():
+    with _quiet_start():
         import tensorflow as tf
 
         share = _share_of_threads()
         if share is not None and not already:
             tf.config.threading.set_intra_op_parallelism_threads(share)
             tf.config.threading.set_inter_op_parallelism_threads(share)
-        tf.zeros(())  # builds the context, with the rest of the greetings
+        # The context, XLA and its kernel emitter greet when first used, so use them here, once.
+        tf.function(tf.tanh, jit_compile=True, autograph=False)(tf.zeros(()))
     return tf
 
 
