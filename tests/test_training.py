@@ -1,0 +1,132 @@
+"""The queue: company, threads and calls do not change a bit; interrupts and errors get through."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, make_classification
+from test_program import make_member
+
+import skreg._training as training
+from skreg._rows import column_statistics, merge_rows, training_rows
+from skreg._training import Member, train
+
+
+def table_member(X, y, dropout, seed, max_iter):
+    merged = merge_rows(X, y, None)
+    rows = training_rows(X, y, merged, *column_statistics(X, merged))
+    like = make_member(hidden=(32, 16), dropout=(dropout, dropout), max_iter=max_iter)
+    return Member(
+        rows=rows,
+        n_features=X.shape[1],
+        hidden_layer_sizes=like.hidden_layer_sizes,
+        n_outputs=1,
+        activation="relu",
+        head="sigmoid",
+        solver="adam",
+        batch_size=32,
+        hyper=like.hyper,
+        seed=seed,
+    )
+
+
+def assert_equal_bits(left, right):
+    assert left.losses == right.losses
+    for one, other in zip((*left.kernels, *left.biases), (*right.kernels, *right.biases),
+                          strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+TABLES = {
+    # 18 steps an epoch, and a noisy table with 94: 2,500 steps and more of each
+    "breast cancer": (lambda: load_breast_cancer(return_X_y=True), 140),
+    "noisy": (lambda: make_classification(3000, 20, flip_y=0.3, random_state=0), 28),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_member_is_the_same_alone_in_company_and_on_any_thread(name):
+    load, max_iter = TABLES[name]
+    X, y = load()
+    members = [
+        table_member(X, y, dropout, seed, max_iter)
+        for dropout in (0.0, 0.5)
+        for seed in ((1, 2), (3, 4))
+    ]
+    assert members[0].n_steps * max_iter >= 2500
+    alone = [train([member])[0] for member in members]
+    for outcomes in (train(members), train(members, n_threads=2), train(members[::-1], 3)[::-1]):
+        for one, other in zip(alone, outcomes, strict=True):
+            assert_equal_bits(one, other)
+    assert alone[0].losses != alone[1].losses
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 2e-3])
+def test_length_of_a_call_does_not_change_a_bit(seconds, monkeypatch):
+    # More epochs than one block of permutations holds, and calls that end within epochs.
+    member = make_member(max_iter=150, dropout=(0.5, 0.5), tol=1e-9, n_iter_no_change=140)
+    (expected,) = train([member])
+    monkeypatch.setattr(training, "_CALL_SECONDS", seconds)
+    (got,) = train([member])
+    assert_equal_bits(expected, got)
+
+
+def test_handing_over_permutations_in_other_blocks_does_not_change_a_bit(monkeypatch):
+    member = make_member(max_iter=20, dropout=(0.5, 0.5))
+    (expected,) = train([member])
+    monkeypatch.setattr(training, "_BLOCK_VISITS", 200)
+    assert member.spec.epoch_slots == 3
+    (got,) = train([member])
+    assert_equal_bits(expected, got)
+
+
+def test_epochs_are_reported_in_order_and_completely():
+    seen = []
+    outcomes = train(
+        [make_member(max_iter=150)], on_epochs=lambda *call: seen.append(call)
+    )
+    assert [member for member, _, _ in seen] == [0] * len(seen)
+    epochs = [first + k for _, first, losses in seen for k in range(len(losses))]
+    assert epochs == list(range(150))
+    assert [loss for _, _, losses in seen for loss in losses] == outcomes[0].losses
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_interrupt_between_calls_ends_every_member_soon(n_threads):
+    calls = []
+
+    def interrupt(member, first_epoch, losses):
+        calls.append(time.monotonic())
+        raise KeyboardInterrupt
+
+    members = [make_member(max_iter=10**6, seed=(k, k)) for k in range(4)]
+    train([make_member(max_iter=1)])  # compiled before the clock starts
+    with pytest.raises(KeyboardInterrupt):
+        train(members, n_threads=n_threads, on_epochs=interrupt)
+    assert time.monotonic() - calls[0] < 5
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("skreg")]
+
+
+def test_exception_raised_in_a_foreign_thread_is_seen_between_calls():
+    """As Jupyter, Dask and Streamlit stop a thread: by an exception set from outside."""
+    import ctypes
+
+    train([make_member(max_iter=1)])
+    caught = []
+
+    def fit():
+        try:
+            train([make_member(max_iter=10**7)])
+        except KeyboardInterrupt as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=fit)
+    thread.start()
+    time.sleep(0.5)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
+    )
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert len(caught) == 1
