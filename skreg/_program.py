@@ -136,8 +136,10 @@ def _batch(spec, data, order, values, epoch, step):
     size = size + tf.cast(step < larger, tf.int32)
     row_width = spec.visit_slots + spec.batch_slots
     begin = (epoch % spec.epoch_slots) * row_width + start
-    rows = tf.slice(order, begin[None], [spec.batch_slots])
-    real = tf.cast(tf.range(spec.batch_slots) < size, tf.float32)
+    slots = tf.range(spec.batch_slots)
+    # A gather, because tf.slice makes XLA compile again for every number that `begin` is made of.
+    rows = tf.gather(order, begin + slots)
+    real = tf.cast(slots < size, tf.float32)
     weights = tf.gather(data.visit_weight, rows) * real / tf.cast(size, tf.float32)
     return tf.gather(data.table, rows), tf.gather(data.targets, rows), weights, size
 

@@ -98,11 +98,12 @@ def test_statistics_of_huge_tiny_and_far_columns(offset, spread):
     np.testing.assert_allclose(block.std(), 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e300, -7e-310])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "value, dtype",
+    [(0.0, np.float32), (0.1, np.float32), (1e38, np.float32), (0.0, np.float64),
+     (0.1, np.float64), (1e300, np.float64), (-7e-310, np.float64)],
+)
 def test_constant_columns_have_scale_one(value, dtype):
-    if dtype == np.float32 and abs(value) > 1e38:
-        pytest.skip("not a float32")
     X = np.full((37, 1), value, dtype=dtype)
     X = np.hstack([X, np.arange(37, dtype=dtype)[:, None]])
     mean, scale = column_statistics(X, merge_rows(X, np.zeros(37, int), None))

@@ -1,0 +1,173 @@
+"""The one door to TensorFlow: late, quiet, in the right process, and nothing else changed."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+FIT = """
+import numpy as np
+from skreg import RegularizedMLPClassifier
+X = np.random.default_rng(0).normal(size=(40, 3))
+y = np.arange(40) % 2
+model = RegularizedMLPClassifier(hidden_layer_sizes=(4,), max_iter=2, random_state=0)
+"""
+
+
+def run(code, **environment):
+    """Run `code` in a new process and return it, finished."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def assert_printed(code, expected, **environment):
+    done = run(code, **environment)
+    assert (done.stdout, done.returncode) == (expected, 0), done.stderr
+    return done
+
+
+def test_importing_skreg_imports_neither_tensorflow_nor_keras_nor_matplotlib():
+    assert_printed(
+        """
+        import sys, skreg
+        skreg.RegularizedMLPClassifier(dropout=0.2)
+        print([name for name in ("tensorflow", "keras", "matplotlib") if name in sys.modules])
+        """,
+        "[]\n",
+    )
+
+
+def test_first_fit_writes_nothing_to_standard_error():
+    done = assert_printed(FIT + "model.fit(X, y)\nprint('done')", "done\n")
+    assert done.stderr == ""
+
+
+def test_a_fitted_estimator_predicts_where_tensorflow_cannot_be_imported(tmp_path):
+    path = tmp_path / "model.pickle"
+    dump = "import pickle\npickle.dump((model.fit(X, y), model.predict_proba(X)), open({0!r}, 'wb'))"
+    assert_printed(FIT + dump.format(str(path)), "")
+    assert_printed(
+        f"""
+        import pickle, sys
+        import numpy as np
+        sys.modules["tensorflow"] = sys.modules["keras"] = None  # importing them now fails
+        model, expected = pickle.load(open({str(path)!r}, "rb"))
+        X = np.random.default_rng(0).normal(size=(40, 3))
+        print((model.predict_proba(X) == expected).all(), model.predict(X).shape)
+        """,
+        "True (40,)\n",
+    )
+
+
+def test_a_fit_changes_no_more_of_the_process_than_importing_tensorflow():
+    code = """
+        import json, logging, os, random, sys, warnings
+        import numpy as np
+        {first}
+        import tensorflow as tf, keras
+        print(json.dumps({{
+            "environment": dict(os.environ),
+            "handlers": [str(type(h)) for h in logging.getLogger().handlers],
+            "levels": {{n: logging.getLogger(n).level for n in ("", "tensorflow", "absl", "keras")}},
+            "filters": len(warnings.filters),
+            "devices": [d.name for d in tf.config.get_visible_devices()],
+            "eager": tf.config.functions_run_eagerly(),
+            "intra": tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter": tf.config.threading.get_inter_op_parallelism_threads(),
+            "jit": str(tf.config.optimizer.get_jit()),
+            "policy": keras.mixed_precision.global_policy().name,
+            "floatx": keras.config.floatx(),
+            "numpy": np.random.get_state()[1][:5].tolist() if {seeded} else None,
+        }}, sort_keys=True))
+        """
+    seed = "np.random.seed(3); random.seed(3)\n"
+    fitted = run(textwrap.dedent(code).format(first=seed + FIT + "model.fit(X, y)", seeded=True))
+    bare = run(textwrap.dedent(code).format(first=seed, seeded=True))
+    assert fitted.returncode == bare.returncode == 0, fitted.stderr
+    assert fitted.stdout == bare.stdout
+
+
+def test_lines_held_back_are_shown_when_the_import_fails(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(
+        "import os\nos.write(2, b'E0000 00:00:1 the cause\\n')\nraise ImportError('broken')\n"
+    )
+    done = run(FIT + "model.fit(X, y)", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "E0000 00:00:1 the cause" in done.stderr
+    assert "ImportError: broken" in done.stderr
+
+
+def test_what_others_write_meanwhile_is_passed_on(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("")
+    code = """
+        import os, sys
+        from skreg._tensorflow import _quiet_start
+        with _quiet_start():
+            os.write(2, b"I0000 00:00:1 hello from TensorFlow\\n")
+            os.write(2, b"a line of the user's\\n")
+        print("done")
+        """
+    done = assert_printed(code, "done\n")
+    assert done.stderr == "a line of the user's\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_training_after_a_fork_is_refused_and_predicting_is_not():
+    assert_printed(
+        FIT
+        + textwrap.dedent(
+            """
+            import os, warnings
+            warnings.simplefilter("ignore")  # Python itself warns of forking with threads
+            model.fit(X, y)
+            child = os.fork()
+            if child == 0:
+                print(model.predict(X).shape, flush=True)
+                try:
+                    model.fit(X, y)
+                except RuntimeError as error:
+                    print(str(error)[:44], flush=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+            """
+        ),
+        "(40,)\nThis process was forked from one that had al\n",
+    )
+
+
+def test_a_worker_process_uses_the_threads_it_was_given(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import multiprocessing
+
+            def threads(_):
+                from skreg._tensorflow import tensorflow
+                threading = tensorflow().config.threading
+                return threading.get_intra_op_parallelism_threads()
+
+            if __name__ == "__main__":
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    print(pool.map(threads, [0]), threads(0))
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    # 0 is TensorFlow's own choice, left alone in a process of one's own.
+    assert done.stdout == "[1] 0\n"
