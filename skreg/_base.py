@@ -14,7 +14,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skreg._compat import Interval, StrOptions, check_sample_weight
@@ -139,7 +139,7 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
                     f"{name}: expected one number or a sequence of {count}, one {each}; "
                     f"received {len(numbers)}: {value!r}."
                 )
-        for number in (*numbers, *((value,) if isinstance(value, Real) else ())):
+        for number in numbers:
             if not isinstance(number, Real) or not 0 <= number < upper:
                 raise ValueError(
                     f"{name}: expected finite numbers in [0, {upper:g}); received {value!r}."
@@ -147,11 +147,6 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
         return tuple(float(number) for number in numbers)
 
     def _hyperparameters(self, n_hidden: int) -> Hyperparameters:
-        for name in ("weight_decay", "learning_rate_init", "epsilon"):
-            if not getattr(self, name) < np.inf:
-                raise ValueError(
-                    f"{name}: expected a finite number; received {getattr(self, name)!r}."
-                )
         return Hyperparameters(
             dropout=self._one_each("dropout", n_hidden, "a hidden layer", 1.0),
             input_dropout=float(self.input_dropout),
@@ -176,15 +171,17 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
 
         Integers and booleans stay what they are: they are converted block by block.
         """
-        arguments = {"y": y} if y is not None and not isinstance(y, str) else {}
-        if reset and not arguments:
-            arguments = {"y": None}  # scikit-learn's own words for a missing y
+        arguments = {} if isinstance(y, str) and y == "no_validation" else {"y": y}
         try:
-            return validate_data(self, X, reset=reset, dtype="numeric", **arguments)
+            checked = validate_data(self, X, reset=reset, dtype="numeric", **arguments)
+            table = checked[0] if arguments else checked
+            if table.dtype == object:  # of a data frame whose columns have no common type
+                table = check_array(table, dtype=np.float64, estimator=self, input_name="X")
         except (ValueError, TypeError) as error:
             if "could not convert string" in str(error) or "DType" in str(error):
                 raise type(error)(f"{error}\n{_STRINGS_HINT}") from error
             raise
+        return (table, checked[1]) if arguments else table
 
     def _validated_weight(self, sample_weight, X):
         if sample_weight is None:
@@ -192,7 +189,9 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
         weight = check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        if not 0 < weight.sum() < np.inf:
+        with np.errstate(over="ignore"):
+            total = weight.sum()
+        if not 0 < total < np.inf:
             raise ValueError(
                 "sample_weight: expected at least one positive weight and a finite sum; "
                 f"received weights from {weight.min():g} to {weight.max():g}."

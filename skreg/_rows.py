@@ -140,7 +140,9 @@ def merge_rows(X, y, weight) -> MergedRows:
 
 
 def column_statistics(X, rows: MergedRows) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and standard deviation of each column, 1 for a constant one, in float64.
+    """Weighted mean and standard deviation of each column, in float64.
+
+    A constant column has standard deviation 1.
 
     Columns are scaled by a power of two first, which is exact, so that huge values cannot
     overflow; two passes, so that a large mean does not swallow a small spread.
@@ -162,10 +164,12 @@ def column_statistics(X, rows: MergedRows) -> tuple[np.ndarray, np.ndarray]:
     deviation = np.sqrt(square)
     # As scikit-learn's scalers: a spread within the rounding of the mean is none.
     epsilon = np.finfo(X.dtype).eps if X.dtype.kind == "f" else np.finfo(np.float64).eps
-    constant = deviation <= 10 * epsilon * np.abs(mean)
-    scale = np.where(constant, 1.0, np.ldexp(deviation, exponent))
-    scale[(scale == 0) | ~np.isfinite(scale)] = 1.0
-    return np.ldexp(mean, exponent), scale
+    rounding = 10 * epsilon * np.abs(mean)
+    constant = deviation <= rounding
+    mean, scale = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
+    # 1, unless rounding alone moves the column by more than that.
+    scale[constant] = np.maximum(1.0, np.ldexp(rounding, exponent)[constant])
+    return mean, scale
 
 
 def standardised(values: np.ndarray, mean, scale) -> np.ndarray:

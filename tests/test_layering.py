@@ -1,0 +1,101 @@
+"""The layers: imports only downward, one door to TensorFlow, one file for private scikit-learn."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "skreg"
+
+LEVELS = {
+    "_spec": 0,
+    "_tensorflow": 0,
+    "_noise": 1,
+    "_penalties": 1,
+    "_heads": 1,
+    "_solvers": 1,
+    "_network": 1,
+    "_rows": 2,
+    "_program": 3,
+    "_training": 4,
+    "_export": 4,
+    "_compat": 4,  # scikit-learn's, so for estimators only
+    "_base": 5,
+    "_classifier": 5,
+    "_regressor": 5,
+    "keras": 6,
+    "_cv": 6,
+    "_display": 6,
+    "__init__": 7,
+}
+# Within level 5 the estimators stand on their base.
+BASES = {"_base"}
+
+
+def imported(source: str) -> list[str]:
+    """Every module that the source imports, anywhere in it, as a dotted name."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append("." * node.level + (node.module or ""))
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def violations(name: str, source: str) -> list[str]:
+    """Say what is wrong with the imports of module `name`."""
+    level = LEVELS.get(name)
+    if level is None:
+        return [f"{name} has no level"]
+    found = []
+    for target in imported(source):
+        top, *rest = target.split(".")
+        if top == "":
+            found.append(f"{name} imports relatively: {target}")
+        if top == "skreg" and rest and rest[0] in LEVELS:
+            other = LEVELS[rest[0]]
+            if other > level or (other == level and rest[0] not in BASES and level > 0):
+                found.append(f"{name} (level {level}) imports {target} (level {other})")
+        if top in ("tensorflow", "keras") and name not in ("_tensorflow", "keras", "_export"):
+            found.append(f"{name} imports {target}: only _tensorflow may")
+        if top == "sklearn" and level <= 3:
+            found.append(f"{name} (level {level}) imports {target}")
+        private = top == "sklearn" and any(part.startswith("_") for part in rest)
+        if private and name != "_compat":
+            found.append(f"{name} imports {target}: private, so only _compat may")
+        if top == "matplotlib" and name != "_display":
+            found.append(f"{name} imports {target}: only _display may")
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_module_keeps_to_its_layer(path):
+    source = path.read_text()
+    assert violations(path.stem, source) == []
+    assert len(source.splitlines()) <= 500
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("_noise", "from skreg._rows import x"),
+        ("_noise", "from skreg._heads import x"),
+        ("_rows", "import sklearn.utils"),
+        ("_program", "import tensorflow as tf"),
+        ("_base", "from sklearn.utils._param_validation import Interval"),
+        ("_base", "from sklearn.base import _fit_context"),
+        ("_base", "def f():\n    import matplotlib.pyplot as plt"),
+        ("_base", "from . import _rows"),
+        ("_new", ""),
+    ],
+)
+def test_a_violation_is_found(name, source):
+    assert len(violations(name, source)) >= 1
+
+
+def test_every_module_says_what_it_owns():
+    for path in PACKAGE.glob("*.py"):
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        assert "Owns" in docstring or "Changes nothing" in docstring, path.name
