@@ -93,7 +93,9 @@ def main():
     arguments = parser.parse_args()
 
     grid = STAGES[arguments.stage]
-    candidates = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    candidates = [
+        dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
+    ]
     results = []
     for name, X, y in load_tables(arguments.data, arguments.rows, arguments.limit):
         jobs = [
@@ -110,8 +112,10 @@ def main():
     relative = losses / losses.min(axis=1, keepdims=True)
     ranks = losses.argsort(axis=1).argsort(axis=1) + 1
     print(f"\n{len(results)} tables; loss is log loss over that of the table's best candidate\n")
-    print(f"{'rate':>7s} {'schedule':9s} {'epochs':>6s} {'batch':>5s}"
-          f" {'loss':>7s} {'rank':>5s} {'accuracy':>8s} {'seconds':>7s}")
+    print(
+        f"{'rate':>7s} {'schedule':9s} {'epochs':>6s} {'batch':>5s}"
+        f" {'loss':>7s} {'rank':>5s} {'accuracy':>8s} {'seconds':>7s}"
+    )
     for k in relative.mean(axis=0).argsort():
         c = candidates[k]
         print(

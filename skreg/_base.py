@@ -25,7 +25,6 @@ from skreg._rows import (
     automatic_batch_size,
     blocks,
     column_statistics,
-    merge_rows,
     standardised,
     training_rows,
 )
@@ -140,7 +139,7 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
                     f"received {len(numbers)}: {value!r}."
                 )
         for number in numbers:
-            if not isinstance(number, Real) or not 0 <= number < upper:
+            if not isinstance(number, Real) or not 0 <= float(number) < upper:
                 raise ValueError(
                     f"{name}: expected finite numbers in [0, {upper:g}); received {value!r}."
                 )
@@ -186,9 +185,7 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
     def _validated_weight(self, sample_weight, X):
         if sample_weight is None:
             return None
-        weight = check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         with np.errstate(over="ignore"):
             total = weight.sum()
         if not 0 < total < np.inf:
@@ -204,10 +201,11 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
         """Train one member on the merged rows and store what was learned."""
         hidden = self._hidden_layer_sizes()
         hyper = self._hyperparameters(len(hidden))
+        self.mean_: np.ndarray | None = None
+        self.scale_: np.ndarray | None = None
         if self.standardize:
             self.mean_, self.scale_ = column_statistics(X, rows)
         else:
-            self.mean_ = self.scale_ = None
             if max(-X.min(), X.max()) > LARGEST_INPUT:
                 raise ValueError(
                     f"X: expected values within +-{LARGEST_INPUT:g} with standardize=False; "
@@ -215,7 +213,9 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
                 )
         table = training_rows(X, targets, rows, self.mean_, self.scale_)
         n_visits = len(table.visits)
-        batch_size = automatic_batch_size(n_visits) if self.batch_size == "auto" else self.batch_size
+        batch_size = (
+            automatic_batch_size(n_visits) if self.batch_size == "auto" else self.batch_size
+        )
         seed = check_random_state(self.random_state).randint(0, 2**32, size=2, dtype=np.uint32)
         member = Member(
             rows=table,
@@ -264,5 +264,3 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
 def _print_epochs(member: int, first_epoch: int, losses: list[float]) -> None:
     for epoch, loss in enumerate(losses, first_epoch + 1):
         print(f"Iteration {epoch}, loss = {loss:.8f}")
-
-

@@ -91,4 +91,4 @@ class Softmax:
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-HEADS = {"sigmoid": Sigmoid(), "softmax": Softmax()}
+HEADS: dict[str, Sigmoid | Softmax] = {"sigmoid": Sigmoid(), "softmax": Softmax()}

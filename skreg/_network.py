@@ -10,6 +10,8 @@ dozen kernels, and every one that an automatic gradient adds can be measured.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from skreg._tensorflow import tensorflow
@@ -57,7 +59,7 @@ def initial_parameters(layer_sizes, n_features: int, generator: np.random.Genera
     biases : list of ndarray of float32, shape (outputs,)
     """
     kernels, biases = [], []
-    for layer, (rows, fan_out) in enumerate(zip(layer_sizes[:-1], layer_sizes[1:], strict=True)):
+    for layer, (rows, fan_out) in enumerate(itertools.pairwise(layer_sizes)):
         fan_in = n_features if layer == 0 else rows
         limit = np.sqrt(6.0 / (fan_in + fan_out))
         kernel = np.zeros((rows, fan_out), dtype=np.float32)

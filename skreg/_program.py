@@ -1,7 +1,7 @@
 """The compiled program: the training of one member, epoch after epoch, as one XLA computation.
 
-Owns the only tf.function: the step, the loop over steps and epochs, what is decided at the end of an
-epoch (divergence, stopping by tol), the state that passes from call to call, and the cache of
+Owns the only tf.function: the step, the loop over steps and epochs, what is decided at the end of
+an epoch (divergence, stopping by tol), the state that passes from call to call, and the cache of
 compiled programs. Does not own the mathematics of the parts (network, noise, heads, penalties,
 solvers), nor rows, threads and the length of a call.
 
@@ -16,8 +16,10 @@ one vector, which saves a dozen little computations a step and a third of the ti
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,9 +80,7 @@ _NUMBERS = (
 )
 
 
-def member_values(
-    hyper: Hyperparameters, seed: np.ndarray, n_visits: int, n_steps: int
-) -> Values:
+def member_values(hyper: Hyperparameters, seed: np.ndarray, n_visits: int, n_steps: int) -> Values:
     """Turn a member's hyperparameters, seed and epoch into tensors."""
     tf = tensorflow()
     rates = np.array([hyper.input_dropout, *hyper.dropout])
@@ -123,7 +123,7 @@ def kept_parameters(spec: ProgramSpec, state: State) -> tuple[list[np.ndarray], 
     """Kernels and biases to keep, as NumPy arrays."""
     *kernels, flat = (parameter.numpy() for parameter in state.kept)
     bounds = _bias_bounds(spec)
-    return kernels, [flat[a:b].copy() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return kernels, [flat[a:b].copy() for a, b in itertools.pairwise(bounds)]
 
 
 def _batch(spec, data, order, values, epoch, step):
@@ -164,7 +164,7 @@ def _training_step(spec, data, order, values, numbers, state, epoch, step):
     inputs, targets, weights, size = _batch(spec, data, order, values, epoch, step)
     *kernels, flat = state.parameters
     bounds = _bias_bounds(spec)
-    biases = [flat[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    biases = [flat[a:b] for a, b in itertools.pairwise(bounds)]
     n_visits, n_steps = values.integers[2], values.integers[3]
     time_step = epoch * n_steps + step
     loss, gradients, bias_gradients = compiled_loss_and_gradients(
@@ -292,17 +292,16 @@ class Program:
         self.spec = spec
         self.compile_seconds = 0.0
         self._lock = threading.Lock()
-        self._advance = None
+        self._advance: Callable | None = None
 
     def advance(self, state: State, data: Data, order, values: Values, budget: int) -> State:
         """Run at most `budget` steps; TensorFlow releases the GIL meanwhile."""
         tf = tensorflow()
         arguments = (state, data, order, values)
-        if self._advance is None:
-            self._make_ready(arguments)
-        return self._advance(*arguments, tf.constant(budget, tf.int32))
+        advance = self._advance or self._made_ready(arguments)
+        return advance(*arguments, tf.constant(budget, tf.int32))
 
-    def _make_ready(self, arguments) -> None:
+    def _made_ready(self, arguments) -> Callable:
         """Trace and compile by a call of no steps, in one thread while the others wait."""
         tf = tensorflow()
         with self._lock:
@@ -315,6 +314,7 @@ class Program:
                 advance(*arguments, no_steps)
                 self.compile_seconds = time.perf_counter() - start
                 self._advance = advance
+            return self._advance
 
 
 _programs: dict[ProgramSpec, Program] = {}

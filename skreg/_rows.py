@@ -236,7 +236,9 @@ def training_rows(X, y, rows: MergedRows, mean, scale) -> TrainingRows:
     counts, weight = _visits(rows.weight)
     visit_weight = np.zeros(slots, dtype=np.float32)
     visit_weight[:n_rows] = weight
-    return TrainingRows(table, targets, visit_weight, np.arange(n_rows, dtype=np.int32).repeat(counts))
+    return TrainingRows(
+        table, targets, visit_weight, np.arange(n_rows, dtype=np.int32).repeat(counts)
+    )
 
 
 def permutations(visits: np.ndarray, seed: int, first_epoch: int, n_epochs: int, width: int):

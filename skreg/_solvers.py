@@ -69,4 +69,4 @@ class SGD:
         return parameter + move, (velocity,)
 
 
-SOLVERS = {"adam": Adam(), "sgd": SGD()}
+SOLVERS: dict[str, Adam | SGD] = {"adam": Adam(), "sgd": SGD()}

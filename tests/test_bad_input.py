@@ -27,7 +27,10 @@ PARAMETERS = [
     ({"dropout": "half"}, r"'dropout'.*Got 'half'"),
     ({"dropout": (0.5, 1.5)}, r"dropout: expected finite numbers in \[0, 1\).*\(0.5, 1.5\)"),
     ({"dropout": (0.5, None)}, r"dropout: expected finite numbers in \[0, 1\).*None"),
-    ({"dropout": (0.5,)}, r"dropout: expected .* a sequence of 2, one a hidden layer.* 1: \(0.5,\)"),
+    (
+        {"dropout": (0.5,)},
+        r"dropout: expected .* a sequence of 2, one a hidden layer.* 1: \(0.5,\)",
+    ),
     ({"dropout": (0.1, 0.2, 0.3)}, r"dropout: expected .* sequence of 2.*received 3"),
     ({"input_dropout": 1}, r"'input_dropout'.*Got 1"),
     ({"input_dropout": (0.1,)}, r"'input_dropout'.*Got \(0.1,\)"),
@@ -95,10 +98,18 @@ DATA = {
     "NaN in y": (X, np.where(y == 0, np.nan, y), None, r"Input y contains NaN"),
     "two columns of y": (X, np.c_[y, y], None, r"y should be a 1d array"),
     "strings": (changed("red"), y, None, r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder"),
-    "categories": (frame.assign(e=pd.Categorical(["u", "v", "w"] * 50)), y, None,
-                   r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder"),
-    "string columns": (frame.assign(e=["u", "v", "w"] * 50), y, None,
-                       r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder"),
+    "categories": (
+        frame.assign(e=pd.Categorical(["u", "v", "w"] * 50)),
+        y,
+        None,
+        r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
+    ),
+    "string columns": (
+        frame.assign(e=["u", "v", "w"] * 50),
+        y,
+        None,
+        r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
+    ),
     "complex numbers": (X + 1j, y, None, r"Complex data not supported"),
     "negative weights": (X, y, -ones, r"Negative values.*sample_weight"),
     "zero weights": (X, y, 0 * ones, r"(?i)sample.weight.* at least one"),
@@ -119,7 +130,9 @@ def test_data_is_refused_with_what_was_expected(table, labels, weight, message):
 @pytest.mark.usefixtures("_no_training")
 def test_dates_are_refused_with_a_hint():
     dated = frame.assign(e=pd.Timestamp("2026-01-01"))
-    with pytest.raises((TypeError, ValueError), match=r"(?s)Expected numbers in X.*tabular_pipeline"):
+    with pytest.raises(
+        (TypeError, ValueError), match=r"(?s)Expected numbers in X.*tabular_pipeline"
+    ):
         RegularizedMLPClassifier().fit(dated, y)
 
 
@@ -133,7 +146,9 @@ def test_sparse_tables_are_refused_as_scikit_learn_does():
 
 @pytest.mark.usefixtures("_no_training")
 def test_values_too_large_for_float32_need_standardising():
-    with pytest.raises(ValueError, match=r"X: expected values within.*received -2e\+30.*standardize"):
+    with pytest.raises(
+        ValueError, match=r"X: expected values within.*received -2e\+30.*standardize"
+    ):
         RegularizedMLPClassifier(standardize=False).fit(changed(-2e30), y)
 
 

@@ -32,7 +32,9 @@ def iris():
     return load_iris(return_X_y=True)
 
 
-@pytest.mark.parametrize(("n_classes", "n_outputs", "link"), [(2, 1, "logistic"), (3, 3, "softmax")])
+@pytest.mark.parametrize(
+    ("n_classes", "n_outputs", "link"), [(2, 1, "logistic"), (3, 3, "softmax")]
+)
 def test_attributes_have_the_names_and_shapes_of_mlp_classifier(iris, n_classes, n_outputs, link):
     X, y = iris
     X, y = X[y < n_classes], y[y < n_classes]

@@ -19,8 +19,9 @@ def test_sigmoid_is_exact_at_both_ends(dtype):
     expected = np.hstack([expit(-logits), expit(logits)])
     np.testing.assert_allclose(probabilities, expected, rtol=tolerance)
     logs = HEADS["sigmoid"].log_probabilities(logits)
-    np.testing.assert_allclose(logs, np.hstack([log_expit(-logits), log_expit(logits)]),
-                               rtol=tolerance)
+    np.testing.assert_allclose(
+        logs, np.hstack([log_expit(-logits), log_expit(logits)]), rtol=tolerance
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -30,8 +31,9 @@ def test_softmax_is_exact_at_both_ends(dtype):
     head = HEADS["softmax"]
     tolerance = 8 * np.finfo(dtype).eps
     np.testing.assert_allclose(head.probabilities(logits), softmax(logits, axis=1), rtol=tolerance)
-    np.testing.assert_allclose(head.log_probabilities(logits), log_softmax(logits, axis=1),
-                               rtol=tolerance)
+    np.testing.assert_allclose(
+        head.log_probabilities(logits), log_softmax(logits, axis=1), rtol=tolerance
+    )
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softmax"])

@@ -59,7 +59,7 @@ def test_units_are_kept_at_the_rate_everywhere(rate, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_units_rows_steps_layers_and_seeds_are_independent(rate, seed):
     masks = standardised_masks(rate, seed)
-    n_steps, n_rows, n_units = masks.shape
+    n_steps, _n_rows, n_units = masks.shape
     units = masks.reshape(-1, n_units)
     by_unit = units.T @ units / np.sqrt(len(units))
     assert np.abs(by_unit[~np.eye(n_units, dtype=bool)]).max() < 6
@@ -77,6 +77,7 @@ def test_units_rows_steps_layers_and_seeds_are_independent(rate, seed):
 
 
 def test_no_two_steps_share_a_mask():
-    masks = {numpy_keep((8, 16), (1, 2), step, 1, keep_threshold(0.5)).tobytes()
-             for step in range(5000)}
+    masks = {
+        numpy_keep((8, 16), (1, 2), step, 1, keep_threshold(0.5)).tobytes() for step in range(5000)
+    }
     assert len(masks) == 5000

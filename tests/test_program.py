@@ -1,5 +1,7 @@
 """The compiled step and loop against Keras, against NumPy, and against themselves."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -33,8 +35,17 @@ def hyperparameters(n_hidden=2, **changes):
     return Hyperparameters(**{**values, **changes})
 
 
-def make_member(n_classes=2, n=64, hidden=(12, 8), solver="adam", activation="relu", seed=(1, 2),
-                batch_size=BATCH, weight=None, **changes):
+def make_member(
+    n_classes=2,
+    n=64,
+    hidden=(12, 8),
+    solver="adam",
+    activation="relu",
+    seed=(1, 2),
+    batch_size=BATCH,
+    weight=None,
+    **changes,
+):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, 5))
     y = rng.integers(0, n_classes, size=n)
@@ -134,8 +145,12 @@ KERAS_CASES = {
     "sgd, nesterov": {"solver": "sgd"},
     "sgd, nesterov, softmax": {"solver": "sgd", "n_classes": 4},
     "sgd, classical momentum": {"solver": "sgd", "nesterovs_momentum": False},
-    "sgd, no momentum, cosine": {"solver": "sgd", "momentum": 0.0, "nesterovs_momentum": False,
-                                 "cosine": True},
+    "sgd, no momentum, cosine": {
+        "solver": "sgd",
+        "momentum": 0.0,
+        "nesterovs_momentum": False,
+        "cosine": True,
+    },
 }
 
 
@@ -190,8 +205,15 @@ def trained_by_numpy(member):
 def test_dropout_and_weights_enter_as_written_out_in_numpy(dropout, input_dropout, weighted):
     weight = np.random.default_rng(3).uniform(0.2, 3, size=70) if weighted else None
     member = make_member(
-        n=70, solver="sgd", activation="tanh", momentum=0.0, nesterovs_momentum=False,
-        dropout=dropout, input_dropout=input_dropout, learning_rate_init=0.1, weight=weight,
+        n=70,
+        solver="sgd",
+        activation="tanh",
+        momentum=0.0,
+        nesterovs_momentum=False,
+        dropout=dropout,
+        input_dropout=input_dropout,
+        learning_rate_init=0.1,
+        weight=weight,
     )
     (outcome,) = train([member])
     kernels, biases = trained_by_numpy(member)
@@ -207,8 +229,7 @@ def test_hand_written_gradient_equals_the_taped_one(activation):
     rng = np.random.default_rng(0)
     sizes = (5, 7, 6, 3)
     kernels = [
-        tf.Variable(rng.normal(size=shape), dtype=tf.float32)
-        for shape in zip(sizes[:-1], sizes[1:], strict=True)
+        tf.Variable(rng.normal(size=shape), dtype=tf.float32) for shape in itertools.pairwise(sizes)
     ]
     biases = [tf.Variable(rng.normal(size=size), dtype=tf.float32) for size in sizes[1:]]
     inputs = tf.constant(rng.normal(size=(11, 5)), tf.float32)

@@ -87,7 +87,9 @@ def test_statistics_are_those_of_the_weighted_table(table):
     np.testing.assert_allclose(scale, np.sqrt(variance), rtol=1e-12)
 
 
-@pytest.mark.parametrize("offset, spread", [(0, 1), (1e9, 1), (0, 1e300), (0, 1e-300), (1e6, 1e-3)])
+@pytest.mark.parametrize(
+    ("offset", "spread"), [(0, 1), (1e9, 1), (0, 1e300), (0, 1e-300), (1e6, 1e-3)]
+)
 def test_statistics_of_huge_tiny_and_far_columns(offset, spread):
     values = np.random.default_rng(0).normal(size=1000)
     X = (offset + spread * values)[:, None]
@@ -99,9 +101,16 @@ def test_statistics_of_huge_tiny_and_far_columns(offset, spread):
 
 
 @pytest.mark.parametrize(
-    "value, dtype",
-    [(0.0, np.float32), (0.1, np.float32), (1e38, np.float32), (0.0, np.float64),
-     (0.1, np.float64), (1e300, np.float64), (-7e-310, np.float64)],
+    ("value", "dtype"),
+    [
+        (0.0, np.float32),
+        (0.1, np.float32),
+        (1e38, np.float32),
+        (0.0, np.float64),
+        (0.1, np.float64),
+        (1e300, np.float64),
+        (-7e-310, np.float64),
+    ],
 )
 def test_constant_columns_have_scale_one(value, dtype):
     X = np.full((37, 1), value, dtype=dtype)
@@ -153,8 +162,9 @@ def test_survey_weights_do_not_make_endless_epochs():
     weight = np.random.default_rng(0).uniform(1000, 9000, size=2000)
     counts, share, _ = visit_counts(weight)
     assert counts.sum() <= 4 * 2000 + 2000
-    np.testing.assert_allclose(counts * share / (counts * share).sum(), weight / weight.sum(),
-                               rtol=1e-6)
+    np.testing.assert_allclose(
+        counts * share / (counts * share).sum(), weight / weight.sum(), rtol=1e-6
+    )
 
 
 def test_weights_that_are_integers_but_for_rounding_cost_no_extra_visit():
@@ -186,7 +196,9 @@ def test_permutations_do_not_depend_on_how_many_are_drawn_together():
 
 def test_blocks_cover_every_row_once():
     for n_rows, n_columns in [(0, 3), (1, 1), (100, 10**7), (10**6, 50)]:
-        covered = [index for block in blocks(n_rows, n_columns) for index in (block.start, block.stop)]
+        covered = [
+            index for block in blocks(n_rows, n_columns) for index in (block.start, block.stop)
+        ]
         assert covered[::2] == [0, *covered[1:-1:2]][: len(covered) // 2]
         assert (covered[-1] if covered else 0) == n_rows
 

@@ -52,7 +52,9 @@ def test_first_fit_writes_nothing_to_standard_error():
 
 def test_a_fitted_estimator_predicts_where_tensorflow_cannot_be_imported(tmp_path):
     path = tmp_path / "model.pickle"
-    dump = "import pickle\npickle.dump((model.fit(X, y), model.predict_proba(X)), open({0!r}, 'wb'))"
+    dump = (
+        "import pickle\npickle.dump((model.fit(X, y), model.predict_proba(X)), open({0!r}, 'wb'))"
+    )
     assert_printed(FIT + dump.format(str(path)), "")
     assert_printed(
         f"""
@@ -76,7 +78,7 @@ def test_a_fit_changes_no_more_of_the_process_than_importing_tensorflow():
         print(json.dumps({{
             "environment": dict(os.environ),
             "handlers": [str(type(h)) for h in logging.getLogger().handlers],
-            "levels": {{n: logging.getLogger(n).level for n in ("", "tensorflow", "absl", "keras")}},
+            "levels": [logging.getLogger(n).level for n in ("", "tensorflow", "absl", "keras")],
             "filters": len(warnings.filters),
             "devices": [d.name for d in tf.config.get_visible_devices()],
             "eager": tf.config.functions_run_eagerly(),

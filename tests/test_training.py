@@ -33,8 +33,9 @@ def table_member(X, y, dropout, seed, max_iter):
 
 def assert_equal_bits(left, right):
     assert left.losses == right.losses
-    for one, other in zip((*left.kernels, *left.biases), (*right.kernels, *right.biases),
-                          strict=True):
+    for one, other in zip(
+        (*left.kernels, *left.biases), (*right.kernels, *right.biases), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
@@ -83,9 +84,7 @@ def test_handing_over_permutations_in_other_blocks_does_not_change_a_bit(monkeyp
 
 def test_epochs_are_reported_in_order_and_completely():
     seen = []
-    outcomes = train(
-        [make_member(max_iter=150)], on_epochs=lambda *call: seen.append(call)
-    )
+    outcomes = train([make_member(max_iter=150)], on_epochs=lambda *call: seen.append(call))
     assert [member for member, _, _ in seen] == [0] * len(seen)
     epochs = [first + k for _, first, losses in seen for k in range(len(losses))]
     assert epochs == list(range(150))
