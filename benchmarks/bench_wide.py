@@ -1,0 +1,64 @@
+"""(c) How near do wide networks come to the machine's own rate of matrix products?"""
+
+from __future__ import annotations
+
+import numpy as np
+from _measure import check_targets, interleaved, parse_arguments, print_header, print_table
+from sklearn.datasets import make_classification
+
+from skreg import RegularizedMLPClassifier
+
+ROWS, COLUMNS, EPOCHS = 4096, 64, 10
+
+
+def flops_of_a_fit(width, batch):
+    """Count 2 b in out for each product: forward, kernel gradient and, but for the first, input's."""
+    shapes = [(COLUMNS, width), (width, width), (width, 1)]
+    pairs = enumerate(shapes)
+    products = sum(rows * columns * (2 if k == 0 else 3) for k, (rows, columns) in pairs)
+    return 2 * batch * products * (ROWS // batch) * EPOCHS
+
+
+def main():
+    """Print the rate of training beside NumPy's sgemm in the same run."""
+    arguments = parse_arguments(__doc__)
+    print_header(__doc__)
+    X, y = make_classification(ROWS, COLUMNS, n_informative=20, random_state=0)
+    X = X.astype(np.float32)
+    square = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
+    cases = [(512, 256)] if arguments.quick else [(128, 32), (256, 128), (512, 256), (1024, 256)]
+
+    def sgemm():
+        for _ in range(60):
+            square @ square
+
+    runs = {"sgemm": sgemm}
+    models = {}
+    for width, batch in cases:
+        model = RegularizedMLPClassifier(
+            (width, width), batch_size=batch, max_iter=EPOCHS, random_state=0
+        )
+        models[width, batch] = model.fit(X, y)
+        runs[width, batch] = lambda model=model: model.fit(X, y)
+    sgemm()
+    seconds = interleaved(runs, 3 if arguments.quick else 9)
+    peak = 60 * 2 * 1024**3 / np.median(seconds["sgemm"][:, 0]) / 1e9
+    rows, shares = [], {}
+    for width, batch in cases:
+        wall, cpu = np.median(seconds[width, batch], axis=0)
+        rate = flops_of_a_fit(width, batch) / wall / 1e9
+        pairs = seconds["sgemm"][:, 0] / seconds[width, batch][:, 0]
+        shares[width, batch] = np.median(pairs) * flops_of_a_fit(width, batch) / (120 * 1024**3)
+        score = models[width, batch].score(X, y)
+        rows.append(
+            [f"({width}, {width}), batch {batch}", wall, cpu, rate, shares[width, batch], score]
+        )
+    print(f"sgemm of 1024 x 1024 in NumPy: {peak:.0f} GFLOP/s on all cores\n")
+    print_table(["network", "fit, s", "CPU, s", "GFLOP/s", "of sgemm", "accuracy"], rows)
+    check_targets(
+        {"(512, 512) at batch 256, share of sgemm": (shares[512, 256], ">=", 0.75)}, arguments.check
+    )
+
+
+if __name__ == "__main__":
+    main()
