@@ -12,7 +12,7 @@ ROWS, COLUMNS, EPOCHS = 4096, 64, 10
 
 
 def flops_of_a_fit(width, batch):
-    """Count 2 b in out for each product: forward, kernel gradient and, but for the first, input's."""
+    """Count 2 b in out a product: forward, kernel gradient, input gradient (not the first)."""
     shapes = [(COLUMNS, width), (width, width), (width, 1)]
     pairs = enumerate(shapes)
     products = sum(rows * columns * (2 if k == 0 else 3) for k, (rows, columns) in pairs)

@@ -197,19 +197,24 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
 
     # -- training -------------------------------------------------------------------------------
 
-    def _train(self, X, targets, rows: MergedRows, n_outputs: int, head: str):
-        """Train one member on the merged rows and store what was learned."""
+    def _checked_parameters(self) -> tuple[tuple[int, ...], Hyperparameters]:
+        """Hidden layers and hyperparameters, after the checks that constraints cannot express."""
         hidden = self._hidden_layer_sizes()
-        hyper = self._hyperparameters(len(hidden))
+        return hidden, self._hyperparameters(len(hidden))
+
+    def _train(self, X, targets, rows: MergedRows, n_outputs: int, head: str, parameters):
+        """Train one member on the merged rows, with the checked parameters; store the result."""
+        hidden, hyper = parameters
         self.mean_: np.ndarray | None = None
         self.scale_: np.ndarray | None = None
         if self.standardize:
             self.mean_, self.scale_ = column_statistics(X, rows)
         else:
-            if max(-X.min(), X.max()) > LARGEST_INPUT:
+            largest = max(float(X.min()), float(X.max()), key=abs)
+            if abs(largest) > LARGEST_INPUT:
                 raise ValueError(
                     f"X: expected values within +-{LARGEST_INPUT:g} with standardize=False; "
-                    f"received {max(X.min(), X.max(), key=abs):g}. Use standardize=True."
+                    f"received {largest:g}. Use standardize=True."
                 )
         table = training_rows(X, targets, rows, self.mean_, self.scale_)
         n_visits = len(table.visits)
@@ -255,7 +260,7 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
         logits = np.empty((X.shape[0], self.n_outputs_), dtype=dtype)
         widest = max(kernel.shape[1] for kernel in self.coefs_)
         for block in blocks(X.shape[0], max(X.shape[1], widest)):
-            values = standardised(X[block].astype(np.float64), self.mean_, self.scale_)
+            values = standardised(X[block], self.mean_, self.scale_)
             values = values.astype(dtype, copy=False)
             logits[block] = numpy_logits(values, self.coefs_, self.intercepts_, self._activation)
         return logits

@@ -243,6 +243,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         ValueError
             If a parameter or the data is not what is expected; before any training.
         """
+        parameters = self._checked_parameters()
         X, y = self._validated(X, y, reset=True)
         check_classification_targets(y)
         weight = self._validated_weight(sample_weight, X)
@@ -253,7 +254,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         binary = len(self.classes_) == 2
         self.out_activation_ = "logistic" if binary else "softmax"
         n_outputs = 1 if binary else len(self.classes_)
-        self._train(X, codes, rows, n_outputs, self._head)
+        self._train(X, codes, rows, n_outputs, self._head, parameters)
         return self
 
     def predict(self, X):

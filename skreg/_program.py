@@ -86,6 +86,8 @@ def member_values(hyper: Hyperparameters, seed: np.ndarray, n_visits: int, n_ste
     rates = np.array([hyper.input_dropout, *hyper.dropout])
     numbers = {name: getattr(hyper, name) for name in _NUMBERS}
     numbers["tol"] = -1.0 if hyper.tol is None else hyper.tol
+    # Above zero in float32 too, for 0 / (0 + epsilon) is what keeps padded columns at zero.
+    numbers["epsilon"] = max(hyper.epsilon, float(np.finfo(np.float32).tiny))
     integers = [hyper.max_iter, hyper.n_iter_no_change, n_visits, n_steps]
     return Values(
         numbers=tf.constant([float(numbers[name]) for name in _NUMBERS], tf.float32),

@@ -18,7 +18,7 @@ import numpy as np
 
 from skreg._spec import bucket
 
-_BLOCK_VALUES = 1 << 19  # float64 values of a working block: 4 MiB, about a core's cache
+_BLOCK_VALUES = 1 << 17  # float64 values of a working block: 1 MiB, about a core's cache
 _ALIGNMENT = 64  # bytes; what TensorFlow needs to use memory that it does not own
 
 # Inputs are held within +-1e18 standard deviations of the mean: sums of products then stay finite
@@ -142,29 +142,35 @@ def merge_rows(X, y, weight) -> MergedRows:
 def column_statistics(X, rows: MergedRows) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean and standard deviation of each column, in float64.
 
-    A constant column has standard deviation 1.
-
-    Columns are scaled by a power of two first, which is exact, so that huge values cannot
-    overflow; two passes, so that a large mean does not swallow a small spread.
+    A constant column has standard deviation 1. Two passes, so that a large mean does not swallow a
+    small spread; columns whose squares would leave float64's range are first scaled by a power of
+    two, which is exact.
     """
-    n_rows, n_columns = len(rows.first), X.shape[1]
-    total = rows.weight.sum()
-    largest = np.zeros(n_columns)
-    for block in blocks(n_rows, n_columns):
-        values = X[rows.first[block]].astype(np.float64)
-        np.maximum(largest, np.abs(values).max(axis=0), out=largest)
+    n_columns = X.shape[1]
+    shares = rows.weight / rows.weight.sum()
+
+    def values(block):
+        gathered = X[rows.first[block]].astype(np.float64, copy=False)
+        return gathered if unscaled else np.ldexp(gathered, -exponent)
+
+    unscaled = True
+    largest, mean, square = np.zeros(n_columns), np.zeros(n_columns), np.zeros(n_columns)
+    for block in blocks(len(shares), n_columns):
+        gathered = values(block)
+        np.maximum(largest, gathered.max(axis=0), out=largest)
+        np.maximum(largest, -gathered.min(axis=0), out=largest)
     exponent = np.frexp(largest)[1]
-    mean, square = np.zeros(n_columns), np.zeros(n_columns)
-    shares = rows.weight / total
-    for block in blocks(n_rows, n_columns):
-        mean += shares[block] @ np.ldexp(X[rows.first[block]].astype(np.float64), -exponent)
-    for block in blocks(n_rows, n_columns):
-        values = np.ldexp(X[rows.first[block]].astype(np.float64), -exponent) - mean
-        square += shares[block] @ (values * values)
+    exponent[np.abs(exponent) < 400] = 0
+    unscaled = not exponent.any()
+    for block in blocks(len(shares), n_columns):
+        mean += shares[block] @ values(block)
+    for block in blocks(len(shares), n_columns):
+        centred = values(block) - mean
+        centred *= centred
+        square += shares[block] @ centred
     deviation = np.sqrt(square)
-    # As scikit-learn's scalers: a spread within the rounding of the mean is none.
-    epsilon = np.finfo(X.dtype).eps if X.dtype.kind == "f" else np.finfo(np.float64).eps
-    rounding = 10 * epsilon * np.abs(mean)
+    # A spread within the rounding of the mean is none, as for scikit-learn's scalers.
+    rounding = 100 * np.finfo(np.float64).eps * np.abs(mean)
     constant = deviation <= rounding
     mean, scale = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
     # 1, unless rounding alone moves the column by more than that.
@@ -172,22 +178,22 @@ def column_statistics(X, rows: MergedRows) -> tuple[np.ndarray, np.ndarray]:
     return mean, scale
 
 
-def standardised(values: np.ndarray, mean, scale) -> np.ndarray:
-    """Standardise a block of float64 in place: ``(values - mean) / scale``, held within bounds.
+def standardised(block: np.ndarray, mean, scale) -> np.ndarray:
+    """Return ``(block - mean) / scale`` in float64, held within +-LARGEST_INPUT.
 
     `mean` None leaves the values as they are, apart from the bounds.
     """
-    if mean is not None:
+    if mean is None:
+        values = block.astype(np.float64)
+    else:
         with np.errstate(over="ignore"):
-            overflown = ~np.isfinite(values - mean)
-            if overflown.any():  # two values near the ends of float64's range
-                safe = values / scale - mean / scale
-                values -= mean
-                values /= scale
-                values[overflown] = safe[overflown]
-            else:
-                values -= mean
-                values /= scale
+            values = block - mean
+            values /= scale
+    if values.min() >= -LARGEST_INPUT and values.max() <= LARGEST_INPUT:
+        return values
+    overflown = ~np.isfinite(values)
+    if overflown.any():  # the difference of two values near the ends of float64's range
+        values[overflown] = (block / scale - mean / scale)[overflown]
     return np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
 
 
@@ -229,8 +235,7 @@ def training_rows(X, y, rows: MergedRows, mean, scale) -> TrainingRows:
     slots = bucket(n_rows)
     table = _aligned_zeros((slots, -(-n_columns // 8) * 8))
     for block in blocks(n_rows, n_columns):
-        values = X[rows.first[block]].astype(np.float64)
-        table[block, :n_columns] = standardised(values, mean, scale)
+        table[block, :n_columns] = standardised(X[rows.first[block]], mean, scale)
     targets = np.zeros(slots, dtype=np.int32)
     targets[:n_rows] = y[rows.first]
     counts, weight = _visits(rows.weight)

@@ -104,6 +104,14 @@ def tensorflow() -> ModuleType:
     return _imported()
 
 
+def on_cpu():
+    """Context in which tensors and programs are placed on the CPU, whatever else there is.
+
+    A network for a table is too small to gain from another device.
+    """
+    return tensorflow().device("/CPU:0")
+
+
 def zero_copy(array: np.ndarray):
     """Return a tensor over the memory of a C-contiguous, 64-byte aligned array."""
     return tensorflow().experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -26,7 +26,7 @@ from skreg._program import (
 )
 from skreg._rows import TrainingRows, permutations
 from skreg._spec import Hyperparameters, ProgramSpec, Status, bucket
-from skreg._tensorflow import tensorflow, zero_copy
+from skreg._tensorflow import on_cpu, tensorflow, zero_copy
 
 # A call returns after about this many seconds, so that an interrupt is seen soon after it came.
 _CALL_SECONDS = 0.25
@@ -129,7 +129,8 @@ def train(
         trains the member.
     """
     stop = threading.Event()
-    tensors = {id(member.rows): _data(member.rows) for member in members}
+    with on_cpu():
+        tensors = {id(member.rows): _data(member.rows) for member in members}
     if n_threads == 1 or len(members) == 1:
         return [
             _train_member(member, tensors[id(member.rows)], k, on_epochs, stop)
@@ -160,21 +161,26 @@ class _Interrupted(Exception):
 def _generators(seed: tuple[int, int]) -> tuple[np.random.Generator, int]:
     """The generator of the first weights, and the key of the permutations."""
     key = seed[0] | seed[1] << 32
-    # The last word of the counter sets the weights apart from every epoch's permutation.
+    # The third word of the counter sets the weights apart from every epoch's permutation.
     bits = np.random.Philox(key=key, counter=[0, 0, 1, 0])
     return np.random.Generator(bits), key
 
 
 def _train_member(member: Member, data: Data, index, on_epochs, stop) -> Outcome:
-    tf = tensorflow()
+    with on_cpu():  # a device scope belongs to its thread
+        state, losses, status = _run(member, data, index, on_epochs, stop)
+    return _outcome(member, state, losses, status)
+
+
+def _run(member: Member, data: Data, index, on_epochs, stop):
+    """Call the program until the member has ended; return its state, losses and status."""
     spec = member.spec
     program = program_for(spec)
     generator, key = _generators(member.seed)
     kernels, biases = initial_parameters(spec.layer_sizes, member.n_features, generator)
     state = initial_state(spec, kernels, biases)
-    visits, max_iter = member.rows.visits, member.hyper.max_iter
-    values = member_values(member.hyper, np.array(member.seed), len(visits), member.n_steps)
-    width = spec.visit_slots + spec.batch_slots
+    n_visits = len(member.rows.visits)
+    values = member_values(member.hyper, np.array(member.seed), n_visits, member.n_steps)
     multiplications = 3 * spec.batch_slots * sum(rows * cols for rows, cols in spec.kernel_shapes)
     rate = _FIRST_GUESS / multiplications  # steps a second
     losses: list[float] = []
@@ -186,11 +192,7 @@ def _train_member(member: Member, data: Data, index, on_epochs, stop) -> Outcome
             raise _Interrupted
         if block != epoch // spec.epoch_slots:
             block = epoch // spec.epoch_slots
-            first = block * spec.epoch_slots
-            n_epochs = min(spec.epoch_slots, max_iter - first)
-            orders = np.zeros((spec.epoch_slots, width), dtype=np.int32)
-            orders[:n_epochs] = permutations(visits, key, first, n_epochs, width)
-            order = tf.constant(orders.ravel())
+            order = _orders(member, spec, key, block)
         left_in_block = ((block + 1) * spec.epoch_slots - epoch) * member.n_steps - step
         budget = max(1, min(int(rate * _CALL_SECONDS), left_in_block))
         start = time.perf_counter()
@@ -207,7 +209,17 @@ def _train_member(member: Member, data: Data, index, on_epochs, stop) -> Outcome
             if on_epochs is not None:
                 on_epochs(index, epoch, new)
         epoch = reached
-    return _outcome(member, state, losses, status)
+    return state, losses, status
+
+
+def _orders(member: Member, spec: ProgramSpec, key: int, block: int):
+    """Tensor of the visits of one block of epochs, one epoch after the other, padded."""
+    first = block * spec.epoch_slots
+    n_epochs = min(spec.epoch_slots, member.hyper.max_iter - first)
+    width = spec.visit_slots + spec.batch_slots
+    orders = np.zeros((spec.epoch_slots, width), dtype=np.int32)
+    orders[:n_epochs] = permutations(member.rows.visits, key, first, n_epochs, width)
+    return tensorflow().constant(orders.ravel())
 
 
 def _outcome(member: Member, state: State, losses: list[float], status: Status) -> Outcome:

@@ -142,6 +142,18 @@ def test_memory_mapped_tables_and_integers_are_read_in_place(iris, tmp_path):
     assert_same_network(small().fit(flags, y), small().fit(flags.astype(float), y))
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint64, np.float16])
+def test_tables_of_small_types_are_fitted_without_standardising(iris, dtype):
+    X, y = iris
+    model = small(standardize=False).fit((X > 3).astype(dtype), y)
+    assert np.isfinite(model.predict_proba((X > 3).astype(dtype))).all()
+
+
+def test_epsilon_below_float32_does_no_harm(iris):
+    model = small(epsilon=1e-60).fit(*iris)
+    assert np.isfinite(model.loss_curve_).all()
+
+
 def test_names_of_columns_are_kept_and_checked(iris):
     X, y = iris
     frame = pd.DataFrame(X, columns=list("abcd"))

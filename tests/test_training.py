@@ -1,5 +1,8 @@
 """The queue: company, threads and calls do not change a bit; interrupts and errors get through."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -129,3 +132,33 @@ def test_exception_raised_in_a_foreign_thread_is_seen_between_calls():
     thread.join(timeout=10)
     assert not thread.is_alive()
     assert len(caught) == 1
+
+
+THREADS = """
+import hashlib
+from test_program import make_member
+from skreg._training import train
+
+for hidden, n, batch_size in (((32, 16), 200, 16), ((512, 512), 1024, 256)):
+    member = make_member(hidden=hidden, n=n, batch_size=batch_size, max_iter=5, n_classes=3,
+                         dropout=(0.5, 0.5))
+    (outcome,) = train([member])
+    print(hashlib.sha256(b"".join(kernel.tobytes() for kernel in outcome.kernels)).hexdigest())
+"""
+
+
+def test_number_of_tensorflows_threads_does_not_change_a_bit():
+    """Also of networks wide enough that XLA spreads one product over its threads."""
+    tests = os.path.dirname(__file__)
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", THREADS],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tests,
+            env={**os.environ, "TF_NUM_INTRAOP_THREADS": n_threads},
+        ).stdout
+        for n_threads in ("1", "2", "5")
+    }
+    assert len(digests) == 1
