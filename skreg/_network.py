@@ -40,16 +40,16 @@ _NUMPY = {
 ACTIVATIONS = tuple(_NUMPY)
 
 
-def initial_parameters(layer_sizes, n_features: int, generator: np.random.Generator):
+def initial_parameters(layer_sizes, n_features, n_outputs, generator: np.random.Generator):
     """First kernels and biases, as Keras' Dense draws them: glorot_uniform and zeros.
 
     Parameters
     ----------
     layer_sizes : tuple of int
-        With the padded number of features first.
-    n_features : int
-        The real one: rows of the first kernel beyond it are zero, and stay so, since their inputs
-        are.
+        With the padded numbers of features first and of outputs last.
+    n_features, n_outputs : int
+        The real ones: rows of the first kernel and columns of the last beyond them are zero, and
+        stay so, since their inputs and their derivatives are.
     generator : numpy.random.Generator
         The member's own.
 

@@ -160,6 +160,13 @@ def _dropped(spec, values, time_step):
     ]
 
 
+def _head_loss(spec, logits, targets, weights):
+    """Loss and derivative of the head, which does not see the padded outputs."""
+    loss, delta = HEADS[spec.head].loss_and_delta(logits[:, : spec.n_outputs], targets, weights)
+    padding = spec.layer_sizes[-1] - spec.n_outputs
+    return loss, tensorflow().pad(delta, [[0, 0], [0, padding]])
+
+
 def _training_step(spec, data, order, values, numbers, state, epoch, step):
     """One minibatch: forward, backward, penalties, update; returns parameters, slots and loss."""
     tf = tensorflow()
@@ -175,7 +182,7 @@ def _training_step(spec, data, order, values, numbers, state, epoch, step):
         inputs,
         spec.activation,
         _dropped(spec, values, time_step),
-        lambda logits: HEADS[spec.head].loss_and_delta(logits, targets, weights),
+        lambda logits: _head_loss(spec, logits, targets, weights),
     )
     ordinal = tf.cast(time_step, tf.float32)
     total = tf.cast(values.integers[0], tf.float32) * tf.cast(n_steps, tf.float32)

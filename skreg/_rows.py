@@ -193,7 +193,8 @@ def standardised(block: np.ndarray, mean, scale) -> np.ndarray:
         return values
     overflown = ~np.isfinite(values)
     if overflown.any():  # the difference of two values near the ends of float64's range
-        values[overflown] = (block / scale - mean / scale)[overflown]
+        with np.errstate(over="ignore"):
+            values[overflown] = (block / scale - mean / scale)[overflown]
     return np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
 
 

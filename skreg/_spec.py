@@ -35,6 +35,15 @@ def bucket(size: int) -> int:
     return -(-size // step) * step
 
 
+def padded_outputs(n_outputs: int) -> int:
+    """Fill up few outputs, 2 to 15, to 16.
+
+    Eigen splits the inner axis of a product with so few columns among its threads, and the bits of
+    the sum would depend on their number. One column is summed in order anyway.
+    """
+    return n_outputs if n_outputs == 1 else max(n_outputs, 16)
+
+
 @dataclass(frozen=True)
 class ProgramSpec:
     """Everything that decides the shapes and the operations of one compiled program.
@@ -42,7 +51,9 @@ class ProgramSpec:
     Attributes
     ----------
     layer_sizes : tuple of int
-        Padded number of features, units of each hidden layer, number of outputs.
+        Padded number of features, units of each hidden layer, padded number of outputs.
+    n_outputs : int
+        Number of outputs that mean something.
     activation : {"relu", "tanh", "logistic", "identity"}
         Of every hidden layer.
     head : {"sigmoid", "softmax"}
@@ -60,6 +71,7 @@ class ProgramSpec:
     """
 
     layer_sizes: tuple[int, ...]
+    n_outputs: int
     activation: str
     head: str
     solver: str

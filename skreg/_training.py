@@ -25,7 +25,7 @@ from skreg._program import (
     program_for,
 )
 from skreg._rows import TrainingRows, permutations
-from skreg._spec import Hyperparameters, ProgramSpec, Status, bucket
+from skreg._spec import Hyperparameters, ProgramSpec, Status, bucket, padded_outputs
 from skreg._tensorflow import on_cpu, tensorflow, zero_copy
 
 # A call returns after about this many seconds, so that an interrupt is seen soon after it came.
@@ -80,7 +80,8 @@ class Member:
         visit_slots = bucket(n_visits)
         fits_in_one = self.batch_size >= n_visits
         return ProgramSpec(
-            layer_sizes=(n_columns, *self.hidden_layer_sizes, self.n_outputs),
+            layer_sizes=(n_columns, *self.hidden_layer_sizes, padded_outputs(self.n_outputs)),
+            n_outputs=self.n_outputs,
             activation=self.activation,
             head=self.head,
             solver=self.solver,
@@ -98,7 +99,7 @@ class Outcome:
     Attributes
     ----------
     kernels, biases : list of ndarray of float32
-        Without the padded features.
+        Without the padded features and outputs.
     losses : list of float
         Objective of each epoch.
     status : Status
@@ -177,7 +178,9 @@ def _run(member: Member, data: Data, index, on_epochs, stop):
     spec = member.spec
     program = program_for(spec)
     generator, key = _generators(member.seed)
-    kernels, biases = initial_parameters(spec.layer_sizes, member.n_features, generator)
+    kernels, biases = initial_parameters(
+        spec.layer_sizes, member.n_features, member.n_outputs, generator
+    )
     state = initial_state(spec, kernels, biases)
     n_visits = len(member.rows.visits)
     values = member_values(member.hyper, np.array(member.seed), n_visits, member.n_steps)
@@ -225,6 +228,8 @@ def _orders(member: Member, spec: ProgramSpec, key: int, block: int):
 def _outcome(member: Member, state: State, losses: list[float], status: Status) -> Outcome:
     kernels, biases = kept_parameters(member.spec, state)
     kernels[0] = kernels[0][: member.n_features].copy()
+    kernels[-1] = kernels[-1][:, : member.n_outputs].copy()
+    biases[-1] = biases[-1][: member.n_outputs]
     if status is Status.FINISHED and member.hyper.tol is not None:
         status = Status.NOT_CONVERGED
     return Outcome(kernels, biases, losses, status)

@@ -76,8 +76,11 @@ def batches(member):
 
 def first_weights(member):
     generator, _ = _generators(member.seed)
-    sizes = (member.rows.table.shape[1], *member.hidden_layer_sizes, member.n_outputs)
-    return initial_parameters(sizes, member.n_features, generator)
+    kernels, biases = initial_parameters(
+        member.spec.layer_sizes, member.n_features, member.n_outputs, generator
+    )
+    kernels[-1], biases[-1] = kernels[-1][:, : member.n_outputs], biases[-1][: member.n_outputs]
+    return kernels, biases
 
 
 def keras_optimizer(member):
