@@ -58,14 +58,14 @@ def initial_parameters(layer_sizes, n_features, n_outputs, generator: np.random.
     kernels : list of ndarray of float32, shape (inputs, outputs)
     biases : list of ndarray of float32, shape (outputs,)
     """
+    real_sizes = (n_features, *layer_sizes[1:-1], n_outputs)
     kernels, biases = [], []
-    for layer, (rows, fan_out) in enumerate(itertools.pairwise(layer_sizes)):
-        fan_in = n_features if layer == 0 else rows
+    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(real_sizes)):
         limit = np.sqrt(6.0 / (fan_in + fan_out))
-        kernel = np.zeros((rows, fan_out), dtype=np.float32)
-        kernel[:fan_in] = generator.uniform(-limit, limit, size=(fan_in, fan_out))
+        kernel = np.zeros(layer_sizes[layer : layer + 2], dtype=np.float32)
+        kernel[:fan_in, :fan_out] = generator.uniform(-limit, limit, size=(fan_in, fan_out))
         kernels.append(kernel)
-        biases.append(np.zeros(fan_out, dtype=np.float32))
+        biases.append(np.zeros(layer_sizes[layer + 1], dtype=np.float32))
     return kernels, biases
 
 

@@ -312,3 +312,20 @@ def test_bucket_wastes_at_most_an_eighth(size):
 def test_buckets_are_few():
     assert len({bucket(size) for size in range(1024, 2048)}) <= 9
     assert bucket(379) == bucket(380)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 20])
+def test_first_weights_are_glorots_and_padding_is_zero(n_classes):
+    """Uniform within sqrt(6 / (fan_in + fan_out)) of the real sizes, as Keras' Dense."""
+    member = make_member(n_classes=n_classes, hidden=(400, 300))
+    generator, _ = _generators(member.seed)
+    sizes = member.spec.layer_sizes
+    kernels, biases = initial_parameters(sizes, 5, member.n_outputs, generator)
+    reals = (5, 400, 300, member.n_outputs)
+    for k, kernel in enumerate(kernels):
+        real = kernel[: reals[k], : reals[k + 1]]
+        limit = np.sqrt(6 / (reals[k] + reals[k + 1]))
+        assert np.abs(real).max() <= limit
+        np.testing.assert_allclose(real.std(), limit / np.sqrt(3), rtol=0.1)
+        assert np.count_nonzero(kernel) == real.size
+        assert not biases[k].any()

@@ -96,17 +96,13 @@ def test_epochs_are_reported_in_order_and_completely():
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_interrupt_between_calls_ends_every_member_soon(n_threads):
-    calls = []
-
     def interrupt(member, first_epoch, losses):
-        calls.append(time.monotonic())
         raise KeyboardInterrupt
 
-    members = [make_member(max_iter=10**6, seed=(k, k)) for k in range(4)]
-    train([make_member(max_iter=1)])  # compiled before the clock starts
+    # Not interrupted, these would train for hours.
+    members = [make_member(max_iter=10**8, seed=(k, k)) for k in range(4)]
     with pytest.raises(KeyboardInterrupt):
         train(members, n_threads=n_threads, on_epochs=interrupt)
-    assert time.monotonic() - calls[0] < 5
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("skreg")]
 
 
