@@ -15,12 +15,14 @@ import argparse
 import os
 import platform
 import time
+import warnings
 
 import joblib
 import numpy as np
 import sklearn
 from scipy import stats
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -258,7 +260,8 @@ def measure_peers(X, y, settings, seconds):
         for train, _ in splits[:count]:
             pipeline = Pipeline([("scale", StandardScaler()), ("network", peer)])
             start = time.perf_counter()
-            with np.errstate(all="ignore"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # its epochs are over: yes
                 pipeline.fit(X[train], y[train])
             times.append(time.perf_counter() - start)
         whole = np.median(times) * n_fits
