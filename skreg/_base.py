@@ -172,7 +172,9 @@ class BaseRegularizedMLP(BaseEstimator, metaclass=ABCMeta):
         """
         arguments = {} if isinstance(y, str) and y == "no_validation" else {"y": y}
         try:
-            checked = validate_data(self, X, reset=reset, dtype="numeric", **arguments)
+            # scikit-learn first tries the sum, which a finite table can have infinite.
+            with np.errstate(over="ignore", invalid="ignore"):
+                checked = validate_data(self, X, reset=reset, dtype="numeric", **arguments)
             table = checked[0] if arguments else checked
             if table.dtype == object:  # of a data frame whose columns have no common type
                 table = check_array(table, dtype=np.float64, estimator=self, input_name="X")

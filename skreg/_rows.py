@@ -213,11 +213,13 @@ def _visits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     usual epoch, integer weights exactly the repeated table. Weights of a sum over max(4 m, 4096)
     are scaled down to it, so that an epoch stays one.
     """
-    weight = weight * min(1.0, max(4 * len(weight), 4096) / weight.sum())
+    total, most = weight.sum(), max(4 * len(weight), 4096)
+    if total > most:
+        weight = weight * (most / total)
     # Weights such as 1 + 1e-16, off by rounding, are not worth a second visit.
     counts = np.maximum(np.ceil(weight * (1 - 1e-9)), 1).astype(np.int64)
     visit_weight = weight / counts
-    return counts, visit_weight * (counts.sum() / weight.sum())
+    return counts, visit_weight / (weight.sum() / counts.sum())
 
 
 def training_rows(X, y, rows: MergedRows, mean, scale) -> TrainingRows:

@@ -8,6 +8,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
+    KFold,
     RandomizedSearchCV,
     StratifiedKFold,
     cross_validate,
@@ -40,14 +41,16 @@ SEARCHES = {
 
 
 def scores(name, backend, n_jobs):
+    """Every score of every split, and what the refitted winner predicts, as arrays by name."""
     X, y = load_iris(return_X_y=True)
+    options = {"scoring": "neg_log_loss", "n_jobs": n_jobs, "error_score": "raise"}
     with parallel_config(backend=backend):
         if name == "cross_validate":
-            return cross_validate(
-                pipeline(), X, y, cv=3, scoring="neg_log_loss", n_jobs=n_jobs, error_score="raise"
-            )["test_score"]
-        search = SEARCHES[name](scoring="neg_log_loss", n_jobs=n_jobs, error_score="raise")
-        return search.fit(X, y).cv_results_["mean_test_score"]
+            results = cross_validate(pipeline(), X, y, cv=3, return_train_score=True, **options)
+            return {key: results[key] for key in ("test_score", "train_score")}
+        search = SEARCHES[name](return_train_score=True, **options).fit(X, y)
+    results = {key: array for key, array in search.cv_results_.items() if key.endswith("_score")}
+    return {**results, "probabilities": search.predict_proba(X)}
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -55,8 +58,12 @@ def scores(name, backend, n_jobs):
 @pytest.mark.parametrize("name", [*SEARCHES, "cross_validate"])
 def test_two_jobs_give_exactly_the_scores_of_one(name, backend):
     alone = scores(name, "threading", 1)
-    assert len(set(alone)) > 1
-    np.testing.assert_array_equal(scores(name, backend, 2), alone)
+    some = alone.get("split0_test_score", alone.get("test_score"))
+    assert len(set(some)) > 1  # else equality would say nothing
+    together = scores(name, backend, 2)
+    assert together.keys() == alone.keys()
+    for key, array in alone.items():
+        np.testing.assert_array_equal(together[key], array, err_msg=key)
 
 
 def test_an_integer_cv_is_stratified_and_best_parameters_are_refitted():
@@ -68,3 +75,13 @@ def test_an_integer_cv_is_stratified_and_best_parameters_are_refitted():
     )
     assert search.best_estimator_[-1].dropout == search.best_params_[next(iter(GRID))]
     assert search.score(X, y) > 0.9
+
+
+def test_sorted_labels_are_learned_only_in_stratified_folds():
+    """Iris is sorted by class: folds of the plain kind leave a whole class out of training."""
+    X, y = load_iris(return_X_y=True)
+    model = RegularizedMLPClassifier(
+        hidden_layer_sizes=(8,), dropout=0.0, learning_rate_init=0.05, random_state=0
+    )
+    assert cross_validate(model, X, y, cv=3)["test_score"].min() > 0.8
+    assert cross_validate(model, X, y, cv=KFold(3))["test_score"].max() == 0.0
