@@ -5,7 +5,8 @@ is imported before it is needed.
 """
 
 from skreg._classifier import RegularizedMLPClassifier
+from skreg._regressor import RegularizedMLPRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["RegularizedMLPClassifier", "__version__"]
+__all__ = ["RegularizedMLPClassifier", "RegularizedMLPRegressor", "__version__"]

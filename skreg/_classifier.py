@@ -1,21 +1,20 @@
 """RegularizedMLPClassifier: labels in, probabilities out.
 
-Owns what is particular to classes: labels and codes, class weights, the head, probabilities.
-Does not own parameters, checks, training or logits: `_base` does.
+Owns the classifier's parameters and their documentation, and what is made of logits: classes and
+probabilities. Does not own the way from labels to the head (`_targets`), nor parameters, training
+and logits (`_base`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import LabelEncoder
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import unique_labels
 
-from skreg._base import BaseRegularizedMLP
+from skreg._base import BaseRegularizedMLP, validation_of
 from skreg._compat import StrOptions, fit_context
-from skreg._heads import HEADS
-from skreg._rows import MergedRows, merge_rows
+from skreg._heads import CLASS_HEADS, expit, log_expit
+from skreg._targets import ClassTargets, column_as_vector
 
 
 class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
@@ -71,28 +70,46 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         an epoch (the rows, when there are no weights), at least 32 and at most 256. The steps of an
         epoch differ in size by at most one row.
     max_iter : int, default=50
-        Epochs.
+        Most epochs.
+    early_stopping : bool, default=False
+        Whether to hold out rows, to keep the weights of the epoch that is best on them, and to stop
+        when `n_iter_no_change` epochs in a row were not better by more than `tol`. Not used by
+        `partial_fit`, which is one epoch.
+    validation_fraction : float, default=0.1
+        Share, in (0, 1), of the weight of the distinct rows that `early_stopping` holds out, in
+        each class alike; equal rows are never on both sides, and a class with one distinct row
+        stays in training. Not used when `fit` is given `X_val` and `y_val`.
+    validation_scoring : str, callable or None, default="loss"
+        What is best on the held-out rows: "loss", their mean loss without penalty and dropout; or
+        any scikit-learn scorer, None for `score`.
     tol : float or None, default=None
-        Training stops when the smoothed training loss has not improved by more than `tol` for
-        `n_iter_no_change` epochs in a row. None always trains `max_iter` epochs. The smoothed loss
-        of an epoch is 0.8 of the one before plus 0.2 of the epoch's, since dropout makes it noisy.
+        Improvement that counts. Without `early_stopping`, training stops when the smoothed training
+        loss has not improved by more than `tol` for `n_iter_no_change` epochs in a row; None always
+        trains `max_iter` epochs. The smoothed loss of an epoch is 0.8 of the one before plus 0.2 of
+        the epoch's, since dropout makes it noisy. With `early_stopping`, None is 0.
     n_iter_no_change : int, default=10
-        Epochs without improvement that stop training, when `tol` is a number.
+        Epochs without improvement that stop training; numpy.inf for never.
     standardize : bool, default=True
         Whether to subtract the (weighted) mean of each column and divide by its standard deviation:
         one penalty for all weights means nothing otherwise.
-    class_weight : dict, "balanced" or None, default=None
-        Factors on the sample weights by class, as everywhere in scikit-learn.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Factors on the sample weights by class, as everywhere in scikit-learn; for several labels a
+        row one dict a label, whose factors are multiplied.
+    warm_start : bool, default=False
+        Whether `fit` begins with the weights of the last fit, of the same layers and classes. The
+        network's function is the same on the new table's scale.
     random_state : int, RandomState instance or None, default=None
         Decides the first weights, the order of the rows and the dropout masks. The same integer
-        gives the same bits on the same machine with the same versions, on any number of threads.
+        gives the same bits on the same machine with the same versions, on any number of threads
+        of a process.
     verbose : int, default=0
-        Above 0, print the loss of each epoch.
+        Above 0, show a progress bar with the losses in a terminal, or print a line an epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Every label in `y`, sorted; also one whose rows have no weight.
+        Every label in `y`, sorted; also one whose rows have no weight. For an indicator `y` the
+        numbers of its columns.
     coefs_ : list of ndarray of float32
         Kernel of each layer, of shape (n_inputs, n_outputs), for standardised inputs.
     intercepts_ : list of ndarray of float32
@@ -100,7 +117,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     mean_ : ndarray of float64 of shape (n_features,), or None
         Subtracted from the columns; None without `standardize`.
     scale_ : ndarray of float64 of shape (n_features,), or None
-        The columns are divided by it; 1 for constant ones; None without `standardize`.
+        The columns are divided by it; 1 for constant ones (more for huge ones, where rounding alone
+        moves them by more); None without `standardize`.
     n_iter_ : int
         Epochs run.
     loss_ : float
@@ -108,12 +126,22 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
     loss_curve_ : list of float of length n_iter_
         The objective in each epoch: the mean loss over its steps, dropout on, plus the penalty at
         its end. The last entry is not finite if training diverged.
+    validation_loss_curve_ : list of float of length n_iter_, or None
+        The mean loss of the held-out rows after each epoch, without penalty and dropout; None
+        without `early_stopping`.
+    validation_scores_ : list of float of length n_iter_, or None
+        Their scores; None when `validation_scoring` is "loss".
+    best_iter_ : int
+        The epoch, from 1 on, whose weights were kept; without `early_stopping` the one of the
+        lowest `loss_curve_`, while the last weights are kept.
+    best_loss_ : float
+        The validation loss at `best_iter_`; without `early_stopping` the lowest training loss.
     n_layers_ : int
         Hidden layers plus 2.
     n_outputs_ : int
-        Logits of a row: 1 for two classes, else one a class.
+        Logits of a row: 1 for two classes, else one a class or label.
     out_activation_ : {"logistic", "softmax"}
-        From logits to probabilities: "logistic" for two classes.
+        From logits to probabilities: "logistic" for two classes and for several labels a row.
     n_features_in_ : int
         Columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -165,8 +193,9 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
     _parameter_constraints: dict = {
         **BaseRegularizedMLP._parameter_constraints,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
+    _predicts_numbers = False
 
     def __init__(
         self,
@@ -187,10 +216,14 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         epsilon=1e-7,
         batch_size="auto",
         max_iter=50,
+        early_stopping=False,
+        validation_fraction=0.1,
+        validation_scoring="loss",
         tol=None,
         n_iter_no_change=10,
         standardize=True,
         class_weight=None,
+        warm_start=False,
         random_state=None,
         verbose=0,
     ):
@@ -211,27 +244,38 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             epsilon=epsilon,
             batch_size=batch_size,
             max_iter=max_iter,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            validation_scoring=validation_scoring,
             tol=tol,
             n_iter_no_change=n_iter_no_change,
             standardize=standardize,
+            warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,
         )
         self.class_weight = class_weight
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Train the network.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Finite numbers. float32 and float64 tables are read in place.
-        y : array-like of shape (n_samples,)
-            Class labels of any kind that scikit-learn accepts.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels of any kind that scikit-learn accepts; or an indicator of zeros and ones,
+            for several labels a row.
         sample_weight : array-like of shape (n_samples,), default=None
             Frequencies: a row of weight 2 is the same as the row twice, one of weight 0 the same
             as none. None is 1 for every row.
+        X_val : array-like of shape (n_validation_samples, n_features), default=None
+            Rows for `early_stopping`, instead of a share of `X`.
+        y_val : array-like, default=None
+            Their labels, among those of `y`.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+            Their weights. None is 1 for every row.
 
         Returns
         -------
@@ -243,19 +287,54 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         ValueError
             If a parameter or the data is not what is expected; before any training.
         """
-        parameters = self._checked_parameters()
-        X, y = self._validated(X, y, reset=True)
-        check_classification_targets(y)
-        weight = self._validated_weight(sample_weight, X)
-        encoder = LabelEncoder()
-        codes = encoder.fit_transform(y)
-        self.classes_ = encoder.classes_
-        rows = self._class_weighted(merge_rows(X, codes, weight), codes)
-        binary = len(self.classes_) == 2
-        self.out_activation_ = "logistic" if binary else "softmax"
-        n_outputs = 1 if binary else len(self.classes_)
-        self._train(X, codes, rows, n_outputs, self._head, parameters)
-        return self
+        return self._fit(X, y, sample_weight, validation_of(X_val, y_val, sample_weight_val))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train one epoch on a batch of rows of a stream, at a constant learning rate.
+
+        Goes on where the last call ended, with the solver's moments, or with the weights of `fit`.
+        The statistics that the inputs are standardised by are those of all rows so far; when they
+        move, the weights are rewritten so that the network's function does not.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or an indicator.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Frequencies. None is 1 for every row.
+        classes : array-like of shape (n_classes,), default=None
+            All labels of all calls; needed in the first call.
+
+        Returns
+        -------
+        self : RegularizedMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If `classes` is missing at first or another one later, if `class_weight` is "balanced"
+            (the later rows are not known), or as `fit` does.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight: expected a dict or None with partial_fit; received 'balanced', "
+                "which needs all rows at once. Compute it beforehand with "
+                "sklearn.utils.class_weight.compute_class_weight."
+            )
+        known = getattr(self, "classes_", None)
+        if known is None and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        classes = known if classes is None else unique_labels(classes)
+        if known is not None and not np.array_equal(known, classes):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{known!r}"
+            )
+        return self._fit(X, y, sample_weight, None, classes, getattr(self, "_stream", {}))
 
     def predict(self, X):
         """Predict the likeliest class of each row.
@@ -267,10 +346,12 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,)
-            Entries of `classes_`.
+        labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Entries of `classes_`; after an indicator `y` another one.
         """
         logits = self._logits(X)
+        if self._multilabel:
+            return (logits > 0).astype(int)
         codes = (logits[:, 0] > 0).astype(int) if self._binary else logits.argmax(axis=1)
         return self.classes_[codes]
 
@@ -284,11 +365,11 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_samples, n_classes)
+        probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`; float32 for a float32 table, float64 for any other.
         """
         logits = self._logits(X)
-        return HEADS[self._head].probabilities(logits)
+        return expit(logits) if self._multilabel else self._head.probabilities(logits)
 
     def predict_log_proba(self, X):
         """Estimate the logarithm of the probability of each class for each row.
@@ -300,11 +381,11 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
         Returns
         -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
+        log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             Finite also where `predict_proba` rounds to 0.
         """
         logits = self._logits(X)
-        return HEADS[self._head].log_probabilities(logits)
+        return log_expit(logits) if self._multilabel else self._head.log_probabilities(logits)
 
     def decision_function(self, X):
         """Compute the logits, the inputs of the last activation.
@@ -317,32 +398,27 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
         Returns
         -------
         logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One a row for two classes, above zero for ``classes_[1]``; else one a class.
+            One a row for two classes, above zero for ``classes_[1]``; else one a class or label.
         """
         logits = self._logits(X)
         return logits[:, 0] if self._binary else logits
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _make_targets(self, y, classes):
+        return ClassTargets.from_labels(column_as_vector(y), self.class_weight, classes)
+
     @property
     def _binary(self) -> bool:
-        return self.out_activation_ == "logistic"
+        return self.out_activation_ == "logistic" and self.n_outputs_ == 1
 
     @property
-    def _head(self) -> str:
-        return "sigmoid" if self._binary else "softmax"
+    def _multilabel(self) -> bool:
+        return self.out_activation_ == "logistic" and self.n_outputs_ > 1
 
-    def _class_weighted(self, rows: MergedRows, codes) -> MergedRows:
-        """Multiply the weights with those of the classes; classes of weight zero drop out."""
-        if self.class_weight is None:
-            return rows
-        labels = self.classes_[codes[rows.first]]
-        present = np.unique(labels)
-        weights = compute_class_weight(
-            self.class_weight, classes=present, y=labels, sample_weight=rows.weight
-        )
-        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-            raise ValueError(
-                "class_weight: expected finite weights >= 0, not all of them 0; "
-                f"received {self.class_weight!r}."
-            )
-        weight = rows.weight * weights[np.searchsorted(present, labels)]
-        return MergedRows(rows.first[weight > 0], weight[weight > 0])
+    @property
+    def _head(self):
+        return CLASS_HEADS["sigmoid" if self.out_activation_ == "logistic" else "softmax"]

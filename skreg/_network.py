@@ -11,6 +11,7 @@ dozen kernels, and every one that an automatic gradient adds can be measured.
 from __future__ import annotations
 
 import itertools
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,18 +70,37 @@ def initial_parameters(layer_sizes, n_features, n_outputs, generator: np.random.
     return kernels, biases
 
 
-def compiled_loss_and_gradients(kernels, biases, inputs, activation: str, dropped, head_loss):
+class DenseBatch(NamedTuple):
+    """Inputs of a batch as they enter the first layer, its dropout done; shape (b, d)."""
+
+    values: Any
+
+    def times(self, kernel):
+        """The batch times the kernel (d, h), shape (b, h)."""
+        return tensorflow().matmul(self.values, kernel)
+
+    def transposed_times(self, delta):
+        """The transpose of the batch times delta (b, h), shape (d, h)."""
+        return tensorflow().matmul(self.values, delta, transpose_a=True)
+
+
+def dropped(values, keep, scale):
+    """Inverted dropout: what is not kept is zero, and the rest keeps the mean by `scale`."""
+    return tensorflow().where(keep, values * scale, 0.0)
+
+
+def compiled_loss_and_gradients(kernels, biases, inputs, activation: str, masks, head_loss):
     """Loss of a batch and its gradients by every kernel and bias, dropout on.
 
     Parameters
     ----------
     kernels, biases : sequence of tensors
-    inputs : tensor, shape (b, d)
+    inputs : DenseBatch or SparseBatch
+        Whose `times` and `transposed_times` are the first layer.
     activation : str
         Of the hidden layers.
-    dropped : sequence of (keep, scale)
-        For the inputs and for each hidden layer, the boolean tensor of kept units and the factor
-        1 / (1 - rate) that keeps their mean (inverted dropout).
+    masks : sequence of (keep, scale)
+        For each hidden layer, the boolean tensor of kept units and the factor 1 / (1 - rate).
     head_loss : callable
         Logits to (loss, derivative by the logits).
 
@@ -92,43 +112,68 @@ def compiled_loss_and_gradients(kernels, biases, inputs, activation: str, droppe
     tf = tensorflow()
     function, slope = _COMPILED[activation]
 
-    def drop(values, layer):
-        keep, scale = dropped[layer]
-        return tf.where(keep, values * scale, 0.0)
-
-    layer_inputs = [drop(inputs, 0)]
+    layer_inputs = [inputs]
     hidden = []  # before dropout
     for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        logits = tf.matmul(layer_inputs[layer], kernel) + bias
+        logits = layer_inputs[layer].times(kernel) + bias
         if layer < len(kernels) - 1:
             hidden.append(function(tf, logits))
-            layer_inputs.append(drop(hidden[layer], layer + 1))
+            layer_inputs.append(DenseBatch(dropped(hidden[layer], *masks[layer])))
 
     loss, delta = head_loss(logits)
-    ones = tf.ones((1, inputs.shape[0]))
+    ones = tf.ones((1, delta.shape[0]))
     kernel_gradients, bias_gradients = [], []
     for layer in reversed(range(len(kernels))):
-        kernel_gradients.append(tf.matmul(layer_inputs[layer], delta, transpose_a=True))
+        kernel_gradients.append(layer_inputs[layer].transposed_times(delta))
         # The column sums as a product: XLA's own reduction over rows is slower on a CPU.
         bias_gradients.append(tf.matmul(ones, delta)[0])
         if layer > 0:
             delta = tf.matmul(delta, kernels[layer], transpose_b=True)
             if activation == "relu":
                 # A kept and active unit is a positive one, so that the mask is not hashed again.
-                active = layer_inputs[layer] > 0
-                delta = tf.where(active, delta * dropped[layer][1], 0.0)
+                active = layer_inputs[layer].values > 0
+                delta = tf.where(active, delta * masks[layer - 1][1], 0.0)
             else:
-                delta = drop(delta, layer) * slope(tf, hidden[layer - 1])
+                delta = dropped(delta, *masks[layer - 1]) * slope(tf, hidden[layer - 1])
     return loss, kernel_gradients[::-1], bias_gradients[::-1]
 
 
+def compiled_logits(kernels, biases, inputs, activation: str):
+    """Logits of a batch, dropout off: the compiled twin of `numpy_logits`."""
+    tf = tensorflow()
+    function, _ = _COMPILED[activation]
+    layer_inputs = inputs
+    for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        values = layer_inputs.times(kernel) + bias
+        if layer < len(kernels) - 1:
+            layer_inputs = DenseBatch(function(tf, values))
+    return values
+
+
 def numpy_logits(inputs, kernels, biases, activation: str):
-    """Logits without dropout, in the precision of `inputs`: the network that predicts."""
+    """Logits without dropout, in the precision of `inputs`: the network that predicts.
+
+    Finite for all finite weights and inputs within +-LARGEST_INPUT.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        logits = _numpy_forward(inputs, kernels, biases, activation)
+    if np.isfinite(logits).all():
+        return logits
+    # Huge weights, of a training that went wrong: again in float64, held within what one more
+    # product with float32's largest numbers can bear, so that no inf - inf makes a NaN.
+    wide = [kernel.astype(np.float64) for kernel in kernels]
+    logits = _numpy_forward(inputs.astype(np.float64), wide, biases, activation, most=1e200)
+    return np.clip(logits, -1e30, 1e30).astype(inputs.dtype)
+
+
+def _numpy_forward(inputs, kernels, biases, activation: str, most: float | None = None):
     function = _NUMPY[activation]
     values = inputs
     for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        values = values @ kernel.astype(values.dtype, copy=False)
+        values = values @ kernel
         values += bias
         if layer < len(kernels) - 1:
             values = function(values)
+        if most is not None:
+            values = np.clip(values, -most, most)
     return values

@@ -67,11 +67,17 @@ def compiled_keep(shape, seed, step, layer: int, threshold):
         From `keep_threshold`.
     """
     tf = tensorflow()
+    counters = tf.cast(tf.reshape(tf.range(shape[0] * shape[1], dtype=tf.int32), shape), tf.uint32)
+    return compiled_keep_at(counters, seed, step, layer, threshold)
+
+
+def compiled_keep_at(counters, seed, step, layer: int, threshold):
+    """The mask of `compiled_keep` at some of its positions, row * h + column, of dtype uint32."""
+    tf = tensorflow()
 
     def shift(x, k):
         return tf.bitwise.right_shift(x, tf.constant(k, tf.uint32))
 
-    counters = tf.cast(tf.reshape(tf.range(shape[0] * shape[1], dtype=tf.int32), shape), tf.uint32)
     layer_key = tf.constant((layer + 1) * _WEYL % 2**32, tf.uint32)
     return _hash(counters, seed, step, layer_key, shift) <= threshold
 

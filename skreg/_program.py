@@ -1,9 +1,9 @@
 """The compiled program: the training of one member, epoch after epoch, as one XLA computation.
 
 Owns the only tf.function: the step, the loop over steps and epochs, what is decided at the end of
-an epoch (divergence, stopping by tol), the state that passes from call to call, and the cache of
-compiled programs. Does not own the mathematics of the parts (network, noise, heads, penalties,
-solvers), nor rows, threads and the length of a call.
+an epoch (divergence, validation, stopping, which weights to keep), the state that passes from call
+to call, and the cache of compiled programs. Does not own the mathematics of the parts (network,
+noise, heads, penalties, solvers), nor rows, threads and the length of a call.
 
 A call runs a given number of steps, so that it can be kept short whatever the size of an epoch; all
 that decides the result is computed inside, at the end of each epoch, so that the result does not
@@ -25,11 +25,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._heads import HEADS
-from skreg._network import compiled_loss_and_gradients
-from skreg._noise import compiled_keep, keep_threshold
+from skreg._network import (
+    DenseBatch,
+    compiled_logits,
+    compiled_loss_and_gradients,
+    dropped,
+)
+from skreg._noise import compiled_keep, compiled_keep_at, keep_threshold
 from skreg._penalties import decayed, l2_gradient, l2_value
 from skreg._solvers import SOLVERS, SolverValues, scheduled
-from skreg._spec import Hyperparameters, ProgramSpec, Status
+from skreg._sparse import sparse_batch
+from skreg._spec import VALIDATION_BLOCK, Hyperparameters, Monitor, ProgramSpec, Status
 from skreg._tensorflow import tensorflow
 
 # Share of the past in the smoothed training loss: dropout makes the loss of an epoch noisy, and a
@@ -42,25 +48,26 @@ class State(NamedTuple):
 
     parameters: tuple  # each layer's kernel, then all biases in one padded vector
     slots: tuple  # of the solver, for each parameter
-    kept: tuple  # the parameters at the end of the last epoch in which all was finite
-    counters: Any  # int32: epoch, step in the epoch, status, epochs without improvement
-    sums: Any  # float32: loss of the epoch so far, smoothed loss, best smoothed loss
-    losses: Any  # float32, shape (epoch_slots,): the losses of this block of epochs
+    kept: tuple  # the parameters of the best epoch, or of the last one in which all was finite
+    counters: Any  # int32: epoch, step in the epoch, status, epochs without improvement, best epoch
+    sums: Any  # float32: loss of the epoch so far, smoothed loss, best monitored loss
+    losses: Any  # float32, shape (2, epoch_slots): training, validation; of this block of epochs
 
 
 class Data(NamedTuple):
-    """The tensors of `TrainingRows`, shared by all members that train on them."""
+    """The tensors of `TrainingRows` and `ValidationRows`, shared by all members on them."""
 
     table: Any
     targets: Any
     visit_weight: Any
+    validation: tuple  # table, targets, share; or empty
 
 
 class Values(NamedTuple):
     """The hyperparameters and the member's seed, as tensors."""
 
     numbers: Any  # float32, in the order of `_NUMBERS`
-    integers: Any  # int32: max_iter, n_iter_no_change, visits of an epoch, steps of an epoch
+    integers: Any  # int32, in the order of `_INTEGERS`
     l2: Any  # float32, one a kernel
     thresholds: Any  # uint32, inputs first
     scales: Any  # float32, 1 / (1 - rate), inputs first
@@ -77,21 +84,35 @@ _NUMBERS = (
     "epsilon",
     "weight_decay",
     "tol",
+    "quantile",
+)
+_INTEGERS = (
+    "max_iter",
+    "n_iter_no_change",
+    "n_visits",  # of an epoch
+    "n_steps",  # of an epoch
+    "first_step",  # steps before this fit, of which it is the continuation
+    "monitor",
+    "n_validation",  # rows
 )
 
 
-def member_values(hyper: Hyperparameters, seed: np.ndarray, n_visits: int, n_steps: int) -> Values:
-    """Turn a member's hyperparameters, seed and epoch into tensors."""
+def member_values(hyper: Hyperparameters, seed: np.ndarray, **integers: int) -> Values:
+    """Turn a member's hyperparameters, seed and other numbers of `_INTEGERS` into tensors."""
     tf = tensorflow()
     rates = np.array([hyper.input_dropout, *hyper.dropout])
     numbers = {name: getattr(hyper, name) for name in _NUMBERS}
-    numbers["tol"] = -1.0 if hyper.tol is None else hyper.tol
+    numbers["tol"] = hyper.tol or 0.0
     # Above zero in float32 too, for 0 / (0 + epsilon) is what keeps padded columns at zero.
     numbers["epsilon"] = max(hyper.epsilon, float(np.finfo(np.float32).tiny))
-    integers = [hyper.max_iter, hyper.n_iter_no_change, n_visits, n_steps]
+    # Below one in float32 too: at one a moment would never move.
+    for name in ("beta_1", "beta_2"):
+        numbers[name] = min(numbers[name], float(np.nextafter(np.float32(1), np.float32(0))))
+    integers |= {"max_iter": hyper.max_iter, "n_iter_no_change": hyper.n_iter_no_change}
+    ordered = [integers[name] for name in _INTEGERS]
     return Values(
         numbers=tf.constant([float(numbers[name]) for name in _NUMBERS], tf.float32),
-        integers=tf.constant(np.clip(integers, 0, 2**31 - 1), tf.int32),
+        integers=tf.constant(np.clip(ordered, 0, 2**31 - 1), tf.int32),
         l2=tf.constant(hyper.l2, tf.float32),
         thresholds=tf.constant([keep_threshold(rate) for rate in rates], tf.uint32),
         scales=tf.constant(1.0 / (1.0 - rates), tf.float32),
@@ -104,20 +125,27 @@ def _bias_bounds(spec: ProgramSpec) -> np.ndarray:
     return np.cumsum([0, *spec.layer_sizes[1:]])
 
 
-def initial_state(spec: ProgramSpec, kernels, biases) -> State:
-    """State before the first step, from the first weights."""
+def initial_state(spec: ProgramSpec, kernels, biases, slots=None) -> State:
+    """State before the first step, from the first weights.
+
+    `slots` are those that `solver_slots` returned, to continue where another fit ended.
+    """
     tf = tensorflow()
     flat = np.zeros(-(-int(_bias_bounds(spec)[-1]) // 64) * 64, dtype=np.float32)
     flat[: _bias_bounds(spec)[-1]] = np.concatenate(biases)
     parameters = tuple(tf.constant(parameter) for parameter in (*kernels, flat))
-    n_slots = SOLVERS[spec.solver].n_slots
+    if slots is None:
+        n_slots = SOLVERS[spec.solver].n_slots
+        slots = tuple((tf.zeros_like(parameter),) * n_slots for parameter in parameters)
+    else:
+        slots = tuple(tuple(tf.constant(slot) for slot in of_one) for of_one in slots)
     return State(
         parameters=parameters,
-        slots=tuple((tf.zeros_like(parameter),) * n_slots for parameter in parameters),
+        slots=slots,
         kept=parameters,
-        counters=tf.constant([0, 0, Status.RUNNING.code, 0], tf.int32),
+        counters=tf.constant([0, 0, Status.RUNNING.code, 0, 0], tf.int32),
         sums=tf.constant([0.0, 0.0, np.inf], tf.float32),
-        losses=tf.zeros((spec.epoch_slots,), tf.float32),
+        losses=tf.zeros((2, spec.epoch_slots), tf.float32),
     )
 
 
@@ -128,10 +156,15 @@ def kept_parameters(spec: ProgramSpec, state: State) -> tuple[list[np.ndarray], 
     return kernels, [flat[a:b].copy() for a, b in itertools.pairwise(bounds)]
 
 
-def _batch(spec, data, order, values, epoch, step):
-    """Inputs, targets and weights of a step, and its number of rows."""
+def solver_slots(state: State) -> tuple[tuple[np.ndarray, ...], ...]:
+    """The solver's slots of each parameter, as NumPy arrays."""
+    return tuple(tuple(slot.numpy() for slot in of_one) for of_one in state.slots)
+
+
+def _batch(spec, data, order, integers, epoch, step):
+    """Rows, targets and weights of a step, and how many of the rows are real."""
     tf = tensorflow()
-    n_visits, n_steps = values.integers[2], values.integers[3]
+    n_visits, n_steps = integers["n_visits"], integers["n_steps"]
     # L visits over S steps whose sizes differ by at most one: the first L mod S have one more.
     size, larger = n_visits // n_steps, n_visits % n_steps
     start = step * size + tf.minimum(step, larger)
@@ -143,52 +176,102 @@ def _batch(spec, data, order, values, epoch, step):
     rows = tf.gather(order, begin + slots)
     real = tf.cast(slots < size, tf.float32)
     weights = tf.gather(data.visit_weight, rows) * real / tf.cast(size, tf.float32)
-    return tf.gather(data.table, rows), tf.gather(data.targets, rows), weights, size
+    return rows, tf.gather(data.targets, rows), weights, size
 
 
-def _dropped(spec, values, time_step):
-    """What is kept of the inputs and of each hidden layer, and the factor that makes up for it."""
+def _inputs(spec, table, rows, keep=None, scale=1.0):
+    """The rows as the first layer takes them; `keep` makes a mask of its counters."""
+    tf = tensorflow()
+    n_columns = spec.layer_sizes[0]
+    if spec.piece:
+        return sparse_batch(table, n_columns, spec.piece, rows, keep, scale)
+    values = tf.gather(table, rows)
+    if keep is not None:
+        counters = tf.range(rows.shape[0] * n_columns, dtype=tf.int32)
+        counters = tf.cast(tf.reshape(counters, (rows.shape[0], n_columns)), tf.uint32)
+        values = dropped(values, keep(counters), scale)
+    return DenseBatch(values)
+
+
+def _masks(spec, values, time_step):
+    """What is kept of the inputs (a function of counters) and of each hidden layer."""
     tf = tensorflow()
     seed = (values.seed[0], values.seed[1])
     step = tf.cast(time_step, tf.uint32)
-    return [
+
+    def keep_inputs(counters):
+        return compiled_keep_at(counters, seed, step, 0, values.thresholds[0])
+
+    return keep_inputs, [
         (
             compiled_keep((spec.batch_slots, width), seed, step, k, values.thresholds[k]),
             values.scales[k],
         )
-        for k, width in enumerate(spec.layer_sizes[:-1])
+        for k, width in enumerate(spec.layer_sizes[1:-1], 1)
     ]
 
 
-def _head_loss(spec, logits, targets, weights):
-    """Loss and derivative of the head, which does not see the padded outputs."""
-    loss, delta = HEADS[spec.head].loss_and_delta(logits[:, : spec.n_outputs], targets, weights)
+def _head_loss(spec, logits, targets, weights, quantile):
+    """Loss and derivative of the head, which does not see the padded outputs.
+
+    The weights sum to about 1; they are 0 for padding.
+    """
+    tf = tensorflow()
+    logits = logits[:, : spec.n_outputs]
+    losses, delta = HEADS[spec.head].losses_and_delta(logits, targets, quantile)
+    delta = weights[:, None] * delta
     padding = spec.layer_sizes[-1] - spec.n_outputs
-    return loss, tensorflow().pad(delta, [[0, 0], [0, padding]])
+    return tf.reduce_sum(weights * losses), tf.pad(delta, [[0, 0], [0, padding]])
 
 
-def _training_step(spec, data, order, values, numbers, state, epoch, step):
+def _validation_loss(spec, data, numbers, integers, parameters):
+    """Weighted mean loss of the validation rows, without penalty and dropout.
+
+    Block by block, so that the activations of a large validation table need not exist together.
+    """
+    tf = tensorflow()
+    kernels, biases = _kernels_and_biases(spec, parameters)
+    block = min(spec.validation_slots, VALIDATION_BLOCK)
+
+    def body(first, total):
+        rows = first + tf.range(block)
+        table, *others = data.validation
+        targets, share = (tf.gather(tensor, rows) for tensor in others)
+        logits = compiled_logits(kernels, biases, _inputs(spec, table, rows), spec.activation)
+        loss, _ = _head_loss(spec, logits, targets, share, numbers["quantile"])
+        return first + block, total + loss
+
+    start = (tf.constant(0), tf.constant(0.0))
+    return tf.while_loop(lambda first, _: first < integers["n_validation"], body, start)[1]
+
+
+def _kernels_and_biases(spec, parameters):
+    *kernels, flat = parameters
+    return kernels, [flat[a:b] for a, b in itertools.pairwise(_bias_bounds(spec))]
+
+
+def _training_step(spec, data, order, values, numbers, integers, state, epoch, step):
     """One minibatch: forward, backward, penalties, update; returns parameters, slots and loss."""
     tf = tensorflow()
-    inputs, targets, weights, size = _batch(spec, data, order, values, epoch, step)
-    *kernels, flat = state.parameters
-    bounds = _bias_bounds(spec)
-    biases = [flat[a:b] for a, b in itertools.pairwise(bounds)]
-    n_visits, n_steps = values.integers[2], values.integers[3]
-    time_step = epoch * n_steps + step
+    rows, targets, weights, size = _batch(spec, data, order, integers, epoch, step)
+    kernels, biases = _kernels_and_biases(spec, state.parameters)
+    n_visits, n_steps = integers["n_visits"], integers["n_steps"]
+    since_start = epoch * n_steps + step
+    time_step = integers["first_step"] + since_start
+    keep_inputs, masks = _masks(spec, values, time_step)
     loss, gradients, bias_gradients = compiled_loss_and_gradients(
         kernels,
         biases,
-        inputs,
+        _inputs(spec, data.table, rows, keep_inputs, values.scales[0]),
         spec.activation,
-        _dropped(spec, values, time_step),
-        lambda logits: _head_loss(spec, logits, targets, weights),
+        masks,
+        lambda logits: _head_loss(spec, logits, targets, weights, numbers["quantile"]),
     )
-    ordinal = tf.cast(time_step, tf.float32)
-    total = tf.cast(values.integers[0], tf.float32) * tf.cast(n_steps, tf.float32)
+    ordinal = tf.cast(since_start, tf.float32)
+    total = tf.cast(integers["max_iter"], tf.float32) * tf.cast(n_steps, tf.float32)
     solver_values = SolverValues(
         learning_rate=scheduled(numbers["learning_rate_init"], numbers["cosine"], ordinal, total),
-        step=ordinal + 1.0,
+        step=tf.cast(time_step, tf.float32) + 1.0,
         momentum=numbers["momentum"],
         nesterov=numbers["nesterovs_momentum"],
         beta_1=numbers["beta_1"],
@@ -200,7 +283,8 @@ def _training_step(spec, data, order, values, numbers, state, epoch, step):
         (decayed(kernel, decay, solver_values.learning_rate), gradient + l2_gradient(kernel, l2))
         for kernel, gradient, l2 in zip(kernels, gradients, tf.unstack(values.l2), strict=True)
     ]
-    padding = tf.zeros(flat.shape[0] - bounds[-1])
+    flat = state.parameters[-1]
+    padding = tf.zeros(flat.shape[0] - _bias_bounds(spec)[-1])
     regularised.append((flat, tf.concat([*bias_gradients, padding], axis=0)))
     update = SOLVERS[spec.solver].update
     updated = [
@@ -211,27 +295,38 @@ def _training_step(spec, data, order, values, numbers, state, epoch, step):
     return parameters, slots, loss * tf.cast(size, tf.float32) / tf.cast(n_visits, tf.float32)
 
 
-def _end_of_epoch(spec, values, numbers, state: State, complete) -> State:
-    """If the epoch is complete, book its loss and decide whether the member goes on."""
+def _end_of_epoch(spec, data, values, numbers, integers, state: State, complete) -> State:
+    """If the epoch is complete, book its losses and decide whether the member goes on."""
     tf = tensorflow()
-    epoch, step, _, waited = tf.unstack(state.counters)
+    epoch, step, _, waited, best_epoch = tf.unstack(state.counters)
     loss_sum, past, best = tf.unstack(state.sums)
     penalties = [
         l2_value(kernel, l2)
         for kernel, l2 in zip(state.parameters[:-1], tf.unstack(values.l2), strict=True)
     ]
     loss = loss_sum + tf.add_n(penalties)
+    validation_loss = tf.constant(0.0)
+    if spec.validation_slots:
+        validation_loss = tf.cond(
+            complete,
+            lambda: _validation_loss(spec, data, numbers, integers, state.parameters),
+            lambda: tf.constant(0.0),
+        )
     # A parameter that is not finite, or whose square is not, makes its sum of squares so.
     squares = tf.add_n([l2_value(parameter, 1.0) for parameter in state.parameters])
-    finite = tf.math.is_finite(loss) & tf.math.is_finite(squares)
-    keep = complete & finite
+    finite = tf.math.is_finite(loss + validation_loss) & tf.math.is_finite(squares)
     smoothed = tf.where(epoch == 0, loss, _SMOOTHING * past + (1.0 - _SMOOTHING) * loss)
+    validates = integers["monitor"] == Monitor.VALIDATION_LOSS
+    monitored = tf.where(validates, validation_loss, smoothed)
     # As in MLPClassifier: an epoch counts as stalled unless it beats the best by more than tol.
-    now_waited = tf.where(smoothed > best - numbers["tol"], waited + 1, 0)
-    stalled = (numbers["tol"] >= 0.0) & (now_waited >= values.integers[1])
-    status = tf.where(epoch + 1 >= values.integers[0], Status.FINISHED.code, Status.RUNNING.code)
+    now_waited = tf.where(monitored < best - numbers["tol"], 0, waited + 1)
+    stalled = (integers["monitor"] != Monitor.NOTHING) & (
+        now_waited >= integers["n_iter_no_change"]
+    )
+    status = tf.where(epoch + 1 >= integers["max_iter"], Status.FINISHED.code, Status.RUNNING.code)
     status = tf.where(stalled, Status.CONVERGED.code, status)
     status = tf.where(finite, status, Status.DIVERGED.code)
+    keep = complete & finite & (~validates | (validation_loss < best))
     here = complete & (tf.range(spec.epoch_slots) == epoch % spec.epoch_slots)
     return state._replace(
         kept=tuple(
@@ -240,15 +335,15 @@ def _end_of_epoch(spec, values, numbers, state: State, complete) -> State:
         ),
         counters=tf.where(
             complete,
-            tf.stack([epoch + 1, 0, status, now_waited]),
-            tf.stack([epoch, step, Status.RUNNING.code, waited]),
+            tf.stack([epoch + 1, 0, status, now_waited, tf.where(keep, epoch + 1, best_epoch)]),
+            tf.stack([epoch, step, Status.RUNNING.code, waited, best_epoch]),
         ),
         sums=tf.where(
             complete,
-            tf.stack([0.0, smoothed, tf.minimum(best, smoothed)]),
+            tf.stack([0.0, smoothed, tf.minimum(best, monitored)]),
             state.sums,
         ),
-        losses=tf.where(here, loss, state.losses),
+        losses=tf.where(here, tf.stack([loss, validation_loss])[:, None], state.losses),
     )
 
 
@@ -259,16 +354,16 @@ def _build(spec: ProgramSpec):
     @tf.function(jit_compile=True, autograph=False)
     def advance(state: State, data: Data, order, values: Values, budget):
         numbers = {name: values.numbers[k] for k, name in enumerate(_NUMBERS)}
-        n_steps = values.integers[3]
+        integers = {name: values.integers[k] for k, name in enumerate(_INTEGERS)}
 
         def steps_of_an_epoch(left, state):
             epoch, first = state.counters[0], state.counters[1]
-            last = tf.minimum(n_steps, first + left)
+            last = tf.minimum(integers["n_steps"], first + left)
 
             def body(step, parameters, slots, loss_sum):
                 at = state._replace(parameters=parameters, slots=slots)
                 parameters, slots, loss = _training_step(
-                    spec, data, order, values, numbers, at, epoch, step
+                    spec, data, order, values, numbers, integers, at, epoch, step
                 )
                 return step + 1, parameters, slots, loss_sum + loss
 
@@ -282,7 +377,8 @@ def _build(spec: ProgramSpec):
                 counters=tf.stack([epoch, step, *tf.unstack(state.counters)[2:]]),
                 sums=tf.stack([loss_sum, *tf.unstack(state.sums)[1:]]),
             )
-            state = _end_of_epoch(spec, values, numbers, state, step == n_steps)
+            complete = step == integers["n_steps"]
+            state = _end_of_epoch(spec, data, values, numbers, integers, state, complete)
             return left - (step - first), state
 
         def goes_on(left, state):

@@ -1,13 +1,16 @@
 """From a table with weights to the rows that training visits.
 
-Owns the merging of equal rows, their canonical order, the column statistics, the standardised
-float32 table, how often an epoch visits each row and in which order.
-Does not own the network, the program, or what scikit-learn calls these things; knows no TensorFlow.
+Owns the merging of equal rows, their canonical order, which of them are held out for validation,
+the standardised float32 tables, how often an epoch visits each row and in which order.
+Does not own statistics and standardising (`_scaling`), the network, the program, or what
+scikit-learn calls these things; knows no TensorFlow.
 
 Weights are frequencies. A row of weight 2 and the same row handed in twice are one and the same
 thing from `merge_rows` on, so that everything after it is equal bit for bit: statistics, visits,
 batches, dropout. Nothing here depends on the order of the rows or on how many were handed in, only
 on the distinct rows and their total weights.
+
+Targets are class codes of shape (n,), or numbers of shape (n, q).
 """
 
 from __future__ import annotations
@@ -15,15 +18,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
-from skreg._spec import bucket
+from skreg._scaling import blocks, standardised, standardised_csr
+from skreg._spec import VALIDATION_BLOCK, bucket, piece_size
 
-_BLOCK_VALUES = 1 << 17  # float64 values of a working block: 1 MiB, about a core's cache
 _ALIGNMENT = 64  # bytes; what TensorFlow needs to use memory that it does not own
-
-# Inputs are held within +-1e18 standard deviations of the mean: sums of products then stay finite
-# in float32, so that no finite table gives a NaN.
-LARGEST_INPUT = 1e18
+# Sparse tables of which this share is filled are faster as dense rows (measured: CONTRIBUTING.md),
+# and those take at most 4 * 16 bytes for each non-zero; others are never made dense.
+_DENSE_ENOUGH = 16
 
 
 @dataclass(frozen=True)
@@ -43,62 +46,132 @@ class MergedRows:
 
 
 @dataclass(frozen=True)
+class CSRTable:
+    """Rows of which few columns are not zero, padded to the program's slots.
+
+    Attributes
+    ----------
+    indptr : ndarray of int32 or int64, shape (row_slots + 1,)
+    indices : ndarray of int32, shape (nonzero_slots,)
+    values : ndarray of float32, shape (nonzero_slots,)
+    shape : tuple of int
+        (row_slots, padded features).
+    piece : int
+        Non-zeros that are worked on together.
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+    shape: tuple[int, int]
+    piece: int
+
+    @property
+    def nonzero_slots(self) -> int:
+        """Non-zeros, padding included."""
+        return len(self.values)
+
+
+@dataclass(frozen=True)
 class TrainingRows:
     """What training needs to know of the rows, padded to the program's slots.
 
     Attributes
     ----------
-    table : ndarray of float32, shape (row_slots, padded features)
-    targets : ndarray of int32, shape (row_slots,)
+    table : ndarray of float32, shape (row_slots, padded features), or CSRTable
+    targets : ndarray of int32, shape (row_slots,), or of float32, shape (row_slots, q)
     visit_weight : ndarray of float32, shape (row_slots,)
         Weight of one visit, with mean 1 over the visits of an epoch.
     visits : ndarray of int32, shape (L,)
         The rows that an epoch visits, in canonical order, each as often as it is visited.
     """
 
-    table: np.ndarray
+    table: np.ndarray | CSRTable
     targets: np.ndarray
     visit_weight: np.ndarray
     visits: np.ndarray
 
 
-def blocks(n_rows: int, n_columns: int):
-    """Slices of rows whose float64 copy fits a core's cache, for `n_columns` values a row."""
-    step = max(1, _BLOCK_VALUES // max(n_columns, 1))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
+@dataclass(frozen=True)
+class ValidationRows:
+    """Held-out rows, padded to the program's slots.
+
+    Attributes
+    ----------
+    table : ndarray of float32, shape (validation_slots, padded features), or CSRTable
+    targets : ndarray, shape (validation_slots,) or (validation_slots, q)
+        As those of `TrainingRows`.
+    share : ndarray of float32, shape (validation_slots,)
+        Of each row in the validation loss; they sum to 1.
+    n_rows : int
+        Rows without the padding.
+    """
+
+    table: np.ndarray | CSRTable
+    targets: np.ndarray
+    share: np.ndarray
+    n_rows: int
+
+
+def _hashes(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    """One 64-bit hash a row of the values as float64: equal rows have equal hashes."""
+    values = block.astype(np.float64)
+    values += 0.0  # -0.0 becomes 0.0
+    words = values.view(np.uint64)
+    words ^= words >> np.uint64(32)
+    words *= multipliers
+    words ^= words >> np.uint64(29)
+    words *= multipliers
+    words ^= words >> np.uint64(32)
+    total = words.sum(axis=1, dtype=np.uint64)
+    total ^= total >> np.uint64(31)
+    return total
 
 
 def _row_hashes(X, y) -> np.ndarray:
-    """One 64-bit hash a row of the values as float64: equal rows have equal hashes."""
     n_rows, n_columns = X.shape
+    if sparse.issparse(X):
+        return _sparse_hashes(X) + _row_hashes(np.empty((n_rows, 0)), y)
     generator = np.random.Generator(np.random.Philox(key=0x5EED))
     # Odd multipliers, another one for each column, make the sum depend on the place of a value.
-    multipliers = generator.integers(2**63, size=n_columns + 1, dtype=np.uint64) * np.uint64(2) + 1
-    multipliers = multipliers.astype(np.uint64)
+    odd = generator.integers(2**63, size=n_columns + y.shape[1], dtype=np.uint64)
+    odd = odd * np.uint64(2) + np.uint64(1)
     hashes = np.empty(n_rows, dtype=np.uint64)
     for rows in blocks(n_rows, n_columns):
-        values = X[rows].astype(np.float64)
-        values += 0.0  # -0.0 becomes 0.0
-        words = values.view(np.uint64)
-        words ^= words >> np.uint64(32)
-        words *= multipliers[:-1]
-        words ^= words >> np.uint64(29)
-        words *= multipliers[:-1]
-        words ^= words >> np.uint64(32)
-        total = words.sum(axis=1, dtype=np.uint64)
-        total += y[rows].astype(np.uint64) * multipliers[-1]
-        total ^= total >> np.uint64(31)
-        hashes[rows] = total
+        hashes[rows] = _hashes(X[rows], odd[:n_columns]) + _hashes(y[rows], odd[n_columns:])
     return hashes
+
+
+def _sparse_hashes(X) -> np.ndarray:
+    """One hash a row of a CSR table without duplicates and stored zeros."""
+    # splitmix64's constants; the column is mixed in like a seed.
+    words = X.data.astype(np.float64).view(np.uint64)
+    words ^= (X.indices.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    words ^= words >> np.uint64(30)
+    words *= np.uint64(0xBF58476D1CE4E5B9)
+    words ^= words >> np.uint64(27)
+    words *= np.uint64(0x94D049BB133111EB)
+    words ^= words >> np.uint64(31)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(words, dtype=np.uint64)])
+    return sums[X.indptr[1:]] - sums[X.indptr[:-1]]  # both modulo 2**64
 
 
 def _same_as_next(X, y, order: np.ndarray) -> np.ndarray:
     """For each neighbouring pair in `order`, whether the two rows are equal."""
-    same = y[order[:-1]] == y[order[1:]]
+    same = (y[order[:-1]] == y[order[1:]]).all(axis=1)
+    if sparse.issparse(X):
+        different = X[order[:-1]].astype(np.float64) != X[order[1:]].astype(np.float64)
+        return same & (np.diff(different.tocsr().indptr) == 0)
     for block in blocks(len(same), X.shape[1]):
-        same[block] &= (X[order[:-1][block]] == X[order[1:][block]]).all(axis=1)
+        # As float64, which they are trained as: integers above 2**53 can be equal only then.
+        here, there = (X[rows[block]].astype(np.float64) for rows in (order[:-1], order[1:]))
+        same[block] &= (here == there).all(axis=1)
     return same
+
+
+def _row_key(X, y, hashes, row: int) -> tuple:
+    values = X[[row]].toarray() if sparse.issparse(X) else X[row].astype(np.float64)
+    return hashes[row], (y[row] + 0.0).tobytes(), (values + 0.0).tobytes()
 
 
 def merge_rows(X, y, weight) -> MergedRows:
@@ -106,8 +179,9 @@ def merge_rows(X, y, weight) -> MergedRows:
 
     Parameters
     ----------
-    X : ndarray of any real dtype, shape (n, d)
-    y : ndarray of int, shape (n,)
+    X : ndarray of any real dtype, or CSR, shape (n, d)
+        CSR without duplicates and stored zeros.
+    y : ndarray of int, shape (n,), or of any real dtype, shape (n, q)
     weight : ndarray of float64, shape (n,), or None
         None is 1 for every row.
 
@@ -115,6 +189,7 @@ def merge_rows(X, y, weight) -> MergedRows:
     -------
     MergedRows
     """
+    y = y.reshape(len(y), -1)
     hashes = _row_hashes(X, y)
     order = np.argsort(hashes, kind="stable")
     if weight is not None:
@@ -127,8 +202,7 @@ def merge_rows(X, y, weight) -> MergedRows:
         same = _same_as_next(X, y, order[members])
         if not (same | (np.diff(ordered[members].astype(np.uint64)) != 0)).all():
             # Two different rows share a hash: settle their order by value, the slow and sure way.
-            columns = [*(X[order[members]] + 0.0).T[::-1], y[order[members]], ordered[members]]
-            order[members] = order[members][np.lexsort(columns)]
+            order[members] = sorted(order[members], key=lambda row: _row_key(X, y, hashes, row))
             same = _same_as_next(X, y, order[members])
         starts_group[members[1:]] = ~same
     starts = np.flatnonzero(starts_group)
@@ -139,63 +213,49 @@ def merge_rows(X, y, weight) -> MergedRows:
     return MergedRows(order[starts], np.add.reduceat(weights, starts))
 
 
-def column_statistics(X, rows: MergedRows) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and standard deviation of each column, in float64.
+def split_rows(
+    rows: MergedRows, strata: np.ndarray | None, fraction: float, generator: np.random.Generator
+) -> tuple[MergedRows, MergedRows]:
+    """Hold out about `fraction` of the weight of the rows, in every stratum alike.
 
-    A constant column has standard deviation 1. Two passes, so that a large mean does not swallow a
-    small spread; columns whose squares would leave float64's range are first scaled by a power of
-    two, which is exact.
+    Whole distinct rows are held out, so that equal rows are never on both sides. In each stratum,
+    shuffled, they are the first ones whose weight comes nearest to the share; what is missing, or
+    too much, is carried to the next stratum. The last row of a stratum is never held out.
+
+    Parameters
+    ----------
+    rows : MergedRows
+    strata : ndarray of int, shape (m,), or None
+        Codes 0, 1, ...; None is one stratum.
+    fraction : float
+        In (0, 1).
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    training, validation : MergedRows
+        In canonical order; `validation` may be empty.
     """
-    n_columns = X.shape[1]
-    shares = rows.weight / rows.weight.sum()
-
-    def values(block):
-        gathered = X[rows.first[block]].astype(np.float64, copy=False)
-        return gathered if unscaled else np.ldexp(gathered, -exponent)
-
-    unscaled = True
-    largest, mean, square = np.zeros(n_columns), np.zeros(n_columns), np.zeros(n_columns)
-    for block in blocks(len(shares), n_columns):
-        gathered = values(block)
-        np.maximum(largest, gathered.max(axis=0), out=largest)
-        np.maximum(largest, -gathered.min(axis=0), out=largest)
-    exponent = np.frexp(largest)[1]
-    exponent[np.abs(exponent) < 400] = 0
-    unscaled = not exponent.any()
-    for block in blocks(len(shares), n_columns):
-        mean += shares[block] @ values(block)
-    for block in blocks(len(shares), n_columns):
-        centred = values(block) - mean
-        centred *= centred
-        square += shares[block] @ centred
-    deviation = np.sqrt(square)
-    # A spread within the rounding of the mean is none, as for scikit-learn's scalers.
-    rounding = 100 * np.finfo(np.float64).eps * np.abs(mean)
-    constant = deviation <= rounding
-    mean, scale = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
-    # 1, unless rounding alone moves the column by more than that.
-    scale[constant] = np.maximum(1.0, np.ldexp(rounding, exponent)[constant])
-    return mean, scale
-
-
-def standardised(block: np.ndarray, mean, scale) -> np.ndarray:
-    """Return ``(block - mean) / scale`` in float64, held within +-LARGEST_INPUT.
-
-    `mean` None leaves the values as they are, apart from the bounds.
-    """
-    if mean is None:
-        values = block.astype(np.float64)
-    else:
-        with np.errstate(over="ignore"):
-            values = block - mean
-            values /= scale
-    if values.min() >= -LARGEST_INPUT and values.max() <= LARGEST_INPUT:
-        return values
-    overflown = ~np.isfinite(values)
-    if overflown.any():  # the difference of two values near the ends of float64's range
-        with np.errstate(over="ignore"):
-            values[overflown] = (block / scale - mean / scale)[overflown]
-    return np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
+    n_rows = len(rows.first)
+    order = generator.permutation(n_rows)
+    if strata is not None:
+        order = order[np.argsort(strata[order], kind="stable")]
+    bounds = np.empty(0, int) if strata is None else np.flatnonzero(np.diff(strata[order])) + 1
+    held_out = np.zeros(n_rows, dtype=bool)
+    carried = 0.0
+    for members in np.split(order, bounds):
+        weight = rows.weight[members]
+        if len(members) == 1:
+            continue
+        wanted = carried + fraction * weight.sum()
+        count = np.searchsorted(np.cumsum(weight) - weight / 2, wanted, side="right")
+        count = min(int(count), len(members) - 1)
+        carried = wanted - weight[:count].sum()
+        held_out[members[:count]] = True
+    return (
+        MergedRows(rows.first[~held_out], rows.weight[~held_out]),
+        MergedRows(rows.first[held_out], rows.weight[held_out]),
+    )
 
 
 def _aligned_zeros(shape: tuple[int, int]) -> np.ndarray:
@@ -222,31 +282,81 @@ def _visits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return counts, visit_weight / (weight.sum() / counts.sum())
 
 
-def training_rows(X, y, rows: MergedRows, mean, scale) -> TrainingRows:
+def training_rows(X, targets, rows: MergedRows, mean, scale) -> TrainingRows:
     """Build the padded float32 table and the visits of an epoch.
 
     Parameters
     ----------
-    X, y : ndarray, shapes (n, d) and (n,)
+    X : ndarray, shape (n, d)
         As handed to `merge_rows`.
+    targets : ndarray of int32, shape (n,), or of float32, shape (n, q)
+        As the head takes them.
     rows : MergedRows
         Its weights may have been multiplied with class weights since.
     mean, scale : ndarray of float64, shape (d,), or None
         None leaves the columns as they are.
     """
-    n_rows, n_columns = len(rows.first), X.shape[1]
+    n_rows = len(rows.first)
     slots = bucket(n_rows)
-    table = _aligned_zeros((slots, -(-n_columns // 8) * 8))
-    for block in blocks(n_rows, n_columns):
-        table[block, :n_columns] = standardised(X[rows.first[block]], mean, scale)
-    targets = np.zeros(slots, dtype=np.int32)
-    targets[:n_rows] = y[rows.first]
     counts, weight = _visits(rows.weight)
-    visit_weight = np.zeros(slots, dtype=np.float32)
-    visit_weight[:n_rows] = weight
     return TrainingRows(
-        table, targets, visit_weight, np.arange(n_rows, dtype=np.int32).repeat(counts)
+        table=_table(X, rows, mean, scale, slots),
+        targets=_padded(targets[rows.first], slots),
+        visit_weight=_padded(weight.astype(np.float32), slots),
+        visits=np.arange(n_rows, dtype=np.int32).repeat(counts),
     )
+
+
+def validation_rows(X, targets, rows: MergedRows, mean, scale) -> ValidationRows:
+    """Build the padded tables of held-out rows; parameters as for `training_rows`."""
+    n_rows = len(rows.first)
+    slots = bucket(n_rows)
+    if slots > VALIDATION_BLOCK:
+        slots = -(-slots // VALIDATION_BLOCK) * VALIDATION_BLOCK
+    share = rows.weight / rows.weight.sum()
+    return ValidationRows(
+        table=_table(X, rows, mean, scale, slots),
+        targets=_padded(targets[rows.first], slots),
+        share=_padded(share.astype(np.float32), slots),
+        n_rows=n_rows,
+    )
+
+
+def _table(X, rows: MergedRows, mean, scale, slots: int) -> np.ndarray | CSRTable:
+    """Standardised rows in float32, padded to `slots` rows and a multiple of 8 columns."""
+    n_columns = X.shape[1]
+    shape = slots, -(-n_columns // 8) * 8
+    if sparse.issparse(X) and X.nnz < X.shape[0] * n_columns / _DENSE_ENOUGH:
+        return _csr_table(standardised_csr(X[rows.first], scale), shape, X)
+    table = _aligned_zeros(shape)
+    for block in blocks(len(rows.first), n_columns):
+        values = X[rows.first[block]]
+        if sparse.issparse(X):
+            table[block, :n_columns] = standardised_csr(values, scale).toarray()
+        else:
+            table[block, :n_columns] = standardised(values, mean, scale)
+    return table
+
+
+def _csr_table(rows, shape: tuple[int, int], X) -> CSRTable:
+    """The padded form of CSR rows of the table `X`, whose mean row decides on the pieces."""
+    integers = np.int32 if rows.nnz < 2**31 - 1 else np.int64
+    indptr = np.full(shape[0] + 1, rows.nnz, dtype=integers)
+    indptr[: len(rows.indptr)] = rows.indptr
+    nonzero_slots = bucket(max(rows.nnz, 1))
+    return CSRTable(
+        indptr=indptr,
+        indices=_padded(rows.indices.astype(np.int32, copy=False), nonzero_slots),
+        values=_padded(rows.data.astype(np.float32), nonzero_slots),
+        shape=shape,
+        piece=piece_size(X.nnz, X.shape[0]),
+    )
+
+
+def _padded(array: np.ndarray, slots: int) -> np.ndarray:
+    padded = np.zeros((slots, *array.shape[1:]), dtype=array.dtype)
+    padded[: len(array)] = array
+    return padded
 
 
 def permutations(visits: np.ndarray, seed: int, first_epoch: int, n_epochs: int, width: int):

@@ -21,7 +21,7 @@ A kernel is ``(d, h)``: inputs before outputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 
 
 def bucket(size: int) -> int:
@@ -33,6 +33,19 @@ def bucket(size: int) -> int:
     """
     step = max(8, 1 << max(size.bit_length() - 4, 0))
     return -(-size // step) * step
+
+
+# Rows whose validation loss is computed at once.
+VALIDATION_BLOCK = 1024
+
+
+def piece_size(n_nonzeros: int, n_rows: int) -> int:
+    """Non-zeros of a piece: about a mean row, for then most rows are one piece, hardly padded.
+
+    A power of two, so that folds share one program.
+    """
+    mean = -(-n_nonzeros // max(n_rows, 1))
+    return min(16, 1 << max(mean - 1, 0).bit_length())
 
 
 def padded_outputs(n_outputs: int) -> int:
@@ -56,8 +69,8 @@ class ProgramSpec:
         Number of outputs that mean something.
     activation : {"relu", "tanh", "logistic", "identity"}
         Of every hidden layer.
-    head : {"sigmoid", "softmax"}
-        The pair of link and loss.
+    head : str
+        The pair of loss and link, a key of `_heads.HEADS`.
     solver : {"adam", "sgd"}
         The update rule.
     batch_slots : int
@@ -68,6 +81,12 @@ class ProgramSpec:
         Upper bound on the visits of an epoch.
     epoch_slots : int
         Epochs whose permutations are handed over together.
+    validation_slots : int
+        Rows of the validation table, padding included; 0 when there is none.
+    piece : int
+        Non-zeros of sparse rows that are worked on together; 0 for dense rows.
+    nonzero_slots : tuple of int
+        Non-zeros of the table and of the validation table, padding included.
     """
 
     layer_sizes: tuple[int, ...]
@@ -79,6 +98,9 @@ class ProgramSpec:
     row_slots: int
     visit_slots: int
     epoch_slots: int
+    validation_slots: int
+    piece: int
+    nonzero_slots: tuple[int, int]
 
     @property
     def n_hidden(self) -> int:
@@ -116,9 +138,12 @@ class Hyperparameters:
     max_iter : int
         Epochs.
     tol : float or None
-        Smallest improvement of the smoothed training loss that counts; None never stops.
+        Smallest improvement of the smoothed training loss, or of the validation loss, that counts.
+        None never stops by the training loss, and is 0 for the validation loss.
     n_iter_no_change : int
         Epochs without improvement after which training stops.
+    quantile : float
+        Level in (0, 1), for the head of that name.
     """
 
     dropout: tuple[float, ...]
@@ -135,6 +160,15 @@ class Hyperparameters:
     max_iter: int
     tol: float | None
     n_iter_no_change: int
+    quantile: float = 0.5
+
+
+class Monitor(IntEnum):
+    """What ends the training of a member before max_iter, besides divergence."""
+
+    NOTHING = 0  # inside the program; a watcher outside may
+    TRAINING_LOSS = 1
+    VALIDATION_LOSS = 2  # and the weights of its best epoch are kept
 
 
 class Status(Enum):
@@ -143,17 +177,21 @@ class Status(Enum):
     RUNNING = "Training has not ended."
     FINISHED = "Training ran for max_iter={max_iter} epochs."
     CONVERGED = (
-        "The smoothed training loss did not improve by more than tol={tol} "
+        "The {measure} did not improve by more than tol={tol} "
         "for {n_iter_no_change} epochs in a row."
     )
+    STOPPED = "Training was stopped by a callback."
+    INTERRUPTED = (
+        "Training was interrupted after {n_iter} epochs; the best weights so far are kept."
+    )
     DIVERGED = (
-        "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights at "
-        "the end of the epoch before are kept. Try a smaller learning_rate_init (now "
-        "{learning_rate_init:g}), a smaller l2 with solver='sgd', or standardize=True."
+        "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights "
+        "from before are kept. Try a smaller learning_rate_init (now {learning_rate_init:g}), a "
+        "smaller l2 or weight_decay, or standardize=True."
     )
     NOT_CONVERGED = (
-        "The smoothed training loss was still improving by more than tol={tol} when "
-        "max_iter={max_iter} epochs were over. Increase max_iter, or use tol=None to train for "
+        "max_iter={max_iter} epochs were over before the {measure} stopped improving by more than "
+        "tol={tol} for {n_iter_no_change} epochs. Increase max_iter, or use tol=None to train for "
         "max_iter epochs on purpose."
     )
 

@@ -21,7 +21,17 @@ from types import ModuleType
 import numpy as np
 
 _import_lock = threading.RLock()
-_used_by_process: int | None = None
+# Set in a child that was forked from a process with TensorFlow in it, whoever had imported it.
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = _forked or "tensorflow" in sys.modules
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 
 # The lines with which TensorFlow's C++ parts greet; anything else is the user's and is passed on.
 _GREETING = re.compile(
@@ -30,17 +40,22 @@ _GREETING = re.compile(
 )
 
 
+def _flush() -> None:
+    if sys.stderr is not None:  # as under pythonw
+        sys.stderr.flush()
+
+
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
     """Hold back what TensorFlow writes to file descriptor 2; show it if the body fails.
 
     Lines that are not TensorFlow's (another thread may write meanwhile) are written afterwards.
     """
-    sys.stderr.flush()
+    _flush()
     with tempfile.TemporaryFile() as held:
         try:
             kept_open = os.dup(2)
-        except OSError:  # no standard error at all, as under pythonw
+        except OSError:  # no file descriptor for standard error
             yield
             return
         failed = True
@@ -49,7 +64,7 @@ def _quiet_start() -> Iterator[None]:
             yield
             failed = False
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(kept_open, 2)
             os.close(kept_open)
             held.seek(0)
@@ -76,7 +91,8 @@ def _imported() -> ModuleType:
             tf.config.threading.set_intra_op_parallelism_threads(share)
             tf.config.threading.set_inter_op_parallelism_threads(share)
         # The context, XLA and its kernel emitter greet when first used, so use them here, once.
-        tf.function(tf.tanh, jit_compile=True, autograph=False)(tf.zeros(()))
+        with tf.device("/CPU:0"):
+            tf.function(tf.tanh, jit_compile=True, autograph=False)(tf.zeros(()))
     return tf
 
 
@@ -86,22 +102,18 @@ def tensorflow() -> ModuleType:
     Raises
     ------
     RuntimeError
-        If this process was forked from one that had used TensorFlow: its threads did not come
+        If this process was forked from one that had imported TensorFlow: its threads did not come
         along, so that the first operation would wait for ever.
     """
-    global _used_by_process
-    if _used_by_process is not None and _used_by_process != os.getpid():
+    if _forked:
         raise RuntimeError(
-            "This process was forked from one that had already trained with TensorFlow, which "
+            "This process was forked from one that had already imported TensorFlow, which "
             "does not survive a fork. Expected a process of its own: use joblib's 'loky' or "
             "'threading' backend, or multiprocessing's 'spawn' or 'forkserver' start method. "
             "Predicting does not need TensorFlow and works here."
         )
-    if _used_by_process is None:
-        with _import_lock:
-            _imported()
-            _used_by_process = os.getpid()
-    return _imported()
+    with _import_lock:
+        return _imported()
 
 
 def on_cpu():

@@ -1,8 +1,9 @@
 """Running members to their end: the queue, the threads, the length of a call, the outcome.
 
 Owns how a list of members is spread over threads, how long a call of the program may be, how the
-permutations are handed over, and what a finished member returns. Does not own any arithmetic that
-decides a result, nor warnings: it returns a status, and the estimators say it.
+permutations are handed over, what a watcher is told and may decide, and what a finished member
+returns. Does not own any arithmetic that decides a result, nor warnings: it returns a status, and
+the estimators say it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,17 +25,42 @@ from skreg._program import (
     kept_parameters,
     member_values,
     program_for,
+    solver_slots,
 )
-from skreg._rows import TrainingRows, permutations
-from skreg._spec import Hyperparameters, ProgramSpec, Status, bucket, padded_outputs
+from skreg._rows import CSRTable, TrainingRows, ValidationRows, permutations
+from skreg._sparse import SparseTable
+from skreg._spec import Hyperparameters, Monitor, ProgramSpec, Status, bucket, padded_outputs
 from skreg._tensorflow import on_cpu, tensorflow, zero_copy
 
 # A call returns after about this many seconds, so that an interrupt is seen soon after it came.
 _CALL_SECONDS = 0.25
-# Before anything is measured, a core is taken to do this many multiply-adds a second.
+# Before anything is measured, a step is taken to last this long, and a core to do this many
+# multiply-adds a second.
+_FIRST_STEP_SECONDS = 2e-5
 _FIRST_GUESS = 5e9
 # Integers of the permutations that are handed over together (4 bytes each).
 _BLOCK_VISITS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a member begins that goes on from earlier training.
+
+    Attributes
+    ----------
+    kernels, biases : sequence of ndarray of float32
+        Without padding.
+    slots : tuple or None
+        The solver's, as an `Outcome` has them; None begins with zeros.
+    n_steps, n_epochs : int
+        Run so far; they decide the next dropout masks and the next order of the rows.
+    """
+
+    kernels: Sequence[np.ndarray]
+    biases: Sequence[np.ndarray]
+    slots: tuple | None = None
+    n_steps: int = 0
+    n_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +81,11 @@ class Member:
     hyper : Hyperparameters
     seed : tuple of two int
         Each of 32 bits; with the rows and the values it decides every bit of the result.
+    monitor : Monitor
+    validation : ValidationRows or None
+        Shared likewise.
+    start : Start or None
+        None draws the first weights.
     """
 
     rows: TrainingRows
@@ -66,6 +98,9 @@ class Member:
     batch_size: int
     hyper: Hyperparameters
     seed: tuple[int, int]
+    monitor: Monitor = Monitor.NOTHING
+    validation: ValidationRows | None = None
+    start: Start | None = None
 
     @property
     def n_steps(self) -> int:
@@ -89,6 +124,14 @@ class Member:
             row_slots=row_slots,
             visit_slots=visit_slots,
             epoch_slots=int(np.clip(_BLOCK_VISITS // visit_slots, 1, 128)),
+            validation_slots=0 if self.validation is None else self.validation.table.shape[0],
+            piece=getattr(self.rows.table, "piece", 0),
+            nonzero_slots=(
+                getattr(self.rows.table, "nonzero_slots", 0),
+                0
+                if self.validation is None
+                else getattr(self.validation.table, "nonzero_slots", 0),
+            ),
         )
 
 
@@ -102,19 +145,60 @@ class Outcome:
         Without the padded features and outputs.
     losses : list of float
         Objective of each epoch.
+    validation_losses : list of float
+        Of each epoch; zeros when there are no validation rows.
+    best_epoch : int
+        The epoch, from 1 on, at whose end the weights were these; 0 for the first weights.
     status : Status
+    slots : callable
+        Returns the solver's slots at the end, to continue with.
     """
 
     kernels: list[np.ndarray]
     biases: list[np.ndarray]
     losses: list[float]
+    validation_losses: list[float]
+    best_epoch: int
     status: Status
+    slots: Callable[[], tuple]
+
+
+class Report(NamedTuple):
+    """What a watcher is told after a call of the program."""
+
+    first_epoch: int  # epochs before these
+    losses: list[float]
+    validation_losses: list[float]
+    weights: Callable[[], tuple[list[np.ndarray], list[np.ndarray]]]  # kept so far
+
+
+class Verdict(NamedTuple):
+    """What a watcher decides."""
+
+    keep: bool = False  # these weights are the best so far
+    status: Status | None = None  # ends the training
+
+
+class Watcher:
+    """Looks on between calls; the base watches nothing.
+
+    Called from the thread that trains the member. One whose verdicts depend on what it is told has
+    to see every epoch, so that they do not depend on the machine's speed.
+    """
+
+    every_epoch = False
+
+    def __call__(self, member: int, report: Report) -> Verdict:
+        """Look at the epochs since the last call."""
+        return Verdict()
+
+    def keeps_interrupted(self) -> bool:
+        """Whether a KeyboardInterrupt ends the training well instead of going through."""
+        return False
 
 
 def train(
-    members: Sequence[Member],
-    n_threads: int = 1,
-    on_epochs: Callable[[int, int, list[float]], None] | None = None,
+    members: Sequence[Member], n_threads: int = 1, watcher: Watcher | None = None
 ) -> list[Outcome]:
     """Train all members and return their outcomes, in their order.
 
@@ -125,111 +209,204 @@ def train(
     members : sequence of Member
     n_threads : int, default=1
         1 trains in the calling thread.
-    on_epochs : callable, default=None
-        Called between calls as ``on_epochs(member, first_epoch, losses)``, from the thread that
-        trains the member.
+    watcher : Watcher, default=None
+        Of all members.
     """
     stop = threading.Event()
+    watcher = watcher or Watcher()
     with on_cpu():
-        tensors = {id(member.rows): _data(member.rows) for member in members}
+        data = {(id(m.rows), id(m.validation)): _data(m.rows, m.validation) for m in members}
+    jobs = [
+        (member, data[id(member.rows), id(member.validation)], k, watcher, stop)
+        for k, member in enumerate(members)
+    ]
     if n_threads == 1 or len(members) == 1:
-        return [
-            _train_member(member, tensors[id(member.rows)], k, on_epochs, stop)
-            for k, member in enumerate(members)
-        ]
+        return [_train_member(*job) for job in jobs]
     with ThreadPoolExecutor(n_threads, thread_name_prefix="skreg") as pool:
-        futures = [
-            pool.submit(_train_member, member, tensors[id(member.rows)], k, on_epochs, stop)
-            for k, member in enumerate(members)
-        ]
+        futures = [pool.submit(_train_member, *job) for job in jobs]
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
+            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in ended:
+                future.result()  # raises the error of the one that failed, while others still run
             return [future.result() for future in futures]
         finally:  # after an error or an interrupt: members in flight end at their next call
             stop.set()
             pool.shutdown(cancel_futures=True)
 
 
-def _data(rows: TrainingRows) -> Data:
+def _data(rows: TrainingRows, validation: ValidationRows | None) -> Data:
     tf = tensorflow()
-    return Data(zero_copy(rows.table), tf.constant(rows.targets), tf.constant(rows.visit_weight))
+    held_out: tuple = ()
+    if validation is not None:
+        held_out = (
+            _table(validation.table),
+            tf.constant(validation.targets),
+            tf.constant(validation.share),
+        )
+    return Data(
+        _table(rows.table), tf.constant(rows.targets), tf.constant(rows.visit_weight), held_out
+    )
+
+
+def _table(table: np.ndarray | CSRTable):
+    if isinstance(table, np.ndarray):
+        return zero_copy(table)
+    tf = tensorflow()
+    return SparseTable(
+        tf.constant(table.indptr), tf.constant(table.indices), tf.constant(table.values)
+    )
 
 
 class _Interrupted(Exception):
     """Another member failed or the caller was interrupted."""
 
 
-def _generators(seed: tuple[int, int]) -> tuple[np.random.Generator, int]:
-    """The generator of the first weights, and the key of the permutations."""
-    key = seed[0] | seed[1] << 32
-    # The third word of the counter sets the weights apart from every epoch's permutation.
-    bits = np.random.Philox(key=key, counter=[0, 0, 1, 0])
-    return np.random.Generator(bits), key
+# The third word of a generator's counter sets its uses apart, and from every epoch's permutation.
+FIRST_WEIGHTS, HELD_OUT = 1, 2
 
 
-def _train_member(member: Member, data: Data, index, on_epochs, stop) -> Outcome:
+def _key(seed: tuple[int, int]) -> int:
+    return seed[0] | seed[1] << 32
+
+
+def generator_of(seed: tuple[int, int], use: int) -> np.random.Generator:
+    """The member's generator for one use: FIRST_WEIGHTS or HELD_OUT."""
+    return np.random.Generator(np.random.Philox(key=_key(seed), counter=[0, 0, use, 0]))
+
+
+def _train_member(member: Member, data: Data, index, watcher: Watcher, stop) -> Outcome:
     with on_cpu():  # a device scope belongs to its thread
-        state, losses, status = _run(member, data, index, on_epochs, stop)
-    return _outcome(member, state, losses, status)
+        run = _Run(member, data, index, watcher)
+        try:
+            while run.status is Status.RUNNING:
+                if stop.is_set():
+                    raise _Interrupted
+                run.advance()
+        except KeyboardInterrupt:
+            if not run.losses or not watcher.keeps_interrupted():
+                raise
+            run.status = Status.INTERRUPTED
+        return run.outcome()
 
 
-def _run(member: Member, data: Data, index, on_epochs, stop):
-    """Call the program until the member has ended; return its state, losses and status."""
-    spec = member.spec
-    program = program_for(spec)
-    generator, key = _generators(member.seed)
-    kernels, biases = initial_parameters(
-        spec.layer_sizes, member.n_features, member.n_outputs, generator
-    )
-    state = initial_state(spec, kernels, biases)
-    n_visits = len(member.rows.visits)
-    values = member_values(member.hyper, np.array(member.seed), n_visits, member.n_steps)
-    multiplications = 3 * spec.batch_slots * sum(rows * cols for rows, cols in spec.kernel_shapes)
-    rate = _FIRST_GUESS / multiplications  # steps a second
-    losses: list[float] = []
-    status = Status.RUNNING
-    block = order = None
-    epoch = step = 0
-    while status is Status.RUNNING:
-        if stop.is_set():
-            raise _Interrupted
-        if block != epoch // spec.epoch_slots:
-            block = epoch // spec.epoch_slots
-            order = _orders(member, spec, key, block)
-        left_in_block = ((block + 1) * spec.epoch_slots - epoch) * member.n_steps - step
-        budget = max(1, min(int(rate * _CALL_SECONDS), left_in_block))
+class _Run:
+    """One member on its way: the state of its program, and what is known of it so far."""
+
+    def __init__(self, member: Member, data: Data, index: int, watcher: Watcher):
+        self.member, self.data, self.index, self.watcher = member, data, index, watcher
+        self.spec = member.spec
+        self.program = program_for(self.spec)
+        self.state = _first_state(member, self.spec)
+        self.kept: tuple[int, State] | None = None  # what the watcher wants to keep
+        start = member.start or Start([], [])
+        self.first_epoch = start.n_epochs
+        self.values = member_values(
+            member.hyper,
+            np.array(member.seed),
+            n_visits=len(member.rows.visits),
+            n_steps=member.n_steps,
+            first_step=start.n_steps,
+            monitor=member.monitor,
+            n_validation=0 if member.validation is None else member.validation.n_rows,
+        )
+        products = sum(rows * cols for rows, cols in self.spec.kernel_shapes)
+        multiplications = 3 * self.spec.batch_slots * products
+        # Steps a second.
+        self.rate = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.status = Status.RUNNING
+        self.step = 0  # in the epoch
+        self.block: int | None = None
+        self.order = None
+
+    def advance(self) -> None:
+        """Call the program once and let the watcher look."""
+        member, epoch, n_epochs = self.member, len(self.losses), self.spec.epoch_slots
+        if self.block != epoch // n_epochs:
+            self.block = epoch // n_epochs
+            self.order = _orders(member, self.spec, self.first_epoch, self.block)
+        left = ((self.block + 1) * n_epochs - epoch) * member.n_steps - self.step
+        if self.watcher.every_epoch:
+            left = member.n_steps - self.step
+        budget = max(1, min(int(self.rate * _CALL_SECONDS), left))
         start = time.perf_counter()
-        compiled_before = program.compile_seconds
-        state = program.advance(state, data, order, values, budget)
-        reached, step, code, _ = (int(number) for number in state.counters.numpy())
-        seconds = time.perf_counter() - start - (program.compile_seconds - compiled_before)
-        rate = budget / max(seconds, 1e-6)
-        status = list(Status)[code]
-        if reached > epoch:
-            slots = np.arange(epoch, reached) % spec.epoch_slots
-            new = state.losses.numpy()[slots].tolist()
-            losses += new
-            if on_epochs is not None:
-                on_epochs(index, epoch, new)
-        epoch = reached
-    return state, losses, status
+        compiled_before = self.program.compile_seconds
+        state = self.program.advance(self.state, self.data, self.order, self.values, budget)
+        reached, step, code, *_ = (int(number) for number in state.counters.numpy())
+        seconds = time.perf_counter() - start - (self.program.compile_seconds - compiled_before)
+        self.rate = budget / max(seconds, 1e-6)
+        losses, validation_losses = state.losses.numpy()[
+            :, np.arange(epoch, reached) % n_epochs
+        ].tolist()
+        self.state, self.step, self.status = state, step, list(Status)[code]
+        self.losses += losses
+        self.validation_losses += validation_losses
+        if losses:
+            self._show(Report(epoch, losses, validation_losses, self._weights))
+
+    def _show(self, report: Report) -> None:
+        verdict = self.watcher(self.index, report)
+        if verdict.keep and self.status is not Status.DIVERGED:
+            self.kept = len(self.losses), self.state
+        if verdict.status is not None and self.status in (Status.RUNNING, Status.FINISHED):
+            self.status = verdict.status
+
+    def _weights(self, state: State | None = None):
+        """Kernels and biases that the state keeps, without the padded features and outputs."""
+        member = self.member
+        kernels, biases = kept_parameters(self.spec, state or self.state)
+        kernels[0] = kernels[0][: member.n_features].copy()
+        kernels[-1] = kernels[-1][:, : member.n_outputs].copy()
+        biases[-1] = biases[-1][: member.n_outputs]
+        return kernels, biases
+
+    def outcome(self) -> Outcome:
+        """Return what has come of the member."""
+        best_epoch, state = self.kept or (int(self.state.counters[4]), self.state)
+        stops_by_tol = self.member.hyper.tol is not None
+        status = self.status
+        if status is Status.FINISHED and stops_by_tol:
+            status = Status.NOT_CONVERGED
+        kernels, biases = self._weights(state)
+        return Outcome(
+            kernels=kernels,
+            biases=biases,
+            losses=self.losses,
+            validation_losses=self.validation_losses,
+            best_epoch=best_epoch,
+            status=status,
+            slots=lambda: solver_slots(self.state),
+        )
 
 
-def _orders(member: Member, spec: ProgramSpec, key: int, block: int):
+def _first_state(member: Member, spec: ProgramSpec) -> State:
+    if member.start is None:
+        generator = generator_of(member.seed, FIRST_WEIGHTS)
+        kernels, biases = initial_parameters(
+            spec.layer_sizes, member.n_features, member.n_outputs, generator
+        )
+        return initial_state(spec, kernels, biases)
+    pairs = zip(member.start.kernels, spec.kernel_shapes, strict=True)
+    kernels = [_filled_up(kernel, shape) for kernel, shape in pairs]
+    sizes = zip(member.start.biases, spec.layer_sizes[1:], strict=True)
+    biases = [_filled_up(bias, (size,)) for bias, size in sizes]
+    return initial_state(spec, kernels, biases, member.start.slots)
+
+
+def _filled_up(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    filled = np.zeros(shape, dtype=np.float32)
+    filled[tuple(slice(size) for size in array.shape)] = array
+    return filled
+
+
+def _orders(member: Member, spec: ProgramSpec, first_epoch: int, block: int):
     """Tensor of the visits of one block of epochs, one epoch after the other, padded."""
     first = block * spec.epoch_slots
     n_epochs = min(spec.epoch_slots, member.hyper.max_iter - first)
     width = spec.visit_slots + spec.batch_slots
     orders = np.zeros((spec.epoch_slots, width), dtype=np.int32)
-    orders[:n_epochs] = permutations(member.rows.visits, key, first, n_epochs, width)
+    orders[:n_epochs] = permutations(
+        member.rows.visits, _key(member.seed), first_epoch + first, n_epochs, width
+    )
     return tensorflow().constant(orders.ravel())
-
-
-def _outcome(member: Member, state: State, losses: list[float], status: Status) -> Outcome:
-    kernels, biases = kept_parameters(member.spec, state)
-    kernels[0] = kernels[0][: member.n_features].copy()
-    kernels[-1] = kernels[-1][:, : member.n_outputs].copy()
-    biases[-1] = biases[-1][: member.n_outputs]
-    if status is Status.FINISHED and member.hyper.tol is not None:
-        status = Status.NOT_CONVERGED
-    return Outcome(kernels, biases, losses, status)

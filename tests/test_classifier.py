@@ -343,7 +343,7 @@ def test_prediction_in_blocks_is_that_row_by_row(monkeypatch):
     whole = model.predict_proba(X)
     rows = np.vstack([model.predict_proba(row[None]) for row in X])
     np.testing.assert_allclose(whole, rows, rtol=1e-12)
-    monkeypatch.setattr("skreg._rows._BLOCK_VALUES", 64)
+    monkeypatch.setattr("skreg._scaling._BLOCK_VALUES", 64)
     np.testing.assert_allclose(model.predict_proba(X), whole, rtol=1e-12)
 
 
@@ -373,7 +373,7 @@ def test_verbose_prints_a_line_an_epoch(iris, capsys):
 
 def test_tol_stops_and_warns_only_where_it_was_asked_for(iris):
     small(max_iter=2).fit(*iris)  # a warning would be an error here
-    with pytest.warns(ConvergenceWarning, match="still improving by more than tol=0.0 when max_"):
+    with pytest.warns(ConvergenceWarning, match="stopped improving by more than tol=0.0"):
         small(max_iter=2, tol=0.0).fit(*iris)
     model = small(max_iter=1000, tol=1e-2, n_iter_no_change=3).fit(*iris)
     assert model.n_iter_ == len(model.loss_curve_) < 1000

@@ -4,16 +4,16 @@ import os
 from unittest import SkipTest
 
 import pytest
-from sklearn.base import is_classifier
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skreg import RegularizedMLPClassifier
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
-OTHERS = {
+SHARED = {
     "no hidden layer": {"hidden_layer_sizes": (), "learning_rate_init": 0.05},
-    "tanh with sgd": {"activation": "tanh", "solver": "sgd", "learning_rate_init": 0.05},
+    "tanh with sgd": {"activation": "tanh", "solver": "sgd", "learning_rate_init": 0.02},
     "dropout and l2 by layer": {"dropout": (0.2, 0.4), "l2": (1e-4, 1e-3, 1e-2)},
-    "balanced classes": {"class_weight": "balanced"},
+    "early stopping": {"early_stopping": True, "max_iter": 100},
     "logistic, constant rate, input dropout, weight decay, not standardised": {
         "activation": "logistic",
         "learning_rate": "constant",
@@ -23,16 +23,51 @@ OTHERS = {
         "standardize": False,
     },
 }
-OTHER_MODELS = [RegularizedMLPClassifier(**changes) for changes in OTHERS.values()]
+CLASSIFIERS = {
+    **SHARED,
+    "balanced classes": {"class_weight": "balanced"},
+    "early stopping by a score": {"early_stopping": True, "validation_scoring": "accuracy"},
+}
+REGRESSORS = {
+    **SHARED,
+    "absolute error": {"loss": "absolute_error"},
+    "huber": {"loss": "huber"},
+    "quantile": {"loss": "quantile", "quantile": 0.6},
+    "poisson": {"loss": "poisson"},
+    "early stopping by a score": {
+        "early_stopping": True,
+        "validation_scoring": "r2",
+        "validation_fraction": 0.3,
+    },
+}
+DEFAULTS = [RegularizedMLPClassifier(), RegularizedMLPRegressor()]
+OTHERS = [
+    *(RegularizedMLPClassifier(**changes) for changes in CLASSIFIERS.values()),
+    *(RegularizedMLPRegressor(**changes) for changes in REGRESSORS.values()),
+]
 
 # Of the other configurations, what the default run takes: quick checks of the weights, of the
 # labels, of prediction and of repetition.
 REPRESENTATIVES = (
     "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
     "check_fit_idempotent",
     "check_methods_subset_invariance",
     "check_classifiers_one_label",
 )
+
+
+def named(check):
+    return check.func.__name__
+
+
+def cases(models, names=None):
+    """Each model with each of its checks, or those of the names."""
+    for model in models:
+        for estimator, check in estimator_checks_generator(model):
+            if names is None or named(check) in names:
+                name = f"{type(estimator).__name__}-{named(check)}"
+                yield pytest.param(estimator, check, id=name)
 
 
 def assert_passes(check, estimator):
@@ -40,10 +75,6 @@ def assert_passes(check, estimator):
         check(estimator)
     except SkipTest as reason:  # pytest would report it, and the run would still be green
         pytest.fail(f"skipped: {reason}")
-
-
-def named(check):
-    return check.func.__name__
 
 
 def test_scikit_learn_offers_its_array_api_checks():
@@ -54,26 +85,22 @@ def test_scikit_learn_offers_its_array_api_checks():
     assert any("array_api" in name for name in offered)
 
 
-@parametrize_with_checks([RegularizedMLPClassifier()])
+@pytest.mark.parametrize(("estimator", "check"), list(cases(DEFAULTS)))
 def test_default_passes_and_skips_nothing(estimator, check):
     assert_passes(check, estimator)
 
 
-@pytest.mark.parametrize("check_name", REPRESENTATIVES)
-@pytest.mark.parametrize("name", OTHERS)
-def test_other_configuration_passes_representative_checks(name, check_name):
-    model = RegularizedMLPClassifier(**OTHERS[name])
-    checks = [c for _, c in estimator_checks_generator(model) if named(c) == check_name]
-    assert checks
-    for check in checks:
-        assert_passes(check, model)
+@pytest.mark.parametrize(("estimator", "check"), list(cases(OTHERS, REPRESENTATIVES)))
+def test_other_configuration_passes_representative_checks(estimator, check):
+    assert_passes(check, estimator)
 
 
 @pytest.mark.full
-@parametrize_with_checks(OTHER_MODELS)
+@pytest.mark.parametrize(("estimator", "check"), list(cases(OTHERS)))
 def test_other_configuration_passes_and_skips_nothing(estimator, check):
     assert_passes(check, estimator)
 
 
-def test_scikit_learn_takes_it_for_a_classifier():
+def test_scikit_learn_takes_them_for_what_they_are():
     assert is_classifier(RegularizedMLPClassifier())
+    assert is_regressor(RegularizedMLPRegressor())

@@ -8,6 +8,7 @@ from numpydoc.validate import validate
 
 import skreg
 import skreg._classifier
+import skreg._regressor
 
 # Not asked for, each with its reason.
 EXCLUDED = {
@@ -18,7 +19,6 @@ EXCLUDED = {
     "GL08": "fit_context hides nothing: private helpers are not public objects",
     "PR01": "checked below against the signature, which numpydoc takes without `self`",
     "RT02": "returned values have names, as in scikit-learn",
-    "RT03": "`self : RegularizedMLPClassifier` is described",
     "GL03": "blank lines around lists",
     "YD01": "no generators",
 }
@@ -57,7 +57,8 @@ def test_every_parameter_stands_in_the_docstring_with_its_default(name):
             assert documented == text
 
 
-def test_examples_of_the_docstrings_run():
-    result = doctest.testmod(skreg._classifier)
+@pytest.mark.parametrize("module", [skreg._classifier, skreg._regressor])
+def test_examples_of_the_docstrings_run(module):
+    result = doctest.testmod(module)
     assert result.attempted > 3
     assert result.failed == 0

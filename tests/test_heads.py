@@ -41,8 +41,34 @@ def test_compiled_loss_and_its_derivative_are_finite_for_extreme_logits(name):
     tf = tensorflow()
     logits = tf.constant(EXTREME[:, None] * [[1.0, -1.0]], tf.float32)
     logits = logits[:, :1] if name == "sigmoid" else logits
-    loss, delta = HEADS[name].loss_and_delta(
-        logits, tf.constant([0, 1, 0, 1, 0, 1, 0, 1, 0]), tf.fill((9,), 1 / 9)
-    )
-    assert np.isfinite(loss)
+    codes = tf.constant([0, 1, 0, 1, 0, 1, 0, 1, 0])
+    targets = tf.cast(codes[:, None], tf.float32) if name == "sigmoid" else codes
+    losses, delta = HEADS[name].losses_and_delta(logits, targets, tf.constant(0.5))
+    assert np.isfinite(losses).all()
     assert np.isfinite(delta).all()
+
+
+WRITTEN_OUT = {
+    "sigmoid": lambda f, y, q: np.log1p(np.exp(f)) - y * f,
+    "squared_error": lambda f, y, q: (f - y) ** 2,
+    "absolute_error": lambda f, y, q: np.abs(f - y),
+    "huber": lambda f, y, q: np.where(np.abs(f - y) <= 1, 0.5 * (f - y) ** 2, np.abs(f - y) - 0.5),
+    "quantile": lambda f, y, q: np.maximum(q * (y - f), (q - 1) * (y - f)),
+    "poisson": lambda f, y, q: np.exp(f) - y * f,
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_loss_is_the_mean_over_outputs_and_delta_its_derivative(name, n_outputs):
+    tf = tensorflow()
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=2, size=(50, n_outputs)).astype(np.float32)
+    targets = rng.integers(0, 2, size=logits.shape).astype(np.float32)
+    variable = tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        losses, delta = HEADS[name].losses_and_delta(variable, targets, tf.constant(0.3))
+        total = tf.reduce_sum(losses)
+    expected = WRITTEN_OUT[name](logits.astype(float), targets, 0.3).mean(axis=1)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(delta, tape.gradient(total, variable), rtol=1e-5, atol=1e-6)

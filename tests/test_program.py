@@ -1,16 +1,22 @@
 """The compiled step and loop against Keras, against NumPy, and against themselves."""
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
-from skreg._network import compiled_loss_and_gradients, initial_parameters
+from skreg._network import (
+    DenseBatch,
+    compiled_loss_and_gradients,
+    initial_parameters,
+    numpy_logits,
+)
 from skreg._noise import keep_threshold, numpy_keep
-from skreg._rows import MergedRows, permutations, training_rows
-from skreg._spec import Hyperparameters, Status, bucket
+from skreg._rows import MergedRows, permutations, training_rows, validation_rows
+from skreg._spec import Hyperparameters, Monitor, Status, bucket
 from skreg._tensorflow import tensorflow
-from skreg._training import Member, _generators, train
+from skreg._training import FIRST_WEIGHTS, Member, Start, _key, generator_of, train
 
 BATCH = 16
 
@@ -50,7 +56,8 @@ def make_member(
     X = rng.normal(size=(n, 5))
     y = rng.integers(0, n_classes, size=n)
     weight = np.ones(n) if weight is None else weight
-    rows = training_rows(X, y, MergedRows(np.arange(n), weight), None, None)
+    targets = y[:, None].astype(np.float32) if n_classes == 2 else y.astype(np.int32)
+    rows = training_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
     return Member(
         rows=rows,
         n_features=5,
@@ -62,12 +69,13 @@ def make_member(
         batch_size=batch_size,
         hyper=hyperparameters(len(hidden), **changes),
         seed=seed,
+        monitor=Monitor.NOTHING if changes.get("tol") is None else Monitor.TRAINING_LOSS,
     )
 
 
 def batches(member):
     """The rows of every step, in the order in which the program visits them."""
-    _, key = _generators(member.seed)
+    key = _key(member.seed)
     visits = member.rows.visits
     for epoch in range(member.hyper.max_iter):
         order = permutations(visits, key, epoch, 1, len(visits))[0]
@@ -75,7 +83,7 @@ def batches(member):
 
 
 def first_weights(member):
-    generator, _ = _generators(member.seed)
+    generator = generator_of(member.seed, FIRST_WEIGHTS)
     kernels, biases = initial_parameters(
         member.spec.layer_sizes, member.n_features, member.n_outputs, generator
     )
@@ -127,8 +135,7 @@ def trained_by_keras(member):
     model.set_weights([w for pair in zip(kernels, biases, strict=True) for w in pair])
     table = member.rows.table[:, : member.n_features]
     for rows in batches(member):
-        targets = member.rows.targets[rows].astype(np.float32)
-        model.train_on_batch(table[rows], targets[:, None] if member.head == "sigmoid" else targets)
+        model.train_on_batch(table[rows], member.rows.targets[rows].astype(np.float32))
     weights = model.get_weights()
     return weights[::2], weights[1::2]
 
@@ -190,7 +197,7 @@ def trained_by_numpy(member):
             if layer < len(kernels) - 1:
                 inputs.append(np.tanh(logits) * masks[layer + 1])
         weight = member.rows.visit_weight[rows][:, None] / n
-        delta = weight * (1 / (1 + np.exp(-logits)) - member.rows.targets[rows][:, None])
+        delta = weight * (1 / (1 + np.exp(-logits)) - member.rows.targets[rows])
         for layer in reversed(range(len(kernels))):
             kernel_gradient = inputs[layer].T @ delta + 2 * hyper.l2[layer] * kernels[layer]
             bias_gradient = delta.sum(axis=0)
@@ -235,9 +242,11 @@ def test_hand_written_gradient_equals_the_taped_one(activation):
         tf.Variable(rng.normal(size=shape), dtype=tf.float32) for shape in itertools.pairwise(sizes)
     ]
     biases = [tf.Variable(rng.normal(size=size), dtype=tf.float32) for size in sizes[1:]]
-    inputs = tf.constant(rng.normal(size=(11, 5)), tf.float32)
-    masks = [tf.constant(rng.uniform(size=(11, size)) > 0.4) for size in sizes]
-    dropped = [(mask, tf.constant(1 / 0.6, tf.float32)) for mask in masks[:3]]
+    inputs = DenseBatch(tf.constant(rng.normal(size=(11, 5)), tf.float32))
+    masks = [
+        (tf.constant(rng.uniform(size=(11, size)) > 0.4), tf.constant(1 / 0.6, tf.float32))
+        for size in sizes[1:-1]
+    ]
     target = tf.constant(rng.normal(size=(11, 3)), tf.float32)
 
     def half_squares(logits):
@@ -245,7 +254,7 @@ def test_hand_written_gradient_equals_the_taped_one(activation):
 
     with tf.GradientTape() as tape:
         loss, kernel_gradients, bias_gradients = compiled_loss_and_gradients(
-            kernels, biases, inputs, activation, dropped, half_squares
+            kernels, biases, inputs, activation, masks, half_squares
         )
     taped = tape.gradient(loss, [*kernels, *biases])
     for got, expected in zip([*kernel_gradients, *bias_gradients], taped, strict=True):
@@ -318,7 +327,7 @@ def test_buckets_are_few():
 def test_first_weights_are_glorots_and_padding_is_zero(n_classes):
     """Uniform within sqrt(6 / (fan_in + fan_out)) of the real sizes, as Keras' Dense."""
     member = make_member(n_classes=n_classes, hidden=(400, 300))
-    generator, _ = _generators(member.seed)
+    generator = generator_of(member.seed, FIRST_WEIGHTS)
     sizes = member.spec.layer_sizes
     kernels, biases = initial_parameters(sizes, 5, member.n_outputs, generator)
     reals = (5, 400, 300, member.n_outputs)
@@ -329,3 +338,112 @@ def test_first_weights_are_glorots_and_padding_is_zero(n_classes):
         np.testing.assert_allclose(real.std(), limit / np.sqrt(3), rtol=0.1)
         assert np.count_nonzero(kernel) == real.size
         assert not biases[k].any()
+
+
+def with_validation(member, n=40, **changes):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(n, 5))
+    targets = rng.integers(0, 2, size=(n, 1)).astype(np.float32)
+    weight = rng.uniform(0.5, 2, size=n)
+    held_out = validation_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
+    return dataclasses.replace(
+        member, validation=held_out, monitor=Monitor.VALIDATION_LOSS, **changes
+    )
+
+
+def validation_loss(held_out, kernels, biases):
+    values = held_out.table[:, : len(kernels[0])].astype(float)
+    logits = numpy_logits(values, [k.astype(float) for k in kernels], biases, "relu")
+    losses = np.logaddexp(0, logits) - logits * held_out.targets
+    return (held_out.share * losses[:, 0]).sum()
+
+
+@pytest.mark.parametrize("n", [40, 2500])
+def test_weights_of_the_best_validation_loss_are_kept(n):
+    member = with_validation(make_member(max_iter=200, n_iter_no_change=7, tol=1e-4), n)
+    (outcome,) = train([member])
+    curve = np.array(outcome.validation_losses)
+    assert outcome.best_epoch == curve.argmin() + 1
+    got = validation_loss(member.validation, outcome.kernels, outcome.biases)
+    np.testing.assert_allclose(got, curve.min(), rtol=1e-4)
+    # It ended when 7 epochs in a row had not beaten the best so far by more than tol.
+    best, waited = np.inf, 0
+    waits = []
+    for loss in curve:
+        waited = 0 if loss < best - 1e-4 else waited + 1
+        best = min(best, loss)
+        waits.append(waited)
+    assert waits.index(7) == len(curve) - 1 < 199
+    assert outcome.status is Status.CONVERGED
+
+
+def test_validation_changes_nothing_of_the_training():
+    member = make_member(max_iter=30, dropout=(0.5, 0.5))
+    (alone,) = train([member])
+    (validated,) = train(
+        [
+            with_validation(
+                member,
+                hyper=hyperparameters(max_iter=30, dropout=(0.5, 0.5), n_iter_no_change=1000),
+            )
+        ]
+    )
+    np.testing.assert_allclose(alone.losses, validated.losses, rtol=1e-5)
+
+
+def test_validation_loss_that_is_not_finite_is_a_divergence():
+    member = with_validation(make_member(max_iter=10))
+    member.validation.table[0] = np.inf
+    (outcome,) = train([member])
+    assert outcome.status is Status.DIVERGED
+    assert outcome.best_epoch == 0
+    assert all(np.isfinite(kernel).all() for kernel in outcome.kernels)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_member_that_goes_on_equals_one_that_never_stopped(solver):
+    """Two fits of 5 epochs, the second from the first one's end, are one of 10, bit for bit."""
+    changes = {"dropout": (0.5, 0.3), "solver": solver, "n": 70}
+    (whole,) = train([make_member(max_iter=10, **changes)])
+    member = make_member(max_iter=5, **changes)
+    (first,) = train([member])
+    start = Start(first.kernels, first.biases, first.slots(), 5 * member.n_steps, 5)
+    (second,) = train([dataclasses.replace(member, start=start)])
+    assert first.losses + second.losses == whole.losses
+    for got, expected in zip(second.kernels, whole.kernels, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+ACTIVATIONS = {"relu": "relu", "tanh": "tanh", "logistic": "sigmoid", "identity": None}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_forward_pass_in_numpy_equals_that_of_keras(activation):
+    import keras
+
+    rng = np.random.default_rng(0)
+    sizes = (5, 9, 7, 3)
+    kernels = [rng.normal(size=shape) for shape in itertools.pairwise(sizes)]
+    biases = [rng.normal(size=size) for size in sizes[1:]]
+    model = keras.Sequential([keras.Input((5,))])
+    for size in sizes[1:-1]:
+        model.add(keras.layers.Dense(size, activation=ACTIVATIONS[activation]))
+    model.add(keras.layers.Dense(3))
+    model.set_weights([w for pair in zip(kernels, biases, strict=True) for w in pair])
+    X = rng.normal(size=(20, 5))
+    got = numpy_logits(X, kernels, biases, activation)
+    expected = model(X.astype(np.float32)).numpy()
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_forward_pass_of_huge_weights_is_finite_and_warns_of_nothing(activation, dtype):
+    rng = np.random.default_rng(0)
+    sizes = (5, *[4] * 30, 3)
+    kernels = [rng.choice([-1e30, 1e30], size=s).astype(dtype) for s in itertools.pairwise(sizes)]
+    biases = [np.zeros(size, np.float32) for size in sizes[1:]]
+    X = rng.choice([-1e18, 1e18], size=(20, 5)).astype(dtype)
+    got = numpy_logits(X, kernels, biases, activation)
+    assert got.dtype == dtype
+    assert np.isfinite(got).all()

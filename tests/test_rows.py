@@ -1,19 +1,18 @@
-"""Canonical weighted rows: merging, statistics, visits, permutations."""
+"""Canonical weighted rows: merging, held-out rows, visits, permutations."""
 
 import numpy as np
 import pytest
 
 import skreg._rows as rows_module
 from skreg._rows import (
-    LARGEST_INPUT,
     automatic_batch_size,
-    blocks,
-    column_statistics,
     merge_rows,
     permutations,
-    standardised,
+    split_rows,
     training_rows,
+    validation_rows,
 )
+from skreg._scaling import column_statistics
 
 
 @pytest.fixture
@@ -26,7 +25,8 @@ def table():
 
 def prepared(X, y, weight=None):
     merged = merge_rows(X, y, weight)
-    mean, scale = column_statistics(X, merged)
+    statistics = column_statistics(X, merged.first, merged.weight)
+    mean, scale = statistics.center, statistics.scale
     return training_rows(X, y, merged, mean, scale), mean, scale
 
 
@@ -43,6 +43,13 @@ def test_weights_are_repetitions_bit_for_bit(table):
     weight = np.random.default_rng(1).integers(0, 4, size=len(y))
     repeated = prepared(X.repeat(weight, axis=0), y.repeat(weight))
     assert_same(prepared(X, y, weight.astype(float)), repeated)
+
+
+def test_integers_that_are_equal_as_float64_are_one_value():
+    big = 2**53
+    X = np.array([[big], [big + 1], [big + 4], [big]])
+    merged = merge_rows(X, np.zeros(4, int), None)
+    assert sorted(merged.weight) == [1, 3]
 
 
 def test_order_of_rows_and_precision_of_the_same_values_do_not_matter(table):
@@ -75,64 +82,6 @@ def test_rows_whose_hashes_collide_are_still_told_apart(table, monkeypatch):
     order = np.random.default_rng(0).permutation(len(y))
     other = merge_rows(X[order], y[order], None)
     np.testing.assert_array_equal(X[merged.first], X[order][other.first])
-
-
-def test_statistics_are_those_of_the_weighted_table(table):
-    X, y = table
-    weight = np.random.default_rng(1).uniform(0.1, 3, size=len(y))
-    mean, scale = column_statistics(X, merge_rows(X, y, weight))
-    expected = np.average(X, axis=0, weights=weight)
-    np.testing.assert_allclose(mean, expected, rtol=1e-12)
-    variance = np.average((X - expected) ** 2, axis=0, weights=weight)
-    np.testing.assert_allclose(scale, np.sqrt(variance), rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("offset", "spread"), [(0, 1), (1e9, 1), (0, 1e300), (0, 1e-300), (1e6, 1e-3)]
-)
-def test_statistics_of_huge_tiny_and_far_columns(offset, spread):
-    values = np.random.default_rng(0).normal(size=1000)
-    X = (offset + spread * values)[:, None]
-    mean, scale = column_statistics(X, merge_rows(X, np.zeros(1000, int), None))
-    np.testing.assert_allclose(scale / spread, values.std(), rtol=1e-6)
-    np.testing.assert_allclose((mean - offset) / spread, values.mean(), atol=1e-6)
-    block = standardised(X.copy(), mean, scale)
-    np.testing.assert_allclose(block.std(), 1, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("value", "dtype"),
-    [
-        (0.0, np.float32),
-        (0.1, np.float32),
-        (1e38, np.float32),
-        (0.0, np.float64),
-        (0.1, np.float64),
-        (1e300, np.float64),
-        (-7e-310, np.float64),
-    ],
-)
-def test_constant_columns_have_scale_one(value, dtype):
-    X = np.full((37, 1), value, dtype=dtype)
-    X = np.hstack([X, np.arange(37, dtype=dtype)[:, None]])
-    mean, scale = column_statistics(X, merge_rows(X, np.zeros(37, int), None))
-    assert scale[0] == 1 or value > 1e30  # where rounding alone is more than 1
-    assert np.abs(standardised(X.astype(float), mean, scale)[:, 0]).max() <= 1
-    if value < 1e30:
-        np.testing.assert_allclose(standardised(X.astype(float), mean, scale)[:, 0], 0, atol=1e-6)
-
-
-def test_values_at_the_ends_of_float64_are_standardised_right():
-    X = np.array([[-1.7e308], [1.7e308], [1.7e308]])
-    mean, scale = column_statistics(X, merge_rows(X, np.zeros(3, int), None))
-    got = standardised(X.copy(), mean, scale)[:, 0]
-    small = np.array([-1.7, 1.7, 1.7])
-    np.testing.assert_allclose(got, (small - small.mean()) / small.std(), rtol=1e-9)
-
-
-def test_far_values_are_held_within_bounds():
-    got = standardised(np.array([[1e308, -1e308]]), np.zeros(2), np.full(2, 1e-5))
-    np.testing.assert_array_equal(got, [[LARGEST_INPUT, -LARGEST_INPUT]])
 
 
 def visit_counts(weight):
@@ -194,17 +143,48 @@ def test_permutations_do_not_depend_on_how_many_are_drawn_together():
     assert (permutations(visits, 8, 0, 1, 64) != together[0]).any()
 
 
-def test_blocks_cover_every_row_once():
-    for n_rows, n_columns in [(0, 3), (1, 1), (100, 10**7), (10**6, 50)]:
-        covered = [
-            index for block in blocks(n_rows, n_columns) for index in (block.start, block.stop)
-        ]
-        assert covered[::2] == [0, *covered[1:-1:2]][: len(covered) // 2]
-        assert (covered[-1] if covered else 0) == n_rows
-
-
 @pytest.mark.parametrize("n_visits", [1, 10, 569, 5000, 10**5, 10**7])
 def test_automatic_batch_size_is_a_power_of_two(n_visits):
     size = automatic_batch_size(n_visits)
     assert size & (size - 1) == 0
     assert automatic_batch_size(2 * n_visits) >= size
+
+
+def held_out_share(rows, side):
+    return side.weight.sum() / rows.weight.sum()
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_held_out_rows_are_a_share_of_the_weight_of_each_class(fraction, weighted):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y = rng.choice(4, size=2000, p=[0.6, 0.3, 0.08, 0.02])
+    weight = rng.uniform(0.1, 5, size=2000) if weighted else None
+    rows = merge_rows(X, y, weight)
+    training, validation = split_rows(rows, y[rows.first], fraction, np.random.default_rng(1))
+    assert not set(training.first) & set(validation.first)
+    assert len(training.first) + len(validation.first) == len(rows.first)
+    largest = rows.weight.max() / rows.weight.sum()
+    assert abs(held_out_share(rows, validation) - fraction) <= largest
+    for code in range(4):
+        of_class = rows.weight[y[rows.first] == code].sum()
+        held_out = validation.weight[y[validation.first] == code].sum()
+        assert abs(held_out - fraction * of_class) <= 2 * rows.weight.max()
+
+
+def test_last_row_of_a_class_is_never_held_out():
+    X = np.arange(13.0)[:, None]
+    y = np.array([0] * 10 + [1, 2, 2])
+    for seed in range(20):
+        rows = merge_rows(X, y, None)
+        training, _ = split_rows(rows, y[rows.first], 0.9, np.random.default_rng(seed))
+        assert set(y[training.first]) == {0, 1, 2}
+
+
+def test_validation_shares_sum_to_one_and_padding_has_none(table):
+    X, y = table
+    rows = merge_rows(X, y, np.random.default_rng(1).uniform(1, 9, size=len(y)))
+    made = validation_rows(X, y, rows, None, None)
+    np.testing.assert_allclose(made.share.sum(), 1, rtol=1e-6)
+    assert not made.share[made.n_rows :].any()

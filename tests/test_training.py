@@ -12,13 +12,16 @@ from sklearn.datasets import load_breast_cancer, make_classification
 from test_program import make_member
 
 import skreg._training as training
-from skreg._rows import column_statistics, merge_rows, training_rows
-from skreg._training import Member, train
+from skreg._rows import merge_rows, training_rows
+from skreg._scaling import column_statistics
+from skreg._training import Member, Verdict, Watcher, train
 
 
 def table_member(X, y, dropout, seed, max_iter):
     merged = merge_rows(X, y, None)
-    rows = training_rows(X, y, merged, *column_statistics(X, merged))
+    statistics = column_statistics(X, merged.first, merged.weight)
+    targets = y[:, None].astype(np.float32)
+    rows = training_rows(X, targets, merged, statistics.center, statistics.scale)
     like = make_member(hidden=(32, 16), dropout=(dropout, dropout), max_iter=max_iter)
     return Member(
         rows=rows,
@@ -87,23 +90,42 @@ def test_handing_over_permutations_in_other_blocks_does_not_change_a_bit(monkeyp
 
 def test_epochs_are_reported_in_order_and_completely():
     seen = []
-    outcomes = train([make_member(max_iter=150)], on_epochs=lambda *call: seen.append(call))
-    assert [member for member, _, _ in seen] == [0] * len(seen)
-    epochs = [first + k for _, first, losses in seen for k in range(len(losses))]
+
+    class Noting(Watcher):
+        def __call__(self, member, report):
+            seen.append((member, report))
+            return Verdict()
+
+    outcomes = train([make_member(max_iter=150)], watcher=Noting())
+    assert [member for member, _ in seen] == [0] * len(seen)
+    epochs = [r.first_epoch + k for _, r in seen for k in range(len(r.losses))]
     assert epochs == list(range(150))
-    assert [loss for _, _, losses in seen for loss in losses] == outcomes[0].losses
+    assert [loss for _, r in seen for loss in r.losses] == outcomes[0].losses
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_interrupt_between_calls_ends_every_member_soon(n_threads):
-    def interrupt(member, first_epoch, losses):
-        raise KeyboardInterrupt
+    class Interrupting(Watcher):
+        def __call__(self, member, report):
+            raise KeyboardInterrupt
 
     # Not interrupted, these would train for hours.
     members = [make_member(max_iter=10**8, seed=(k, k)) for k in range(4)]
     with pytest.raises(KeyboardInterrupt):
-        train(members, n_threads=n_threads, on_epochs=interrupt)
+        train(members, n_threads=n_threads, watcher=Interrupting())
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("skreg")]
+
+
+def test_error_of_one_member_is_raised_while_others_would_still_train():
+    class Failing(Watcher):
+        def __call__(self, member, report):
+            if member == 1:
+                raise ValueError("of the second")
+            return Verdict()
+
+    members = [make_member(max_iter=10**8, seed=(k, k)) for k in range(4)]
+    with pytest.raises(ValueError, match="of the second"):
+        train(members, n_threads=2, watcher=Failing())
 
 
 def test_exception_raised_in_a_foreign_thread_is_seen_between_calls():
