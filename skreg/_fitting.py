@@ -85,12 +85,12 @@ class Fit:
         factors = targets.factors(merged)
         rows = targets.class_weighted(merged, factors)
         self.seed = self._seed()
-        if validation is not None:
-            self.held_out = self._given_validation(validation, targets, factors)
-        elif estimator.early_stopping and self.stream is None:
+        if estimator.early_stopping and validation is None and self.stream is None:
             rows, self.held_out = self._hold_out(X, y, targets, rows)
         self.X, self.targets, self.rows = X, targets, rows
         self._scale(self.earlier if self.stream is not None else (None, None))
+        if validation is not None:
+            self.held_out = self._given_validation(validation, targets, factors)
 
     def _check_validation(self, validation) -> None:
         if validation is None:

@@ -34,9 +34,9 @@ class Display:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeRemainingColumn as TimeLeft
 
-        text = TextColumn("{task.fields[text]}")
-        with Progress(MofNCompleteColumn(), BarColumn(), TimeLeft(), text) as self._bar:
-            self._task = self._bar.add_task("", total=self.max_iter, text="")
+        columns = MofNCompleteColumn(), BarColumn(12), TimeLeft(), TextColumn("{task.description}")
+        with Progress(*columns) as self._bar:
+            self._task = self._bar.add_task("", total=self.max_iter)
             yield
         self._bar = None
 
@@ -44,16 +44,19 @@ class Display:
         """Show the epochs of the report, of which the last one has the score."""
         pairs = zip(report.losses, report.validation_losses, strict=True)
         for epoch, (loss, validation_loss) in enumerate(pairs, report.first_epoch + 1):
-            parts = [f"loss = {loss:.8f}"]
+            parts = {"loss": loss}
             if self.validates:
-                parts.append(f"validation loss = {validation_loss:.8f}")
+                parts["validation loss"] = validation_loss
             if score is not None:
-                parts.append(f"validation score = {score:.6f}")
+                parts["validation score"] = score
             if self._bar is None:
-                print(f"Iteration {epoch}, " + ", ".join(parts), flush=True)
+                numbers = ", ".join(f"{name} = {value:.8f}" for name, value in parts.items())
+                print(f"Iteration {epoch}, {numbers}", flush=True)
         if self._bar is not None:
-            short = "  ".join(part.replace(" = ", " ")[:26] for part in parts)
-            self._bar.update(self._task, completed=epoch, text=short)
+            # Short enough for 80 columns.
+            short = "  ".join(f"{name} {value:.4g}" for name, value in parts.items())
+            description = short.replace("validation", "val.")
+            self._bar.update(self._task, completed=epoch, description=description)
 
 
 class ValidationScoring:

@@ -49,7 +49,7 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         Level in (0, 1) of loss="quantile".
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
         Function of the hidden units.
-    dropout : float or array-like of shape (n_hidden_layers,), default=0.5
+    dropout : float or array-like of shape (n_hidden_layers,), default=0.1
         Share of a hidden layer's units, in [0, 1), set to zero in each training step, after the
         activation; the others are multiplied by ``1 / (1 - dropout)``. Off when predicting.
     input_dropout : float, default=0.0
@@ -79,7 +79,7 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         Most rows of a step. "auto" is the power of two nearest to the square root of the visits of
         an epoch (the rows, when there are no weights), at least 32 and at most 256. The steps of an
         epoch differ in size by at most one row.
-    max_iter : int, default=50
+    max_iter : int, default=200
         Most epochs.
     early_stopping : bool, default=False
         Whether to hold out rows, to keep the weights of the epoch that is best on them, and to stop
@@ -166,12 +166,13 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
     Notes
     -----
     Strengths of others that give the same penalty, for `n` rows of weight 1, batches of `b` and a
-    target of standard deviation `s` (1 without `standardize`):
+    target of scale `s` (`target_scale_`; 1 without `standardize`):
 
-    - ``Ridge(alpha=alpha)``: ``l2 = alpha / (n * s ** 2)``.
-    - ``PoissonRegressor(alpha=alpha)``: ``l2 = alpha / (2 * s)``, where `s` is the target's mean.
+    - ``Ridge(alpha=alpha)``: ``l2 = alpha / n``, whatever `s` is, since the one kernel is scaled
+      with the target.
+    - ``PoissonRegressor(alpha=alpha)``: ``l2 = alpha / (2 * s)``.
     - ``MLPRegressor(alpha=alpha)``, which halves the squared error and divides by the batch size:
-      ``l2 = alpha / (b * s ** 2)``.
+      ``l2 = alpha / b`` for the last kernel, ``alpha / (b * s ** 2)`` for the others.
     - Keras' ``regularizers.L2(l2)`` with ``loss="mse"`` on the scaled target: the same number.
 
     Weights are frequencies, as in `RegularizedMLPClassifier`: a row of weight 2 is the row twice,
@@ -210,7 +211,7 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         loss="squared_error",
         quantile=0.5,
         activation="relu",
-        dropout=0.5,
+        dropout=0.1,
         input_dropout=0.0,
         l2=1e-3,
         weight_decay=0.0,
@@ -223,7 +224,7 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         beta_2=0.999,
         epsilon=1e-7,
         batch_size="auto",
-        max_iter=50,
+        max_iter=200,
         early_stopping=False,
         validation_fraction=0.1,
         validation_scoring="loss",
