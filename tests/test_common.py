@@ -4,14 +4,16 @@ import os
 from unittest import SkipTest
 
 import pytest
+import sklearn
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.fixes import parse_version
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
 SHARED = {
     "no hidden layer": {"hidden_layer_sizes": (), "learning_rate_init": 0.05},
-    "tanh with sgd": {"activation": "tanh", "solver": "sgd", "learning_rate_init": 0.02},
+    "tanh with sgd": {"activation": "tanh", "solver": "sgd", "learning_rate_init": 0.01},
     "dropout and l2 by layer": {"dropout": (0.2, 0.4), "l2": (1e-4, 1e-3, 1e-2)},
     "early stopping": {"early_stopping": True, "max_iter": 100},
     "logistic, constant rate, input dropout, weight decay, not standardised": {
@@ -82,7 +84,8 @@ def test_scikit_learn_offers_its_array_api_checks():
     offered = [named(check) for _, check in estimator_checks_generator(RegularizedMLPClassifier())]
     assert len(offered) > 50
     assert set(REPRESENTATIVES) <= set(offered)
-    assert any("array_api" in name for name in offered)
+    if parse_version(sklearn.__version__) >= parse_version("1.8"):
+        assert any("array_api" in name for name in offered)
 
 
 @pytest.mark.parametrize(("estimator", "check"), list(cases(DEFAULTS)))
