@@ -158,7 +158,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
 
     - ``LogisticRegression(C=C)``: ``l2 = 1 / (2 * C * n)``.
     - ``Ridge(alpha=alpha)`` on the mean squared error: ``l2 = alpha / n``.
-    - ``MLPClassifier(alpha=alpha)``: ``l2 = alpha / (2 * b)``; it divides by the batch size.
+    - ``MLPClassifier(alpha=alpha)``: ``l2 = alpha / (2 * b)``; it divides by the batch size. For
+      `q` labels a row ``alpha / (2 * b * q)``; it sums over labels.
     - Keras' ``regularizers.L2(l2)``: the same number.
     - `weight_decay` with sgd and no momentum: ``l2 = weight_decay / 2``. With adam there is no
       conversion, since it rescales the gradient of the penalty.

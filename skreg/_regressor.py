@@ -144,8 +144,8 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         Hidden layers plus 2.
     n_outputs_ : int
         Columns of `y`.
-    out_activation_ : {"identity", "exponential"}
-        From the network's outputs to predictions: "exponential" for loss="poisson".
+    out_activation_ : {"identity", "exp"}
+        From the network's outputs to predictions: "exp" for loss="poisson".
     target_center_ : ndarray of float64 of shape (n_outputs_,)
         Predictions are ``target_center_ + target_scale_ * output``, for loss="poisson"
         ``target_scale_ * exp(output)``. The mean for "squared_error", 0 for "poisson" and without
@@ -171,8 +171,9 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
     - ``Ridge(alpha=alpha)``: ``l2 = alpha / n``, whatever `s` is, since the one kernel is scaled
       with the target.
     - ``PoissonRegressor(alpha=alpha)``: ``l2 = alpha / (2 * s)``.
-    - ``MLPRegressor(alpha=alpha)``, which halves the squared error and divides by the batch size:
-      ``l2 = alpha / b`` for the last kernel, ``alpha / (b * s ** 2)`` for the others.
+    - ``MLPRegressor(alpha=alpha)``, which halves the squared error, divides by the batch size and
+      sums over outputs: for one ``l2 = alpha / b`` for the last kernel and ``alpha / (b * s ** 2)``
+      for the others; for `q` outputs ``alpha / (b * q)`` without `standardize`.
     - Keras' ``regularizers.L2(l2)`` with ``loss="mse"`` on the scaled target: the same number.
 
     Weights are frequencies, as in `RegularizedMLPClassifier`: a row of weight 2 is the row twice,
@@ -343,7 +344,7 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         logits = self._logits(X)
         largest = np.finfo(logits.dtype).max
         with np.errstate(over="ignore"):  # what no float can hold becomes the largest that one can
-            values = np.exp(logits) if self.out_activation_ == "exponential" else logits
+            values = np.exp(logits) if self.out_activation_ == "exp" else logits
             values = self.target_center_ + self.target_scale_ * values
         values = np.clip(values, -largest, largest).astype(logits.dtype, copy=False)
         return values[:, 0] if self.n_outputs_ == 1 else values

@@ -242,7 +242,7 @@ class NumberTargets:
     def attributes(self) -> dict:
         """Fitted attributes of the estimator."""
         center, scale = self.center_and_scale()
-        link = "exponential" if self.loss == "poisson" else "identity"
+        link = "exp" if self.loss == "poisson" else "identity"
         return {
             "target_center_": center,
             "target_scale_": scale,
@@ -274,7 +274,7 @@ class NumberTargets:
 
     def check_same(self, fitted) -> None:
         """Refuse another link than that of the `fitted` estimator."""
-        if (self.loss == "poisson") != (fitted.out_activation_ == "exponential"):
+        if (self.loss == "poisson") != (fitted.out_activation_ == "exp"):
             raise ValueError(
                 f"loss: expected one with the link of the fitted network to go on with it "
                 f"({fitted.out_activation_}); received {self.loss!r}."
