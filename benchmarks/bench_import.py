@@ -1,37 +1,58 @@
-"""(e) What do importing and the first fit cost? New processes, medians."""
+"""(e) What do importing and the first fit cost, in seconds and memory? New processes, medians."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-import numpy as np
-from _measure import check_targets, parse_arguments, print_header, print_table
+from _measure import check_targets, in_new_processes, parse_arguments, print_header, print_table
 
 # The modules of scikit-learn that skreg imports.
 NEEDED = (
     "import sklearn.base, sklearn.exceptions, sklearn.preprocessing, sklearn.utils,"
     " sklearn.utils.class_weight, sklearn.utils.multiclass, sklearn.utils.validation"
 )
-CLOCK = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
-FIT = """
+# Prints wall and CPU seconds of the second statement, and the resident memory after it in MB.
+CLOCK = """
 import time
-from sklearn.datasets import load_breast_cancer
-from skreg import RegularizedMLPClassifier
-X, y = load_breast_cancer(return_X_y=True)
 {}
-start = time.perf_counter()
-for _ in range({}):
-    RegularizedMLPClassifier(random_state=0).fit(X, y)
-print(time.perf_counter() - start)
+wall, cpu = time.perf_counter(), time.process_time()
+{}
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+from _measure import memory
+print(wall, cpu, memory("VmRSS") / 1e6)
 """
-STATEMENTS = {
-    "scikit-learn's modules that skreg needs": CLOCK.format(NEEDED),
-    "import skreg": CLOCK.format("import skreg"),
-    "import tensorflow": CLOCK.format("import tensorflow"),
-    "first fit, TensorFlow's import included": FIT.format("", 1),
-    "first fit, TensorFlow imported": FIT.format("import tensorflow", 1),
-    "first and second fit, TensorFlow imported": FIT.format("import tensorflow", 2),
+FIT = (
+    "from sklearn.datasets import load_breast_cancer; from _peers import {0};"
+    " X, y = load_breast_cancer(return_X_y=True); {0}(10).fit(X, y)"
+)
+OURS = FIT.format("skreg_network")
+# Prints the same for each of ten programs of other architectures: memory as its growth.
+PROGRAMS = (
+    OURS
+    + """
+from _measure import memory, timed
+from skreg._program import n_programs
+before, resident = n_programs(), memory("VmRSS")
+fits = [
+    lambda width=width: skreg_network(1, (width, 64)).fit(X, y) for width in range(24, 104, 8)
+]
+seconds = [timed(fit) for fit in fits]
+count = n_programs() - before
+assert count == len(fits)
+print(*(sum(column) / count for column in zip(*seconds)))
+print((memory("VmRSS") - resident) / count / 1e6)
+"""
+)
+SCRIPTS = {
+    "scikit-learn's modules that skreg needs": CLOCK.format("", NEEDED),
+    "import skreg": CLOCK.format("", "import skreg"),
+    "import sklearn.neural_network": CLOCK.format("", "import sklearn.neural_network"),
+    "import tensorflow": CLOCK.format("", "import tensorflow"),
+    "import scikeras.wrappers": CLOCK.format("", "import scikeras.wrappers"),
+    "up to a fit of skreg, imports included": CLOCK.format("", OURS),
+    "up to a fit of MLPClassifier": CLOCK.format("", FIT.format("sklearn_network")),
+    "up to a fit of scikeras": CLOCK.format("", FIT.format("scikeras_network")),
+    "skreg's first fit, TensorFlow imported": CLOCK.format("import tensorflow, skreg", OURS),
+    "skreg's second fit": CLOCK.format(OURS, "skreg_network(10).fit(X, y)"),
+    "skreg's first fit of another architecture": PROGRAMS,
 }
 
 
@@ -39,16 +60,11 @@ def main():
     """Print the medians over new processes."""
     arguments = parse_arguments(__doc__)
     print_header(__doc__)
-    seconds = {name: [] for name in STATEMENTS}
-    for _ in range(2 if arguments.quick else 7):
-        for name, statement in STATEMENTS.items():
-            done = subprocess.run(
-                [sys.executable, "-c", statement], capture_output=True, text=True, check=True
-            )
-            seconds[name].append(float(done.stdout))
-    medians = {name: np.median(values) for name, values in seconds.items()}
-    print_table(["new process", "s"], [[name, value] for name, value in medians.items()])
-    over = medians["import skreg"] - medians["scikit-learn's modules that skreg needs"]
+    medians = in_new_processes(SCRIPTS, 2 if arguments.quick else 7)
+    print("fits: the seed network, breast cancer, 10 epochs; MB: what is resident at the end;")
+    print("another architecture: the mean of ten, 1 epoch, and the growth of what is resident\n")
+    print_table(["new process", "s", "CPU, s", "MB"], [[k, *row] for k, row in medians.items()])
+    over = medians["import skreg"][0] - medians["scikit-learn's modules that skreg needs"][0]
     check_targets(
         {"import skreg over scikit-learn's modules, s": (over, "<=", 0.15)}, arguments.check
     )

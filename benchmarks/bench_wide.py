@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from _measure import check_targets, interleaved, parse_arguments, print_header, print_table
+from _peers import NETWORKS
 from sklearn.datasets import make_classification
 
-from skreg import RegularizedMLPClassifier
 from skreg._tensorflow import tensorflow
 
 ROWS, COLUMNS, EPOCHS = 4096, 64, 10
+COMPARED = (512, 256)  # width and batch at which the peers run, too
 
 
 def flops_of_a_fit(width, batch):
@@ -27,7 +28,6 @@ def main():
     X, y = make_classification(ROWS, COLUMNS, n_informative=20, random_state=0)
     X = X.astype(np.float32)
     square = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
-    cases = [(512, 256)] if arguments.quick else [(128, 32), (256, 128), (512, 256), (1024, 256)]
 
     def sgemm():
         for _ in range(60):
@@ -39,36 +39,38 @@ def main():
         for _ in range(60):
             tensorflow().matmul(tensor, tensor)
 
+    widths = [COMPARED] if arguments.quick else [(128, 32), (256, 128), COMPARED, (1024, 256)]
+    cases = [("skreg", *case) for case in widths]
+    cases += [(name, *COMPARED) for name in NETWORKS if name != "skreg"]
     runs = {"sgemm": sgemm, "TensorFlow": tensorflow_matmul}
     models = {}
-    for width, batch in cases:
-        model = RegularizedMLPClassifier(
-            (width, width), batch_size=batch, max_iter=EPOCHS, random_state=0
-        )
-        models[width, batch] = model.fit(X, y)
-        runs[width, batch] = lambda model=model: model.fit(X, y)
+    for name, width, batch in cases:
+        model = NETWORKS[name](EPOCHS, (width, width), batch)
+        models[name, width, batch] = model.fit(X, y)
+        runs[name, width, batch] = lambda model=model: model.fit(X, y)
     sgemm()
     seconds = interleaved(runs, 3 if arguments.quick else 9)
     peak = 60 * 2 * 1024**3 / np.median(seconds["sgemm"][:, 0]) / 1e9
     rows, shares = [], {}
-    for width, batch in cases:
-        wall, cpu = np.median(seconds[width, batch], axis=0)
-        rate = flops_of_a_fit(width, batch) / wall / 1e9
-        pairs = seconds["sgemm"][:, 0] / seconds[width, batch][:, 0]
-        shares[width, batch] = np.median(pairs) * flops_of_a_fit(width, batch) / (120 * 1024**3)
-        score = models[width, batch].score(X, y)
-        rows.append(
-            [f"({width}, {width}), batch {batch}", wall, cpu, rate, shares[width, batch], score]
-        )
+    for case in cases:
+        name, width, batch = case
+        flops = flops_of_a_fit(width, batch)
+        wall, cpu = np.median(seconds[case], axis=0)
+        pairs = seconds["sgemm"][:, 0] / seconds[case][:, 0]
+        shares[case] = np.median(pairs) * flops / (120 * 1024**3)
+        label = f"{name}, ({width}, {width}), batch {batch}"
+        score = models[case].score(X, y)
+        rows.append([label, wall, cpu, flops / wall / 1e9, shares[case], score])
     theirs = peak * np.median(seconds["sgemm"][:, 0] / seconds["TensorFlow"][:, 0])
     print(
         f"product of 1024 x 1024, all cores: {peak:.0f} GFLOP/s in NumPy (sgemm),"
-        f" {theirs:.0f} in TensorFlow\n"
+        f" {theirs:.0f} in TensorFlow"
     )
+    print(f"fits of {ROWS} x {COLUMNS}, {EPOCHS} epochs; scikeras compiles in each of its fits;")
+    print("accuracy on the training rows\n")
     print_table(["network", "fit, s", "CPU, s", "GFLOP/s", "of sgemm", "accuracy"], rows)
-    check_targets(
-        {"(512, 512) at batch 256, share of sgemm": (shares[512, 256], ">=", 0.75)}, arguments.check
-    )
+    share = shares["skreg", *COMPARED]
+    check_targets({"(512, 512) at batch 256, share of sgemm": (share, ">=", 0.75)}, arguments.check)
 
 
 if __name__ == "__main__":

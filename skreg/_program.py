@@ -36,7 +36,7 @@ from skreg._penalties import decayed, l2_gradient, l2_value
 from skreg._solvers import SOLVERS, SolverValues, scheduled
 from skreg._sparse import sparse_batch
 from skreg._spec import VALIDATION_BLOCK, Hyperparameters, Monitor, ProgramSpec, Status
-from skreg._tensorflow import tensorflow
+from skreg._tensorflow import check_room_for_a_program, tensorflow
 
 # Share of the past in the smoothed training loss: dropout makes the loss of an epoch noisy, and a
 # mean over some five epochs is what tol is compared with.
@@ -411,6 +411,7 @@ class Program:
         tf = tensorflow()
         with self._lock:
             if self._advance is None:
+                check_room_for_a_program(n_programs())
                 start = time.perf_counter()
                 # Called as a concrete function, so that TensorFlow does not take one function a
                 # spec for one that is traced over and over, and warn.

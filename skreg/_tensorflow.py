@@ -1,7 +1,8 @@
 """The one door to TensorFlow: when it is imported, how quietly, and by which process.
 
 Owns the import, the holding back of its start-up lines, the size of its thread pool in a worker
-process, the device, and the refusal to run in a process forked after TensorFlow was used.
+process, the device, and the refusal to run in a process forked after TensorFlow was used, or to
+compile where the system has no room.
 Changes nothing else in the process. No other module of skreg imports tensorflow or keras.
 """
 
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
+
+_MAPS_OF_A_PROGRAM = 1000  # twice the most that was measured
 
 _import_lock = threading.RLock()
 # Set in a child that was forked from a process with TensorFlow in it, whoever had imported it.
@@ -122,6 +125,31 @@ def on_cpu():
     A network for a table is too small to gain from another device.
     """
     return tensorflow().device("/CPU:0")
+
+
+def check_room_for_a_program(n_programs: int) -> None:
+    """Refuse to compile what Linux would abort the process for.
+
+    XLA maps each kernel of a program on its own (216 to 495 maps a program were measured), and
+    never unmaps them; beyond vm.max_map_count, 65,530 by default, LLVM ends the process.
+
+    Raises
+    ------
+    RuntimeError
+        If there may be no room for one more program.
+    """
+    try:
+        with open("/proc/self/maps") as maps, open("/proc/sys/vm/max_map_count") as limit:
+            room = int(limit.read()) - sum(1 for _ in maps)
+    except OSError:  # not Linux
+        return
+    if room < _MAPS_OF_A_PROGRAM:
+        raise RuntimeError(
+            f"This process has compiled {n_programs} programs, one for each combination of layers, "
+            "activation, solver, loss, batch size and bucket of rows, and the system lets it map "
+            "no more memory. Expected fewer combinations in one process: search them in worker "
+            "processes (joblib's 'loky' backend), or raise the system's vm.max_map_count."
+        )
 
 
 def zero_copy(array: np.ndarray):

@@ -497,5 +497,5 @@ def test_every_parameter_of_mlp_has_a_row_and_a_test():
     """A parameter that scikit-learn adds fails here, until the README's table has a row for it."""
     assert MLP_PARAMETERS == TESTED
     readme = (Path(__file__).parent.parent / "README.md").read_text()
-    section = readme.split("## Coming from MLPClassifier and MLPRegressor")[1].split("\n## ")[0]
-    assert MLP_PARAMETERS <= set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE))
+    rows = readme.split("## Coming from MLPClassifier and MLPRegressor")[1].split("\n## ")[0]
+    assert MLP_PARAMETERS <= set(re.findall(r"^\| `(\w+)`", rows, re.MULTILINE))

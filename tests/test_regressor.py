@@ -42,7 +42,7 @@ def test_every_loss_learns_in_the_users_units(diabetes, loss):
     model = small(loss=loss, l2=1e-2).fit(X, y)
     assert model.score(X_test, y_test) > 0.4
     assert model.predict(X_test).shape == y_test.shape
-    assert model.out_activation_ == ("exponential" if loss == "poisson" else "identity")
+    assert model.out_activation_ == ("exp" if loss == "poisson" else "identity")
 
 
 @pytest.mark.parametrize("loss", LOSSES)

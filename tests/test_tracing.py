@@ -134,6 +134,13 @@ def test_threads_that_need_one_new_program_together_compile_it_once(traced):
     assert len({tuple(outcome.losses) for outcome in outcomes}) == 1
 
 
+def test_program_for_which_the_system_has_no_room_is_refused_before_it_aborts(monkeypatch):
+    monkeypatch.setattr("skreg._tensorflow._MAPS_OF_A_PROGRAM", 10**9)
+    train([make_member(max_iter=1)])  # compiled before
+    with pytest.raises(RuntimeError, match=r"has compiled \d+ programs.*vm.max_map_count"):
+        train([make_member(hidden=(23, 3), max_iter=1)])
+
+
 def test_a_program_is_traced_as_one_concrete_function_and_counted(traced):
     before = program.n_programs()
     member = make_member(hidden=(19, 3), max_iter=2)
