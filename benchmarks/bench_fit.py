@@ -19,6 +19,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import log_loss
 
 from skreg._program import n_programs
+from skreg._tensorflow import tensorflow
 
 
 def fitted_in_turn(epochs, X, y, count):
@@ -51,6 +52,7 @@ def main():
     X, y = load_breast_cancer(return_X_y=True)
     epochs = 20 if arguments.quick else 100
     train, test = np.arange(len(y)) % 5 > 0, np.arange(len(y)) % 5 == 0
+    importing, _ = timed(tensorflow)
     first, losses, scores = {}, {}, {}
     for name, network in NETWORKS.items():
         model = network(epochs)
@@ -65,6 +67,7 @@ def main():
     assert n_programs() == programs, "a warm fit compiled something"
     medians = median_seconds(seconds)
     base = medians["skreg"][0]
+    print(f"importing TensorFlow, apart from the first fits: {importing:.2f} s")
     print("MLPClassifier has no dropout, so does less; log loss and accuracy of 114 held-out rows;")
     print(f"warm: medians of {', '.join(f'{len(s)} ({n})' for n, s in seconds.items())} fits\n")
     print_table(
