@@ -202,6 +202,7 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
         return {**super().__getstate__(), "_pickle_format": _PICKLE_FORMAT}
 
     def __setstate__(self, state):
+        state = dict(state)
         found = state.pop("_pickle_format", None)
         if found != _PICKLE_FORMAT:
             raise ValueError(
