@@ -391,11 +391,20 @@ def _build(spec: ProgramSpec):
 
 
 class Program:
-    """One compiled program, made ready on its first use and then callable from any thread."""
+    """One compiled program, made ready on its first use and then callable from any thread.
+
+    Attributes
+    ----------
+    compile_seconds : float
+        What tracing and compiling took; 0 before.
+    rate : float or None
+        Steps a second of the last call; decides how long the next one may be, and no result.
+    """
 
     def __init__(self, spec: ProgramSpec):
         self.spec = spec
         self.compile_seconds = 0.0
+        self.rate: float | None = None
         self._lock = threading.Lock()
         self._advance: Callable | None = None
 
@@ -434,5 +443,5 @@ def program_for(spec: ProgramSpec) -> Program:
 
 
 def n_programs() -> int:
-    """Return how many programs this process has compiled; each keeps about 6 MB for its life."""
+    """Return how many programs this process has compiled; each keeps about 22 MB for its life."""
     return sum(program.compile_seconds > 0 for program in list(_programs.values()))

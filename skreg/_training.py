@@ -312,7 +312,8 @@ class _Run:
         products = sum(rows * cols for rows, cols in self.spec.kernel_shapes)
         multiplications = 3 * self.spec.batch_slots * products
         # Steps a second.
-        self.rate = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
+        guess = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
+        self.rate = self.program.rate or guess
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
         self.status = Status.RUNNING
@@ -335,7 +336,7 @@ class _Run:
         state = self.program.advance(self.state, self.data, self.order, self.values, budget)
         reached, step, code, *_ = (int(number) for number in state.counters.numpy())
         seconds = time.perf_counter() - start - (self.program.compile_seconds - compiled_before)
-        self.rate = budget / max(seconds, 1e-6)
+        self.rate = self.program.rate = budget / max(seconds, 1e-6)
         losses, validation_losses = state.losses.numpy()[
             :, np.arange(epoch, reached) % n_epochs
         ].tolist()
