@@ -5,8 +5,17 @@ is imported before it is needed.
 """
 
 from skreg._classifier import RegularizedMLPClassifier
+from skreg._cv import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg._regressor import RegularizedMLPRegressor
+from skreg._selection import one_standard_error
 
 __version__ = "0.1.0"
 
-__all__ = ["RegularizedMLPClassifier", "RegularizedMLPRegressor", "__version__"]
+__all__ = [
+    "RegularizedMLPClassifier",
+    "RegularizedMLPClassifierCV",
+    "RegularizedMLPRegressor",
+    "RegularizedMLPRegressorCV",
+    "__version__",
+    "one_standard_error",
+]

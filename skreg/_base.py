@@ -31,7 +31,60 @@ from skreg._tables import checked_table
 _PICKLE_FORMAT = 1
 
 
-class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseNetwork(CallbackSupportMixin, BaseEstimator):
+    """What scikit-learn asks of an estimator of ours: no half a fit, tags, pickles, links."""
+
+    @contextlib.contextmanager
+    def _unchanged_on_failure(self):
+        """Leave what a failed fit has found out of its table as it was before."""
+        names = ("n_features_in_", "feature_names_in_")
+        before = {name: vars(self)[name] for name in names if name in vars(self)}
+        try:
+            yield
+        except BaseException:
+            for name in names:
+                vars(self).pop(name, None)
+            vars(self).update(before)
+            raise
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_pickle_format": _PICKLE_FORMAT}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        found = state.pop("_pickle_format", None)
+        if found != _PICKLE_FORMAT:
+            raise ValueError(
+                f"This {type(self).__name__} was pickled by another version of skreg: expected "
+                f"format {_PICKLE_FORMAT}, received {found}. Load it with the version that wrote "
+                "it, or fit it again."
+            )
+        super().__setstate__(state)
+
+    @property
+    def _doc_link_module(self):
+        return "skreg"
+
+    @property
+    def _doc_link_template(self):
+        """Of the HTML representation: the documentation that the package's metadata names."""
+        try:
+            urls = metadata("skreg").get_all("Project-URL") or []
+        except PackageNotFoundError:
+            urls = []
+        for url in urls:
+            label, _, address = url.partition(", ")
+            if label == "Documentation":
+                return f"{address}#{{estimator_name}}"
+        return ""
+
+
+class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     """Parameters, training and logits of a regularised multilayer perceptron."""
 
     _parameter_constraints: dict = {
@@ -145,19 +198,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
         self._warn_of(status, fit.hyper)
         return self
 
-    @contextlib.contextmanager
-    def _unchanged_on_failure(self):
-        """Leave what a failed fit has found out of its table as it was before."""
-        names = ("n_features_in_", "feature_names_in_")
-        before = {name: vars(self)[name] for name in names if name in vars(self)}
-        try:
-            yield
-        except BaseException:
-            for name in names:
-                vars(self).pop(name, None)
-            vars(self).update(before)
-            raise
-
     def _warn_of(self, status: Status, hyper) -> None:
         if status in (Status.DIVERGED, Status.NOT_CONVERGED, Status.INTERRUPTED):
             measure = "smoothed training loss"
@@ -190,44 +230,6 @@ class BaseRegularizedMLP(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta)
             values = values.astype(dtype, copy=False)
             logits[block] = numpy_logits(values, kernels, biases, self._activation)
         return logits
-
-    # -- what scikit-learn asks for -------------------------------------------------------------
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-    def __getstate__(self):
-        return {**super().__getstate__(), "_pickle_format": _PICKLE_FORMAT}
-
-    def __setstate__(self, state):
-        state = dict(state)
-        found = state.pop("_pickle_format", None)
-        if found != _PICKLE_FORMAT:
-            raise ValueError(
-                f"This {type(self).__name__} was pickled by another version of skreg: expected "
-                f"format {_PICKLE_FORMAT}, received {found}. Load it with the version that wrote "
-                "it, or fit it again."
-            )
-        super().__setstate__(state)
-
-    @property
-    def _doc_link_module(self):
-        return "skreg"
-
-    @property
-    def _doc_link_template(self):
-        """Of the HTML representation: the documentation that the package's metadata names."""
-        try:
-            urls = metadata("skreg").get_all("Project-URL") or []
-        except PackageNotFoundError:
-            urls = []
-        for url in urls:
-            label, _, address = url.partition(", ")
-            if label == "Documentation":
-                return f"{address}#{{estimator_name}}"
-        return ""
 
 
 def validation_of(X_val, y_val, sample_weight_val):

@@ -17,7 +17,95 @@ from skreg._heads import CLASS_HEADS, expit, log_expit
 from skreg._targets import ClassTargets, column_as_vector
 
 
-class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
+class ClassPredictions(ClassifierMixin):
+    """Classes and probabilities, from the logits of whoever has them."""
+
+    def predict(self, X):
+        """Predict the likeliest class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Entries of `classes_`; after an indicator `y` another one.
+        """
+        logits = self._logits(X)
+        if self._multilabel:
+            return (logits > 0).astype(int)
+        codes = (logits[:, 0] > 0).astype(int) if self._binary else logits.argmax(axis=1)
+        return self.classes_[codes]
+
+    def predict_proba(self, X):
+        """Estimate the probability of each class for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            In the order of `classes_`; float32 for a float32 table, float64 for any other.
+        """
+        logits = self._logits(X)
+        return expit(logits) if self._multilabel else self._head.probabilities(logits)
+
+    def predict_log_proba(self, X):
+        """Estimate the logarithm of the probability of each class for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            Finite also where `predict_proba` rounds to 0.
+        """
+        logits = self._logits(X)
+        return log_expit(logits) if self._multilabel else self._head.log_probabilities(logits)
+
+    def decision_function(self, X):
+        """Compute the logits, the inputs of the last activation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            One a row for two classes, above zero for ``classes_[1]``; else one a class or label.
+        """
+        logits = self._logits(X)
+        return logits[:, 0] if self._binary else logits
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @property
+    def _binary(self) -> bool:
+        return self.out_activation_ == "logistic" and self.n_outputs_ == 1
+
+    @property
+    def _multilabel(self) -> bool:
+        return self.out_activation_ == "logistic" and self.n_outputs_ > 1
+
+    @property
+    def _head(self):
+        return CLASS_HEADS["sigmoid" if self.out_activation_ == "logistic" else "softmax"]
+
+
+class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     r"""Multilayer perceptron for classification, regularised by dropout and L2.
 
     With its defaults it is the network ``Dense(128, relu, L2 0.001), Dropout 0.5,
@@ -337,89 +425,5 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseRegularizedMLP):
             )
         return self._fit(X, y, sample_weight, None, classes, getattr(self, "_stream", {}))
 
-    def predict(self, X):
-        """Predict the likeliest class of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Entries of `classes_`; after an indicator `y` another one.
-        """
-        logits = self._logits(X)
-        if self._multilabel:
-            return (logits > 0).astype(int)
-        codes = (logits[:, 0] > 0).astype(int) if self._binary else logits.argmax(axis=1)
-        return self.classes_[codes]
-
-    def predict_proba(self, X):
-        """Estimate the probability of each class for each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of `classes_`; float32 for a float32 table, float64 for any other.
-        """
-        logits = self._logits(X)
-        return expit(logits) if self._multilabel else self._head.probabilities(logits)
-
-    def predict_log_proba(self, X):
-        """Estimate the logarithm of the probability of each class for each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            Finite also where `predict_proba` rounds to 0.
-        """
-        logits = self._logits(X)
-        return log_expit(logits) if self._multilabel else self._head.log_probabilities(logits)
-
-    def decision_function(self, X):
-        """Compute the logits, the inputs of the last activation.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One a row for two classes, above zero for ``classes_[1]``; else one a class or label.
-        """
-        logits = self._logits(X)
-        return logits[:, 0] if self._binary else logits
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
     def _make_targets(self, y, classes):
         return ClassTargets.from_labels(column_as_vector(y), self.class_weight, classes)
-
-    @property
-    def _binary(self) -> bool:
-        return self.out_activation_ == "logistic" and self.n_outputs_ == 1
-
-    @property
-    def _multilabel(self) -> bool:
-        return self.out_activation_ == "logistic" and self.n_outputs_ > 1
-
-    @property
-    def _head(self):
-        return CLASS_HEADS["sigmoid" if self.out_activation_ == "logistic" else "softmax"]

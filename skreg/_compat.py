@@ -7,7 +7,26 @@ from __future__ import annotations
 
 # Private, yet what scikit-learn's own project template builds on; can go when public.
 from sklearn.base import _fit_context as fit_context
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+# Rows of anything table-like, as scikit-learn's splits take them; can go when public.
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+
+# What every meta-estimator routes metadata with; the names without underscore are public.
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.metadata_routing import (
+    _raise_for_params as raise_for_params,
+)
+from sklearn.utils.metadata_routing import (
+    _routing_enabled as routing_enabled,
+)
+
+# Metadata of the rows of a split; can go when public.
+from sklearn.utils.validation import _check_method_params as check_method_params
 
 # Private until scikit-learn offers a public check of weights; can go then.
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -33,9 +52,17 @@ except ImportError:  # before 1.9; can go with 1.8
 
 __all__ = [
     "CallbackSupportMixin",
+    "HasMethods",
     "Interval",
+    "MetadataRouter",
+    "MethodMapping",
     "Options",
     "StrOptions",
+    "check_method_params",
     "check_sample_weight",
     "fit_context",
+    "process_routing",
+    "raise_for_params",
+    "routing_enabled",
+    "safe_indexing",
 ]

@@ -201,7 +201,8 @@ class Fit:
         slots = stream.get("slots") if stream.get("solver") == self.estimator.solver else None
         return Start(kernels, biases, slots, stream.get("n_steps", 0), stream.get("n_epochs", 0))
 
-    def _member(self) -> Member:
+    def member(self) -> Member:
+        """The network to train, after `prepare`."""
         estimator, targets = self.estimator, self.targets
         rows = training_rows(self.X, targets.for_head(), self.rows, *self._mean_and_scale)
         n_visits = len(rows.visits)
@@ -242,8 +243,8 @@ class Fit:
 
         Callbacks are told of each epoch in the `context` of the fit, with its `arguments`.
         """
-        member = self._member()
-        scoring, display = self._scoring(), None
+        member = self.member()
+        scoring, display = self.scoring(), None
         if self.estimator.verbose:
             display = Display(self.hyper.max_iter, self.held_out is not None)
         callbacks = None
@@ -251,10 +252,11 @@ class Fit:
             callbacks = Callbacks(context, arguments, self._attributes_so_far)
         watcher = FitWatcher(display, scoring, callbacks)
         with display.shown() if display else contextlib.nullcontext():
-            (outcome,) = train([member], watcher=watcher)
-        return self._attributes(outcome, member, scoring), outcome.status
+            outcome = train(member, watcher)
+        return self.attributes(outcome, member, scoring), outcome.status
 
-    def _scoring(self) -> ValidationScoring | None:
+    def scoring(self) -> ValidationScoring | None:
+        """What scores the held-out rows after each epoch; None where the loss decides."""
         if self.held_out is None or self.estimator.validation_scoring == "loss":
             return None
         held_out = self.held_out
@@ -294,7 +296,8 @@ class Fit:
     def _attributes_so_far(self, report: Report) -> dict:
         return self._network_attributes(*report.weights())
 
-    def _attributes(self, outcome: Outcome, member: Member, scoring) -> dict:
+    def attributes(self, outcome: Outcome, member: Member, scoring) -> dict:
+        """Fitted attributes of the estimator."""
         losses, validation_losses, scores = outcome.losses, None, None
         best_loss, best_iter = min(losses), int(np.argmin(losses)) + 1
         if self.held_out is not None:

@@ -10,11 +10,20 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 import numpy as np
 
 from skreg._spec import Status
 from skreg._training import Report, Verdict, Watcher
+
+
+def _bar(*described):
+    """A bar of rich, with the time left and a description that fits into 80 columns."""
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    return Progress(*described, BarColumn(12), TimeLeft(), TextColumn("{task.description}"))
 
 
 class Display:
@@ -31,11 +40,9 @@ class Display:
         if not sys.stdout.isatty():
             yield
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeRemainingColumn as TimeLeft
+        from rich.progress import MofNCompleteColumn
 
-        columns = MofNCompleteColumn(), BarColumn(12), TimeLeft(), TextColumn("{task.description}")
-        with Progress(*columns) as self._bar:
+        with _bar(MofNCompleteColumn()) as self._bar:
             self._task = self._bar.add_task("", total=self.max_iter)
             yield
         self._bar = None
@@ -59,6 +66,54 @@ class Display:
             self._bar.update(self._task, completed=epoch, description=description)
 
 
+class SearchDisplay:
+    """Of a search: a progress bar in a terminal, a line a network elsewhere.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Of all networks together, if none ends early.
+    """
+
+    def __init__(self, n_epochs: int):
+        self.n_epochs = n_epochs
+        self._done: dict[tuple, int] = {}
+        self._bar = None
+        self._best = -np.inf
+
+    @contextlib.contextmanager
+    def shown(self):
+        """Show the bar as long as the body runs, if standard output is a terminal."""
+        if not sys.stdout.isatty():
+            yield
+            return
+        from rich.progress import TaskProgressColumn
+
+        with _bar(TaskProgressColumn()) as self._bar:
+            self._task = self._bar.add_task("", total=self.n_epochs)
+            yield
+            self._bar.update(self._task, completed=self.n_epochs)
+        self._bar = None
+
+    def show(self, values: dict, fold: int, n_epochs: int, due: int, score: float) -> None:
+        """Show that the network of these values has come to an epoch, the last of `due`."""
+        self._done[(*values.values(), fold)] = due
+        self._best = np.fmax(self._best, score)
+        words = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
+        if self._bar is None:
+            share = sum(self._done.values()) / self.n_epochs
+            print(
+                f"[{share:4.0%}] {words}, fold {fold}, {n_epochs} epochs: {score:.5g}", flush=True
+            )
+            return
+        description = f"{words}: {score:.4g} (best {self._best:.4g})"
+        self._bar.update(self._task, completed=sum(self._done.values()), description=description)
+
+
+def _short(value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(tuple(round(v, 4) for v in value))
+
+
 class ValidationScoring:
     """Keeps the epoch with the best score; ends after too many without a better one.
 
@@ -73,7 +128,7 @@ class ValidationScoring:
     def __init__(self, score: Callable, tol: float, n_iter_no_change: int):
         self.score, self.tol, self.n_iter_no_change = score, tol, n_iter_no_change
         self.scores: list[float] = []
-        self._waited = 0
+        self.waited = 0
 
     def judge(self, report: Report) -> Verdict:
         """Score the weights after the report's one epoch."""
@@ -86,8 +141,8 @@ class ValidationScoring:
             )
         self.scores.append(score)
         # As in MLPClassifier, but that a plateau at tol=0 counts as no improvement.
-        self._waited = 0 if score > best + self.tol else self._waited + 1
-        stalled = self._waited >= self.n_iter_no_change
+        self.waited = 0 if score > best + self.tol else self.waited + 1
+        stalled = self.waited >= self.n_iter_no_change
         return Verdict(score > best, Status.CONVERGED if stalled else None)
 
 
@@ -129,7 +184,7 @@ class FitWatcher(Watcher):
         # What can end the training has to see every epoch, whatever the machine's speed.
         self.every_epoch = scoring is not None or callbacks is not None
 
-    def __call__(self, member: int, report: Report) -> Verdict:
+    def __call__(self, report: Report) -> Verdict:
         verdict, score = Verdict(), None
         if self.scoring is not None:
             verdict = self.scoring.judge(report)
@@ -142,7 +197,12 @@ class FitWatcher(Watcher):
 
     def keeps_interrupted(self) -> bool:
         """Whether the fit was called by the user, and not by what fits many."""
-        return not _fitted_by_others(sys._getframe())
+        return not fitted_by_others()
+
+    @property
+    def memory(self):
+        """The scores so far, and the epochs since the best of them."""
+        return None if self.scoring is None else (list(self.scoring.scores), self.scoring.waited)
 
 
 # What may stand between the user's call and a fit that is the user's own.
@@ -150,8 +210,9 @@ _TRANSPARENT = ("sklearn.base", "sklearn.pipeline", "sklearn.compose", "sklearn.
 _FIT_MANY = ("sklearn", "joblib", "dask", "distributed", "optuna", "imblearn", "skrub")
 
 
-def _fitted_by_others(frame) -> bool:
+def fitted_by_others() -> bool:
     """Whether a search, an ensemble or a scheduler is among the callers."""
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         transparent = module.startswith(_TRANSPARENT) and "parallel" not in module

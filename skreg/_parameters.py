@@ -61,13 +61,23 @@ def _one_each(name: str, value, count: int, each: str, upper: float) -> tuple[fl
     return tuple(_number(name, number) for number in numbers)
 
 
+def checked_dropout(name: str, value, n_hidden: int) -> tuple[float, ...]:
+    """The parameter `name` as one rate a hidden layer."""
+    return _one_each(name, value, n_hidden, "a hidden layer", 1.0)
+
+
+def checked_l2(name: str, value, n_hidden: int) -> tuple[float, ...]:
+    """The parameter `name` as one strength a kernel."""
+    return _one_each(name, value, n_hidden + 1, "a kernel", np.inf)
+
+
 def checked_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
     """Every value that training takes, from the estimator's parameters."""
     tol = estimator.tol
     return Hyperparameters(
-        dropout=_one_each("dropout", estimator.dropout, n_hidden, "a hidden layer", 1.0),
+        dropout=checked_dropout("dropout", estimator.dropout, n_hidden),
         input_dropout=_number("input_dropout", estimator.input_dropout),
-        l2=_one_each("l2", estimator.l2, n_hidden + 1, "a kernel", np.inf),
+        l2=checked_l2("l2", estimator.l2, n_hidden),
         weight_decay=_number("weight_decay", estimator.weight_decay),
         learning_rate_init=_number("learning_rate_init", estimator.learning_rate_init),
         cosine=estimator.learning_rate == "cosine",

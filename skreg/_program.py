@@ -156,6 +156,24 @@ def kept_parameters(spec: ProgramSpec, state: State) -> tuple[list[np.ndarray], 
     return kernels, [flat[a:b].copy() for a, b in itertools.pairwise(bounds)]
 
 
+def state_in_numpy(state: State) -> State:
+    """The state with arrays in the place of tensors."""
+    return _mapped(np.asarray, state)
+
+
+def state_in_tensors(state: State) -> State:
+    """The state with tensors in the place of arrays."""
+    return _mapped(tensorflow().constant, state)
+
+
+def _mapped(change, tree):
+    """The tuple of tuples with each leaf changed."""
+    if not isinstance(tree, tuple):
+        return change(tree)
+    leaves = [_mapped(change, branch) for branch in tree]
+    return type(tree)(*leaves) if isinstance(tree, State) else tuple(leaves)
+
+
 def solver_slots(state: State) -> tuple[tuple[np.ndarray, ...], ...]:
     """The solver's slots of each parameter, as NumPy arrays."""
     return tuple(tuple(slot.numpy() for slot in of_one) for of_one in state.slots)

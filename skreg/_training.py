@@ -1,9 +1,10 @@
-"""Running members to their end: the queue, the threads, the length of a call, the outcome.
+"""Running a member to its end, or to a pause: the length of a call, the watcher, the outcome.
 
-Owns how a list of members is spread over threads, how long a call of the program may be, how the
-permutations are handed over, what a watcher is told and may decide, and what a finished member
-returns. Does not own any arithmetic that decides a result, nor warnings: it returns a status, and
-the estimators say it.
+Owns how long a call of the program may be, how the permutations are handed over, what a watcher is
+told and may decide, how a member is paused and taken up again, and what it returns. Safe to call
+from several threads at once, which is how members share the cores: an outcome depends on its member
+only. Does not own any arithmetic that decides a result, nor warnings: it returns a status, and the
+estimators say it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,10 @@ from skreg._program import (
     member_values,
     program_for,
     solver_slots,
+    state_in_numpy,
+    state_in_tensors,
 )
-from skreg._rows import CSRTable, TrainingRows, ValidationRows, permutations
+from skreg._rows import CSRTable, TrainingRows, ValidationRows
 from skreg._sparse import SparseTable
 from skreg._spec import Hyperparameters, Monitor, ProgramSpec, Status, bucket, padded_outputs
 from skreg._tensorflow import on_cpu, tensorflow, zero_copy
@@ -135,9 +137,19 @@ class Member:
         )
 
 
+class Paused(NamedTuple):
+    """A member between two epochs, in NumPy; it pickles."""
+
+    state: State
+    kept: tuple[int, State] | None
+    losses: list[float]
+    validation_losses: list[float]
+    watched: Any  # what the watcher remembers
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """A trained member.
+    """What has come of a member.
 
     Attributes
     ----------
@@ -152,6 +164,8 @@ class Outcome:
     status : Status
     slots : callable
         Returns the solver's slots at the end, to continue with.
+    paused : callable
+        Returns what to take the member up with again; of use where the status is RUNNING.
     """
 
     kernels: list[np.ndarray]
@@ -161,6 +175,7 @@ class Outcome:
     best_epoch: int
     status: Status
     slots: Callable[[], tuple]
+    paused: Callable[[], Paused]
 
 
 class Report(NamedTuple):
@@ -188,7 +203,7 @@ class Watcher:
 
     every_epoch = False
 
-    def __call__(self, member: int, report: Report) -> Verdict:
+    def __call__(self, report: Report) -> Verdict:
         """Look at the epochs since the last call."""
         return Verdict()
 
@@ -196,42 +211,53 @@ class Watcher:
         """Whether a KeyboardInterrupt ends the training well instead of going through."""
         return False
 
+    @property
+    def memory(self):
+        """What a member that is paused needs to be watched again."""
+        return None
+
+
+class Stopped(Exception):
+    """Another member failed, or the one who wanted this one was interrupted."""
+
 
 def train(
-    members: Sequence[Member], n_threads: int = 1, watcher: Watcher | None = None
-) -> list[Outcome]:
-    """Train all members and return their outcomes, in their order.
+    member: Member,
+    watcher: Watcher | None = None,
+    *,
+    until: int | None = None,
+    paused: Paused | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Train a member and return what has come of it.
 
-    An outcome depends on its member only: not on the others, the threads or the time a call takes.
+    The outcome depends on the member only: not on others that are trained in other threads, on the
+    time that a call takes, nor on where it was paused.
 
     Parameters
     ----------
-    members : sequence of Member
-    n_threads : int, default=1
-        1 trains in the calling thread.
+    member : Member
     watcher : Watcher, default=None
-        Of all members.
+    until : int, default=None
+        Pause at the end of this epoch; the status is then RUNNING. None trains to the end.
+    paused : Paused, default=None
+        What an earlier outcome of the same member is taken up with.
+    stop : threading.Event, default=None
+        Once set, `Stopped` is raised at the end of the call.
     """
-    stop = threading.Event()
     watcher = watcher or Watcher()
-    with on_cpu():
-        data = {(id(m.rows), id(m.validation)): _data(m.rows, m.validation) for m in members}
-    jobs = [
-        (member, data[id(member.rows), id(member.validation)], k, watcher, stop)
-        for k, member in enumerate(members)
-    ]
-    if n_threads == 1 or len(members) == 1:
-        return [_train_member(*job) for job in jobs]
-    with ThreadPoolExecutor(n_threads, thread_name_prefix="skreg") as pool:
-        futures = [pool.submit(_train_member, *job) for job in jobs]
+    with on_cpu():  # a device scope belongs to its thread
+        run = _Run(member, watcher, paused)
         try:
-            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in ended:
-                future.result()  # raises the error of the one that failed, while others still run
-            return [future.result() for future in futures]
-        finally:  # after an error or an interrupt: members in flight end at their next call
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+            while run.status is Status.RUNNING and (until is None or len(run.losses) < until):
+                if stop is not None and stop.is_set():
+                    raise Stopped
+                run.advance(until)
+        except KeyboardInterrupt:
+            if not run.losses or not watcher.keeps_interrupted():
+                raise
+            run.status = Status.INTERRUPTED
+        return run.outcome()
 
 
 def _data(rows: TrainingRows, validation: ValidationRows | None) -> Data:
@@ -257,10 +283,6 @@ def _table(table: np.ndarray | CSRTable):
     )
 
 
-class _Interrupted(Exception):
-    """Another member failed or the caller was interrupted."""
-
-
 # The third word of a generator's counter sets its uses apart, and from every epoch's permutation.
 FIRST_WEIGHTS, HELD_OUT = 1, 2
 
@@ -274,30 +296,24 @@ def generator_of(seed: tuple[int, int], use: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=_key(seed), counter=[0, 0, use, 0]))
 
 
-def _train_member(member: Member, data: Data, index, watcher: Watcher, stop) -> Outcome:
-    with on_cpu():  # a device scope belongs to its thread
-        run = _Run(member, data, index, watcher)
-        try:
-            while run.status is Status.RUNNING:
-                if stop.is_set():
-                    raise _Interrupted
-                run.advance()
-        except KeyboardInterrupt:
-            if not run.losses or not watcher.keeps_interrupted():
-                raise
-            run.status = Status.INTERRUPTED
-        return run.outcome()
-
-
 class _Run:
     """One member on its way: the state of its program, and what is known of it so far."""
 
-    def __init__(self, member: Member, data: Data, index: int, watcher: Watcher):
-        self.member, self.data, self.index, self.watcher = member, data, index, watcher
+    def __init__(self, member: Member, watcher: Watcher, paused: Paused | None):
+        self.member, self.watcher = member, watcher
+        self.data = _data(member.rows, member.validation)
         self.spec = member.spec
         self.program = program_for(self.spec)
-        self.state = _first_state(member, self.spec)
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
         self.kept: tuple[int, State] | None = None  # what the watcher wants to keep
+        if paused is None:
+            self.state = _first_state(member, self.spec)
+        else:
+            self.state = state_in_tensors(paused.state)
+            self.kept = paused.kept and (paused.kept[0], state_in_tensors(paused.kept[1]))
+            self.losses += paused.losses
+            self.validation_losses += paused.validation_losses
         start = member.start or Start([], [])
         self.first_epoch = start.n_epochs
         self.values = member_values(
@@ -314,20 +330,20 @@ class _Run:
         # Steps a second.
         guess = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
         self.rate = self.program.rate or guess
-        self.losses: list[float] = []
-        self.validation_losses: list[float] = []
         self.status = Status.RUNNING
         self.step = 0  # in the epoch
         self.block: int | None = None
         self.order = None
 
-    def advance(self) -> None:
-        """Call the program once and let the watcher look."""
+    def advance(self, until: int | None) -> None:
+        """Call the program once, up to the end of the epoch `until`, and let the watcher look."""
         member, epoch, n_epochs = self.member, len(self.losses), self.spec.epoch_slots
         if self.block != epoch // n_epochs:
             self.block = epoch // n_epochs
             self.order = _orders(member, self.spec, self.first_epoch, self.block)
-        left = ((self.block + 1) * n_epochs - epoch) * member.n_steps - self.step
+        last = (self.block + 1) * n_epochs  # of this block
+        last = last if until is None else min(last, until)
+        left = (last - epoch) * member.n_steps - self.step
         if self.watcher.every_epoch:
             left = member.n_steps - self.step
         budget = max(1, min(int(self.rate * _CALL_SECONDS), left))
@@ -347,7 +363,7 @@ class _Run:
             self._show(Report(epoch, losses, validation_losses, self._weights))
 
     def _show(self, report: Report) -> None:
-        verdict = self.watcher(self.index, report)
+        verdict = self.watcher(report)
         if verdict.keep and self.status is not Status.DIVERGED:
             self.kept = len(self.losses), self.state
         if verdict.status is not None and self.status in (Status.RUNNING, Status.FINISHED):
@@ -378,6 +394,17 @@ class _Run:
             best_epoch=best_epoch,
             status=status,
             slots=lambda: solver_slots(self.state),
+            paused=self._paused,
+        )
+
+    def _paused(self) -> Paused:
+        kept = self.kept and (self.kept[0], state_in_numpy(self.kept[1]))
+        return Paused(
+            state_in_numpy(self.state),
+            kept,
+            self.losses,
+            self.validation_losses,
+            self.watcher.memory,
         )
 
 
@@ -407,7 +434,5 @@ def _orders(member: Member, spec: ProgramSpec, first_epoch: int, block: int):
     n_epochs = min(spec.epoch_slots, member.hyper.max_iter - first)
     width = spec.visit_slots + spec.batch_slots
     orders = np.zeros((spec.epoch_slots, width), dtype=np.int32)
-    orders[:n_epochs] = permutations(
-        member.rows.visits, _key(member.seed), first_epoch + first, n_epochs, width
-    )
+    orders[:n_epochs] = member.rows.orders(_key(member.seed), first_epoch + first, n_epochs, width)
     return tensorflow().constant(orders.ravel())

@@ -9,7 +9,12 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.fixes import parse_version
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
+)
 
 SHARED = {
     "no hidden layer": {"hidden_layer_sizes": (), "learning_rate_init": 0.05},
@@ -42,10 +47,28 @@ REGRESSORS = {
         "validation_fraction": 0.3,
     },
 }
-DEFAULTS = [RegularizedMLPClassifier(), RegularizedMLPRegressor()]
+GRID = {"dropouts": [0.0, 0.3], "l2s": [1e-3, 1e-2], "cv": 3}
+SEARCHES = {
+    "halving": {**GRID, "search": "halving"},
+    "folds": {**GRID, "refit": "folds"},
+    "halving, folds, early stopping": {
+        **GRID,
+        "search": "halving",
+        "refit": "folds",
+        "early_stopping": True,
+    },
+}
+DEFAULTS = [
+    RegularizedMLPClassifier(),
+    RegularizedMLPRegressor(),
+    RegularizedMLPClassifierCV(**GRID),
+    RegularizedMLPRegressorCV(**GRID),
+]
 OTHERS = [
     *(RegularizedMLPClassifier(**changes) for changes in CLASSIFIERS.values()),
     *(RegularizedMLPRegressor(**changes) for changes in REGRESSORS.values()),
+    *(RegularizedMLPClassifierCV(**changes) for changes in SEARCHES.values()),
+    *(RegularizedMLPRegressorCV(**changes) for changes in SEARCHES.values()),
 ]
 
 # Of the other configurations, what the default run takes: quick checks of the weights, of the
@@ -69,7 +92,9 @@ def cases(models, names=None):
         for estimator, check in estimator_checks_generator(model):
             if names is None or named(check) in names:
                 name = f"{type(estimator).__name__}-{named(check)}"
-                yield pytest.param(estimator, check, id=name)
+                # By configuration: no process could hold the programs of all of them.
+                group = pytest.mark.xdist_group(repr(model))
+                yield pytest.param(estimator, check, id=name, marks=group)
 
 
 def assert_passes(check, estimator):
@@ -107,3 +132,5 @@ def test_other_configuration_passes_and_skips_nothing(estimator, check):
 def test_scikit_learn_takes_them_for_what_they_are():
     assert is_classifier(RegularizedMLPClassifier())
     assert is_regressor(RegularizedMLPRegressor())
+    assert is_classifier(RegularizedMLPClassifierCV())
+    assert is_regressor(RegularizedMLPRegressorCV())

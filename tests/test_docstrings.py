@@ -8,7 +8,9 @@ from numpydoc.validate import validate
 
 import skreg
 import skreg._classifier
+import skreg._cv
 import skreg._regressor
+import skreg._selection
 
 # Not asked for, each with its reason.
 EXCLUDED = {
@@ -27,9 +29,10 @@ EXCLUDED = {
 def public_objects():
     for name in skreg.__all__:
         thing = getattr(skreg, name)
-        if inspect.isclass(thing):
+        if callable(thing):
             path = f"{thing.__module__}.{thing.__qualname__}"
             yield path
+        if inspect.isclass(thing):
             for method, value in vars(thing).items():
                 if not method.startswith("_") and callable(value):
                     yield f"{path}.{method}"
@@ -57,7 +60,10 @@ def test_every_parameter_stands_in_the_docstring_with_its_default(name):
             assert documented == text
 
 
-@pytest.mark.parametrize("module", [skreg._classifier, skreg._regressor])
+MODULES = skreg._classifier, skreg._regressor, skreg._cv, skreg._selection
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_examples_of_the_docstrings_run(module):
     result = doctest.testmod(module)
     assert result.attempted > 3

@@ -32,8 +32,13 @@ LEVELS = {
     "_classifier": 5.3,
     "_regressor": 5.3,
     "keras": 6,
-    "_cv": 6,
-    "_display": 6,
+    # Level 6's search is in four steps: scores and runs, rules, the base, the estimators.
+    "_scoring": 6.0,
+    "_search": 6.0,
+    "_selection": 6.1,
+    "_base_cv": 6.2,
+    "_cv": 6.3,
+    "_display": 6.0,
     "__init__": 7,
 }
 

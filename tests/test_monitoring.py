@@ -188,7 +188,7 @@ def test_a_terminal_shows_a_bar_with_losses_and_time_left():
 def _interrupted(monkeypatch):
     """As Ctrl-C does: a KeyboardInterrupt between two calls, here after the first."""
 
-    def interrupt(self, member, report):
+    def interrupt(self, report):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FitWatcher, "__call__", interrupt)

@@ -168,7 +168,7 @@ KERAS_CASES = {
 def test_fifty_steps_equal_those_of_keras(case):
     member = make_member(**case)
     assert member.n_steps * member.hyper.max_iter >= 50
-    (outcome,) = train([member])
+    outcome = train(member)
     kernels, biases = trained_by_keras(member)
     for got, expected in zip(outcome.kernels, kernels, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
@@ -225,7 +225,7 @@ def test_dropout_and_weights_enter_as_written_out_in_numpy(dropout, input_dropou
         learning_rate_init=0.1,
         weight=weight,
     )
-    (outcome,) = train([member])
+    outcome = train(member)
     kernels, biases = trained_by_numpy(member)
     for got, expected in zip(outcome.kernels, kernels, strict=True):
         np.testing.assert_allclose(got, expected[: len(got)], rtol=1e-4, atol=1e-5)
@@ -263,7 +263,7 @@ def test_hand_written_gradient_equals_the_taped_one(activation):
 
 def test_loss_is_the_objective_at_learning_rate_nearly_zero():
     member = make_member(n_classes=3, learning_rate_init=1e-12, n=70)
-    (outcome,) = train([member])
+    outcome = train(member)
     kernels, biases = first_weights(member)
     values = member.rows.table[:70].astype(float)
     for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
@@ -276,13 +276,13 @@ def test_loss_is_the_objective_at_learning_rate_nearly_zero():
 
 
 def test_padding_of_columns_stays_zero_and_is_cut_off():
-    (outcome,) = train([make_member(weight_decay=0.1, input_dropout=0.5)])
+    outcome = train(make_member(weight_decay=0.1, input_dropout=0.5))
     assert outcome.kernels[0].shape == (5, 12)
 
 
 def test_member_that_diverges_keeps_its_last_finite_weights():
     member = make_member(solver="sgd", learning_rate_init=1e20, max_iter=50)
-    (outcome,) = train([member])
+    outcome = train(member)
     assert outcome.status is Status.DIVERGED
     assert len(outcome.losses) < 50
     assert all(np.isfinite(array).all() for array in (*outcome.kernels, *outcome.biases))
@@ -291,7 +291,7 @@ def test_member_that_diverges_keeps_its_last_finite_weights():
 
 def test_tol_stops_when_the_smoothed_loss_stalls():
     member = make_member(max_iter=2000, tol=1e-3, n_iter_no_change=5, learning_rate_init=1e-2)
-    (outcome,) = train([member])
+    outcome = train(member)
     assert outcome.status is Status.CONVERGED
     smoothed = outcome.losses[0]
     best, waited, expected = np.inf, 0, None
@@ -306,9 +306,9 @@ def test_tol_stops_when_the_smoothed_loss_stalls():
 
 
 def test_tol_that_is_not_reached_is_reported():
-    (outcome,) = train([make_member(max_iter=3, tol=0.0)])
+    outcome = train(make_member(max_iter=3, tol=0.0))
     assert outcome.status is Status.NOT_CONVERGED
-    (outcome,) = train([make_member(max_iter=3)])
+    outcome = train(make_member(max_iter=3))
     assert outcome.status is Status.FINISHED
 
 
@@ -361,7 +361,7 @@ def validation_loss(held_out, kernels, biases):
 @pytest.mark.parametrize("n", [40, 2500])
 def test_weights_of_the_best_validation_loss_are_kept(n):
     member = with_validation(make_member(max_iter=200, n_iter_no_change=7, tol=1e-4), n)
-    (outcome,) = train([member])
+    outcome = train(member)
     curve = np.array(outcome.validation_losses)
     assert outcome.best_epoch == curve.argmin() + 1
     got = validation_loss(member.validation, outcome.kernels, outcome.biases)
@@ -379,22 +379,16 @@ def test_weights_of_the_best_validation_loss_are_kept(n):
 
 def test_validation_changes_nothing_of_the_training():
     member = make_member(max_iter=30, dropout=(0.5, 0.5))
-    (alone,) = train([member])
-    (validated,) = train(
-        [
-            with_validation(
-                member,
-                hyper=hyperparameters(max_iter=30, dropout=(0.5, 0.5), n_iter_no_change=1000),
-            )
-        ]
-    )
+    alone = train(member)
+    hyper = hyperparameters(max_iter=30, dropout=(0.5, 0.5), n_iter_no_change=1000)
+    validated = train(with_validation(member, hyper=hyper))
     np.testing.assert_allclose(alone.losses, validated.losses, rtol=1e-5)
 
 
 def test_validation_loss_that_is_not_finite_is_a_divergence():
     member = with_validation(make_member(max_iter=10))
     member.validation.table[0] = np.inf
-    (outcome,) = train([member])
+    outcome = train(member)
     assert outcome.status is Status.DIVERGED
     assert outcome.best_epoch == 0
     assert all(np.isfinite(kernel).all() for kernel in outcome.kernels)
@@ -404,11 +398,11 @@ def test_validation_loss_that_is_not_finite_is_a_divergence():
 def test_member_that_goes_on_equals_one_that_never_stopped(solver):
     """Two fits of 5 epochs, the second from the first one's end, are one of 10, bit for bit."""
     changes = {"dropout": (0.5, 0.3), "solver": solver, "n": 70}
-    (whole,) = train([make_member(max_iter=10, **changes)])
+    whole = train(make_member(max_iter=10, **changes))
     member = make_member(max_iter=5, **changes)
-    (first,) = train([member])
+    first = train(member)
     start = Start(first.kernels, first.biases, first.slots(), 5 * member.n_steps, 5)
-    (second,) = train([dataclasses.replace(member, start=start)])
+    second = train(dataclasses.replace(member, start=start))
     assert first.losses + second.losses == whole.losses
     for got, expected in zip(second.kernels, whole.kernels, strict=True):
         np.testing.assert_array_equal(got, expected)

@@ -91,7 +91,7 @@ def trained_member(X, dense_enough, monkeypatch, y):
     merged = merge_rows(X, y, None)
     rows = training_rows(X, y[:, None].astype(np.float32), merged, None, None)
     member = make_member(hidden=(12, 8), input_dropout=0.3, dropout=(0.5, 0.2), max_iter=20)
-    return rows, train([dataclasses.replace(member, rows=rows, n_features=X.shape[1])])[0]
+    return rows, train(dataclasses.replace(member, rows=rows, n_features=X.shape[1]))
 
 
 def test_network_of_sparse_rows_is_that_of_the_same_rows_made_dense(monkeypatch):

@@ -123,7 +123,7 @@ def test_threads_that_need_one_new_program_together_compile_it_once(traced):
 
     def fit():
         ready.wait()
-        outcomes.extend(train([member]))
+        outcomes.append(train(member))
 
     threads = [threading.Thread(target=fit) for _ in range(4)]
     for thread in threads:
@@ -135,16 +135,16 @@ def test_threads_that_need_one_new_program_together_compile_it_once(traced):
 
 
 def test_program_for_which_the_system_has_no_room_is_refused_before_it_aborts(monkeypatch):
+    train(make_member(max_iter=1))  # compiled before
     monkeypatch.setattr("skreg._tensorflow._MAPS_OF_A_PROGRAM", 10**9)
-    train([make_member(max_iter=1)])  # compiled before
     with pytest.raises(RuntimeError, match=r"has compiled \d+ programs.*vm.max_map_count"):
-        train([make_member(hidden=(23, 3), max_iter=1)])
+        train(make_member(hidden=(23, 3), max_iter=1))
 
 
 def test_a_program_is_traced_as_one_concrete_function_and_counted(traced):
     before = program.n_programs()
     member = make_member(hidden=(19, 3), max_iter=2)
-    train([member])
-    train([member])
+    train(member)
+    train(member)
     assert program.n_programs() == before + 1
     assert program.program_for(member.spec).compile_seconds > 0

@@ -1,6 +1,7 @@
 """The queue: company, threads and calls do not change a bit; interrupts and errors get through."""
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -8,13 +9,15 @@ import time
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from sklearn.datasets import load_breast_cancer, make_classification
 from test_program import make_member
 
 import skreg._training as training
 from skreg._rows import merge_rows, training_rows
 from skreg._scaling import column_statistics
-from skreg._training import Member, Verdict, Watcher, train
+from skreg._spec import Status
+from skreg._training import Member, Stopped, Verdict, Watcher, train
 
 
 def table_member(X, y, dropout, seed, max_iter):
@@ -35,6 +38,11 @@ def table_member(X, y, dropout, seed, max_iter):
         hyper=like.hyper,
         seed=seed,
     )
+
+
+def queued(members, n_threads):
+    """As a search runs them."""
+    return Parallel(n_jobs=n_threads, backend="threading")(delayed(train)(m) for m in members)
 
 
 def assert_equal_bits(left, right):
@@ -62,8 +70,8 @@ def test_member_is_the_same_alone_in_company_and_on_any_thread(name):
         for seed in ((1, 2), (3, 4))
     ]
     assert members[0].n_steps * max_iter >= 2500
-    alone = [train([member])[0] for member in members]
-    for outcomes in (train(members), train(members, n_threads=2), train(members[::-1], 3)[::-1]):
+    alone = [train(member) for member in members]
+    for outcomes in (queued(members, 2), queued(members[::-1], 3)[::-1]):
         for one, other in zip(alone, outcomes, strict=True):
             assert_equal_bits(one, other)
     assert alone[0].losses != alone[1].losses
@@ -73,18 +81,18 @@ def test_member_is_the_same_alone_in_company_and_on_any_thread(name):
 def test_length_of_a_call_does_not_change_a_bit(seconds, monkeypatch):
     # More epochs than one block of permutations holds, and calls that end within epochs.
     member = make_member(max_iter=150, dropout=(0.5, 0.5), tol=1e-9, n_iter_no_change=140)
-    (expected,) = train([member])
+    expected = train(member)
     monkeypatch.setattr(training, "_CALL_SECONDS", seconds)
-    (got,) = train([member])
+    got = train(member)
     assert_equal_bits(expected, got)
 
 
 def test_handing_over_permutations_in_other_blocks_does_not_change_a_bit(monkeypatch):
     member = make_member(max_iter=20, dropout=(0.5, 0.5))
-    (expected,) = train([member])
+    expected = train(member)
     monkeypatch.setattr(training, "_BLOCK_VISITS", 200)
     assert member.spec.epoch_slots == 3
-    (got,) = train([member])
+    got = train(member)
     assert_equal_bits(expected, got)
 
 
@@ -92,52 +100,53 @@ def test_epochs_are_reported_in_order_and_completely():
     seen = []
 
     class Noting(Watcher):
-        def __call__(self, member, report):
-            seen.append((member, report))
+        def __call__(self, report):
+            seen.append(report)
             return Verdict()
 
-    outcomes = train([make_member(max_iter=150)], watcher=Noting())
-    assert [member for member, _ in seen] == [0] * len(seen)
-    epochs = [r.first_epoch + k for _, r in seen for k in range(len(r.losses))]
+    outcome = train(make_member(max_iter=150), Noting())
+    epochs = [report.first_epoch + k for report in seen for k in range(len(report.losses))]
     assert epochs == list(range(150))
-    assert [loss for _, r in seen for loss in r.losses] == outcomes[0].losses
+    assert [loss for report in seen for loss in report.losses] == outcome.losses
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_interrupt_between_calls_ends_every_member_soon(n_threads):
+def test_paused_member_ends_as_if_it_had_not_been(tmp_path):
+    member = make_member(max_iter=150, dropout=(0.5, 0.5), tol=1e-9, n_iter_no_change=140)
+    expected, paused = train(member), None
+    for epoch in (1, 20, 131):
+        outcome = train(member, until=epoch, paused=paused)
+        assert outcome.status is Status.RUNNING
+        assert outcome.losses == expected.losses[:epoch]
+        paused = pickle.loads(pickle.dumps(outcome.paused()))
+    assert_equal_bits(expected, train(member, paused=paused))
+
+
+def test_interrupt_between_calls_ends_the_member_soon():
     class Interrupting(Watcher):
-        def __call__(self, member, report):
+        def __call__(self, report):
             raise KeyboardInterrupt
 
-    # Not interrupted, these would train for hours.
-    members = [make_member(max_iter=10**8, seed=(k, k)) for k in range(4)]
-    with pytest.raises(KeyboardInterrupt):
-        train(members, n_threads=n_threads, watcher=Interrupting())
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("skreg")]
+    with pytest.raises(KeyboardInterrupt):  # not interrupted, it would train for hours
+        train(make_member(max_iter=10**8), Interrupting())
 
 
-def test_error_of_one_member_is_raised_while_others_would_still_train():
-    class Failing(Watcher):
-        def __call__(self, member, report):
-            if member == 1:
-                raise ValueError("of the second")
-            return Verdict()
-
-    members = [make_member(max_iter=10**8, seed=(k, k)) for k in range(4)]
-    with pytest.raises(ValueError, match="of the second"):
-        train(members, n_threads=2, watcher=Failing())
+def test_members_in_flight_stop_soon_after_they_are_told_to():
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    with pytest.raises(Stopped):
+        train(make_member(max_iter=10**8), stop=stop)
 
 
 def test_exception_raised_in_a_foreign_thread_is_seen_between_calls():
     """As Jupyter, Dask and Streamlit stop a thread: by an exception set from outside."""
     import ctypes
 
-    train([make_member(max_iter=1)])
+    train(make_member(max_iter=1))
     caught = []
 
     def fit():
         try:
-            train([make_member(max_iter=10**7)])
+            train(make_member(max_iter=10**7))
         except KeyboardInterrupt as error:
             caught.append(error)
 
@@ -165,7 +174,7 @@ for hidden, n, batch_size, n_classes in (
 ):
     member = make_member(hidden=hidden, n=n, batch_size=batch_size, max_iter=5,
                          n_classes=n_classes, dropout=(0.5, 0.5))
-    (outcome,) = train([member])
+    outcome = train(member)
     print(hashlib.sha256(b"".join(kernel.tobytes() for kernel in outcome.kernels)).hexdigest())
 """
 

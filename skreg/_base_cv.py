@@ -1,0 +1,452 @@
+"""What the two searching estimators share: grids, splits, routing, the winner and its attributes.
+
+Owns the parameters of a search with their checks, which rows and metadata each fold gets, how the
+winner is chosen and refitted, and what the user is warned of. Does not own how members are run and
+booked (`_search`), the scores (`_scoring`), nor what is predicted (`_cv`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import warnings
+from abc import ABCMeta, abstractmethod
+from numbers import Integral, Real
+
+import joblib
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch, indexable
+from sklearn.utils.validation import check_is_fitted, check_memory
+
+from skreg._base import BaseNetwork, BaseRegularizedMLP
+from skreg._compat import (
+    HasMethods,
+    Interval,
+    MetadataRouter,
+    MethodMapping,
+    StrOptions,
+    check_method_params,
+    process_routing,
+    raise_for_params,
+    routing_enabled,
+)
+from skreg._monitoring import SearchDisplay, fitted_by_others
+from skreg._parameters import (
+    checked_dropout,
+    checked_hidden_layer_sizes,
+    checked_hyperparameters,
+    checked_l2,
+)
+from skreg._scoring import Scoring
+from skreg._search import Candidate, Fold, Result, Search, cv_results, n_epochs_of, rungs_of
+from skreg._selection import best_index, edges
+from skreg._spec import Status
+from skreg._tables import checked_table, checked_weight
+from skreg._targets import column_as_vector
+
+# Of these many values when a grid is a number.
+_DROPOUT_RANGE = 0.0, 0.8
+_L2_RANGE = 1e-5, 1e-1
+
+
+class _StoppedByCallback(Exception):
+    """A callback wants no more members."""
+
+
+class BaseSearch(BaseNetwork, metaclass=ABCMeta):
+    """A regularised network whose dropout and l2 are tuned by cross-validation."""
+
+    _parameter_constraints: dict = {
+        **{
+            name: constraint
+            for name, constraint in BaseRegularizedMLP._parameter_constraints.items()
+            if name not in ("dropout", "l2", "warm_start")
+        },
+        "dropouts": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "l2s": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "cv": ["cv_object"],
+        "scoring": [
+            StrOptions({"loss", *get_scorer_names()}),
+            callable,
+            list,
+            tuple,
+            dict,
+            None,
+        ],
+        "refit": ["boolean", str, callable],
+        "search": [StrOptions({"grid", "halving"})],
+        "n_jobs": [Integral, None],
+        "memory": [str, HasMethods("cache"), None],
+        "store_curves": ["boolean"],
+    }
+
+    def _store(self, arguments: dict) -> None:
+        """Store the constructor's arguments, by its `locals()`: there are some forty."""
+        for name in self._get_param_names():
+            setattr(self, name, arguments[name])
+
+    @abstractmethod
+    def _plain(self):
+        """The estimator that is tuned, unfitted and of this one's parameters."""
+
+    def _plain_of(self, kind):
+        names = set(kind._get_param_names()) & set(self._get_param_names())
+        return clone(kind(**{name: getattr(self, name) for name in names} | {"verbose": 0}))
+
+    # -- fitting --------------------------------------------------------------------------------
+
+    def _fit(self, X, y, sample_weight, params):
+        raise_for_params(self._without_groups(params), self, "fit")
+        with self._unchanged_on_failure():
+            plain = self._plain()
+            candidates, shape = self._candidates(plain)
+            scoring = Scoring(self.scoring, plain, self.refit)
+            memory = self._checked_memory()
+            X, y = indexable(X, y)
+            _, checked_y = checked_table(self, X, y, reset=True, y_numeric=plain._predicts_numbers)
+            y = column_as_vector(checked_y)
+            sample_weight = checked_weight(sample_weight, X)
+            plain._make_targets(y, None)  # which it refuses if it cannot train on them
+            routed = self._routed(scoring, sample_weight, params)
+            splits = self._splits(X, y, routed)
+            folds = [
+                Fold(
+                    plain,
+                    X,
+                    y,
+                    train,
+                    test,
+                    sample_weight,
+                    scoring.scorer,
+                    check_method_params(X, params=routed.scorer.score, indices=test),
+                )
+                for train, test in splits
+            ]
+            search, status = self._searched(X, y, folds, candidates, scoring, memory)
+            attributes = self._attributes(search, scoring, shape)
+            if self.refit is not False:
+                attributes |= self._refitted(search, X, y, sample_weight, attributes["best_index_"])
+        seen = "n_features_in_", "feature_names_in_"
+        for name in [name for name in _fitted(self) if name not in seen]:  # of an earlier fit
+            delattr(self, name)
+        vars(self).update(attributes, scorer_=scoring.scorer, n_splits_=len(folds))
+        self._warn_of(search, scoring, status)
+        return self
+
+    @staticmethod
+    def _without_groups(params: dict) -> dict:
+        if routing_enabled():
+            return params
+        return {name: value for name, value in params.items() if name != "groups"}
+
+    def _checked_memory(self) -> joblib.Memory:
+        refusal = f"memory: expected a folder that can be written; received {self.memory!r}"
+        try:
+            memory = check_memory(self.memory)
+        except OSError as error:
+            raise ValueError(f"{refusal} ({error}).") from error
+        folder = getattr(memory, "location", None)
+        if isinstance(folder, (str, os.PathLike)) and not os.access(folder, os.W_OK):
+            raise ValueError(f"{refusal}.")
+        return memory
+
+    def _candidates(self, plain) -> tuple[list[Candidate], tuple[int, int]]:
+        """All candidates, l2 fastest, and the shape of the grid; every value is checked."""
+        n_hidden = len(checked_hidden_layer_sizes(self.hidden_layer_sizes))
+        dropouts, l2s = self.dropouts, self.l2s
+        if isinstance(dropouts, Integral):
+            dropouts = np.linspace(*_DROPOUT_RANGE, int(dropouts))
+        if isinstance(l2s, Integral):
+            l2s = np.geomspace(*_L2_RANGE, int(l2s))
+        dropouts = _values("dropouts", dropouts, n_hidden, checked_dropout)
+        l2s = _values("l2s", l2s, n_hidden, checked_l2)
+        candidates = [Candidate(dropout, l2) for dropout in dropouts for l2 in l2s]
+        checked_hyperparameters(clone(plain).set_params(**candidates[0]._asdict()), n_hidden)
+        return candidates, (len(dropouts), len(l2s))
+
+    def _routed(self, scoring: Scoring, sample_weight, params: dict) -> Bunch:
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if routing_enabled():
+            routed = process_routing(self, "fit", **weights, **params)
+            score = dict(routed.scorer.score)
+            if self.scoring == "loss":  # ours, which asks nobody
+                score |= weights
+            return Bunch(splitter=routed.splitter, scorer=Bunch(score=score))
+        if weights and not scoring.takes_weights():
+            warnings.warn(
+                f"scoring: {self.scoring!r} does not take sample_weight, so the networks are "
+                "trained with the weights and scored without.",
+                stacklevel=5,
+            )
+            weights = {}
+        groups = params.get("groups")
+        return Bunch(
+            splitter=Bunch(split={} if groups is None else {"groups": groups}),
+            scorer=Bunch(score=weights),
+        )
+
+    def _splits(self, X, y, routed: Bunch) -> list[tuple[np.ndarray, np.ndarray]]:
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self))
+        splits = list(splitter.split(X, y, **routed.splitter.split))
+        if not splits:
+            raise ValueError("cv: expected at least one split; received none.")
+        rows = np.arange(len(y) if hasattr(y, "__len__") else y.shape[0])
+        splits = [(rows[train], rows[test]) for train, test in splits]  # masks become indices
+        if self.refit == "folds" and is_classifier(self) and y.ndim == 1:
+            classes = np.unique(y)
+            for k, (train, _) in enumerate(splits):
+                missing = np.setdiff1d(classes, y[train])
+                if len(missing):
+                    raise ValueError(
+                        "refit='folds' averages the networks of the folds: expected every class "
+                        f"in the training rows of each; received a fold {k} without {missing[:5]}."
+                    )
+        return splits
+
+    def _searched(self, X, y, folds, candidates, scoring, memory) -> tuple[Search, Status]:
+        """The search as far as it came, and how it ended."""
+        rungs = rungs_of(self.search, len(candidates), self.max_iter)
+        arguments = {"estimator": self, "X": X, "y": y}
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(**arguments)
+        display = None
+        if self.verbose:
+            display = SearchDisplay(len(folds) * n_epochs_of(rungs, len(candidates)))
+
+        def told(fold: int, candidate: int, result: Result) -> None:
+            if display is not None:
+                due = next(rung.epoch for rung in rungs if rung.epoch >= result.n_epochs)
+                score = scoring.decisive(result.scores)
+                display.show(candidates[candidate]._asdict(), fold, result.n_epochs, due, score)
+            if not getattr(self, "_skl_callbacks", None):
+                return
+            task = context.subcontext(task_name="candidate-fold")
+            task.call_on_fit_task_begin(**arguments)
+            network = folds[fold].with_values(candidates[candidate], result.attributes)
+            if task.call_on_fit_task_end(
+                **arguments, reconstruction_attributes=lambda: _of_network(network)
+            ):
+                raise _StoppedByCallback
+
+        search = Search(
+            folds,
+            candidates,
+            rungs,
+            scoring.decisive,
+            keep=self.refit == "folds",
+            n_jobs=self.n_jobs,
+            memory=memory,
+            told=told,
+        )
+        status = Status.FINISHED
+        try:
+            with display.shown() if display else contextlib.nullcontext():
+                search.run()
+        except _StoppedByCallback:
+            status = Status.STOPPED
+        except KeyboardInterrupt:
+            if not search.results or fitted_by_others():
+                raise
+            status = Status.INTERRUPTED
+        context.call_on_fit_task_end(**arguments)
+        return search, status
+
+    # -- the winner -----------------------------------------------------------------------------
+
+    def _attributes(self, search: Search, scoring: Scoring, shape: tuple[int, int]) -> dict:
+        results = cv_results(search)
+        metrics = [name for name in results if name.startswith("mean_test_")]
+        self._refuse_if_nothing_scored(search, scoring, results)
+        n_folds = len(search.folds)
+        scores = {
+            name.removeprefix("mean_test_"): np.stack(
+                [results[f"split{f}_{name.removeprefix('mean_')}"] for f in range(n_folds)], axis=1
+            ).reshape(*shape, n_folds)
+            for name in metrics
+        }
+        several = set(scores) != {"score"}
+        attributes: dict = {"cv_results_": results, "multimetric_": several}
+        attributes["scores_"] = scores if several else scores["score"]
+        if self.store_curves:
+            attributes["loss_curves_"] = self._curves(search, shape, "losses")
+            attributes["validation_loss_curves_"] = self._curves(search, shape, "validation_losses")
+        if self.refit is False and several:
+            return attributes
+        index = best_index(self.refit, results, scoring.metric)
+        winner = search.candidates[index]
+        attributes |= {"best_index_": index, "best_params_": winner._asdict()}
+        attributes |= {"dropout_": winner.dropout, "l2_": winner.l2}
+        if not callable(self.refit):
+            attributes["best_score_"] = float(results[f"mean_test_{scoring.metric}"][index])
+        return attributes
+
+    def _refuse_if_nothing_scored(self, search, scoring, results) -> None:
+        mean = results.get(f"mean_test_{scoring.metric}")
+        decides = self.refit is not False and not callable(self.refit)
+        if mean is not None and (not decides or np.isfinite(mean).any()):
+            return
+        error = next((r.error for r in search.results.values() if r.error), None)
+        raise ValueError(
+            "scoring: expected a finite score of at least one candidate in every fold; received "
+            f"none with scoring={self.scoring!r}."
+            + ("" if error is None else f" The first one failed with:\n{error}")
+        )
+
+    def _curves(self, search: Search, shape: tuple[int, int], name: str) -> np.ndarray:
+        curves = np.empty((len(search.candidates), len(search.folds)), dtype=object)
+        for place, result in search.results.items():
+            curves[place] = getattr(result, name)
+        return curves.reshape(*shape, -1)
+
+    def _refitted(self, search: Search, X, y, sample_weight, index: int) -> dict:
+        """The attributes of the network, or networks, that predict."""
+        winner = search.candidates[index]
+        if self.refit == "folds":
+            found = [search.results.get((index, fold)) for fold in range(len(search.folds))]
+            return _of_networks(
+                [
+                    fold.with_values(winner, result.attributes)
+                    for fold, result in zip(search.folds, found, strict=True)
+                    if result is not None
+                ]
+            )
+        start = time.perf_counter()
+        network = self._plain().set_params(
+            verbose=max(0, int(self.verbose) - 1), **winner._asdict()
+        )
+        network.fit(X, y, sample_weight)
+        return {**_of_network(network), "refit_time_": time.perf_counter() - start}
+
+    def _warn_of(self, search: Search, scoring: Scoring, status: Status) -> None:
+        n_members = len(search.candidates) * len(search.folds)
+        results = search.results.values()
+        if status is Status.INTERRUPTED:
+            self._say(
+                UserWarning,
+                f"The search was interrupted after {len(results)} of {n_members} networks; scores "
+                "that are missing are NaN, and the best of the others is used.",
+            )
+        failed = [result.error for result in results if result.error]
+        if failed:
+            self._say(
+                UserWarning,
+                f"Scoring failed for {len(failed)} of {n_members} networks; their scores are NaN. "
+                f"The first failed with:\n{failed[0]}",
+            )
+        n_diverged = sum(result.status is Status.DIVERGED for result in results)
+        if n_diverged:
+            self._say(
+                ConvergenceWarning,
+                f"{n_diverged} of {n_members} networks diverged, and are scored with the weights "
+                "from before. Try a smaller learning_rate_init "
+                f"(now {self.learning_rate_init:g}) or a smaller l2.",
+            )
+        if "best_index_" in vars(self):
+            for sentence in edges(search.candidates, self.best_index_):
+                self._say(UserWarning, sentence)
+
+    def _say(self, category, sentence: str) -> None:
+        warnings.warn(sentence, category, stacklevel=6)
+
+    # -- use ------------------------------------------------------------------------------------
+
+    def score(self, X, y, **params):
+        """Score the predictions by `scoring`; by the metric that decided when there are several.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels or numbers.
+        **params : dict
+            `sample_weight`; with metadata routing, what the scorer asks for.
+
+        Returns
+        -------
+        score : float
+            Greater is better.
+        """
+        check_is_fitted(self)
+        if not routing_enabled():
+            raise_for_params(
+                {k: v for k, v in params.items() if k != "sample_weight"}, self, "score"
+            )
+            params = {name: value for name, value in params.items() if value is not None}
+        elif self.scoring != "loss":
+            params = process_routing(self, "score", **params).scorer.score
+        plain = self._plain()
+        scoring = Scoring(self.scoring, plain, self.refit)
+        scores = scoring.scorer(self, X, y, **params)
+        return scores[scoring.metric] if isinstance(scores, dict) else scores
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of this object.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Of `sample_weight` to the networks, and of what the splitter and the scorer ask for.
+        """
+        fit_split = MethodMapping().add(caller="fit", callee="split")
+        scores = MethodMapping().add(caller="score", callee="score")
+        scores.add(caller="fit", callee="score")
+        scorer = Scoring(self.scoring, self._plain(), self.refit).scorer
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=check_cv(self.cv), method_mapping=fit_split)
+            .add(scorer=scorer, method_mapping=scores)
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "cv_results_")
+
+    def _networks(self) -> list:
+        """The networks that predict: one, or those of the folds."""
+        check_is_fitted(self)
+        if hasattr(self, "estimators_"):
+            return self.estimators_
+        if not hasattr(self, "best_estimator_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} was fitted with refit=False, so that there is no "
+                "network to predict with. Set refit=True, or fit a plain estimator with "
+                "best_params_."
+            )
+        return [self.best_estimator_]
+
+
+def _values(name: str, grid, n_hidden: int, checked) -> list:
+    """The values of one axis of the grid: floats, or tuples of one float a layer."""
+    if isinstance(grid, (str, dict, set)):
+        raise ValueError(f"{name}: expected a sequence of values to try; received {grid!r}.")
+    values = []
+    for value in grid:
+        layers = checked(name, value, n_hidden)
+        values.append(float(value) if isinstance(value, Real) else layers)
+    if not values:
+        raise ValueError(f"{name}: expected at least one value to try; received {grid!r}.")
+    return values
+
+
+def _of_network(network) -> dict:
+    """The attributes of an estimator that predicts as the network does."""
+    return {**_fitted(network), "best_estimator_": network}
+
+
+def _fitted(estimator) -> dict:
+    """Its public fitted attributes."""
+    names = [name for name in vars(estimator) if name.endswith("_") and name[0] != "_"]
+    return {name: getattr(estimator, name) for name in names}
+
+
+def _of_networks(networks: list) -> dict:
+    """The attributes of an estimator that averages the networks."""
+    names = "classes_", "n_outputs_", "n_layers_", "out_activation_"
+    first = vars(networks[0])
+    return {**{name: first[name] for name in names if name in first}, "estimators_": networks}

@@ -1,0 +1,122 @@
+"""The scores of a search: its own default, the loss, and any of scikit-learn's.
+
+Owns what `scoring` may be and which metric decides. Does not own when a network is scored.
+"""
+
+from __future__ import annotations
+
+from inspect import signature
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
+
+_LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
+
+
+def negative_loss(estimator, X, y, sample_weight=None) -> float:
+    """Minus the weighted mean loss of the rows, without penalty and dropout.
+
+    For classes the cross-entropy, which is `neg_log_loss` but also scores several labels a row
+    and folds that lack a class; for numbers the estimator's own loss, on the scale of the target
+    that it was trained on.
+
+    Parameters
+    ----------
+    estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
+        Fitted.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight : array-like of shape (n_samples,), default=None
+    """
+    losses = _class_losses if is_classifier(estimator) else _number_losses
+    return -float(np.average(losses(estimator, X, np.asarray(y)), weights=sample_weight))
+
+
+def _class_losses(estimator, X, y) -> np.ndarray:
+    log_probabilities = estimator.predict_log_proba(X)
+    if y.ndim == 2:
+        # log(1 - p) is log(p) less the logit.
+        others = log_probabilities - estimator.decision_function(X)
+        return -np.where(y, log_probabilities, others).mean(axis=1)
+    codes = np.searchsorted(estimator.classes_, y).clip(max=len(estimator.classes_) - 1)
+    losses = -log_probabilities[np.arange(len(y)), codes]
+    return np.where(estimator.classes_[codes] == y, losses, -np.log(_LEAST_PROBABILITY))
+
+
+def _number_losses(estimator, X, y) -> np.ndarray:
+    scale = estimator.target_scale_
+    predicted = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1) / scale
+    actual = np.asarray(y, np.float64).reshape(len(y), -1) / scale
+    error = predicted - actual
+    if estimator.loss == "squared_error":
+        losses = error**2
+    elif estimator.loss == "absolute_error":
+        losses = np.abs(error)
+    elif estimator.loss == "huber":
+        slope = error.clip(-1, 1)
+        losses = slope * (error - slope / 2)
+    elif estimator.loss == "quantile":
+        losses = np.maximum((1 - estimator.quantile) * error, -estimator.quantile * error)
+    else:
+        predicted = np.maximum(predicted, np.finfo(np.float64).tiny)
+        losses = predicted - actual * np.log(predicted)
+    return losses.mean(axis=1)
+
+
+class Scoring:
+    """What `scoring` asks for, resolved.
+
+    Parameters
+    ----------
+    scoring : "loss", str, callable, list, tuple, dict or None
+    estimator : estimator
+        Plain; None for `scoring` is its `score`.
+    refit : bool, str or callable
+        Names the metric that decides when there are several.
+
+    Attributes
+    ----------
+    scorer : callable
+        Returns one score, or a dict of them.
+    metric : str
+        That decides: "score" if there is only one.
+    """
+
+    def __init__(self, scoring, estimator, refit):
+        self.several = isinstance(scoring, (list, tuple, set, dict))
+        if isinstance(scoring, str) and scoring == "loss":
+            self.scorer = negative_loss
+        elif callable(scoring):
+            self.scorer = scoring
+        elif self.several:
+            self.scorer = check_scoring(estimator, scoring=scoring, raise_exc=False)
+        else:
+            self.scorer = check_scoring(estimator, scoring=scoring)
+        self.metric = "score"
+        if self.several:
+            self._decide(list(scoring), refit)
+        elif isinstance(refit, str) and refit != "folds":
+            raise ValueError(
+                "refit: expected True, False, 'folds' or a callable with one metric; "
+                f"received {refit!r}."
+            )
+
+    def _decide(self, names: list[str], refit) -> None:
+        if isinstance(refit, str) and refit in names:
+            self.metric = refit
+        elif refit is not False and not callable(refit):
+            raise ValueError(
+                f"refit: expected the metric that decides, one of {names}, a callable or False "
+                f"with several metrics; received {refit!r}."
+            )
+
+    def takes_weights(self) -> bool:
+        """Whether the scorer, or one of several, takes `sample_weight`."""
+        if hasattr(self.scorer, "_accept_sample_weight"):
+            return self.scorer._accept_sample_weight()
+        return "sample_weight" in signature(self.scorer).parameters
+
+    def decisive(self, scores: dict[str, float]) -> float:
+        """The score that decides; NaN if there is none."""
+        return scores.get(self.metric, np.nan)

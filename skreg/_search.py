@@ -1,0 +1,437 @@
+"""A search: candidates x folds as members over the cores, trained in rungs or to their end.
+
+Owns the folds with what candidates share of them, how members are handed to joblib, which of them
+go on at a rung, what is remembered between processes, and the results in GridSearchCV's schema.
+Does not own the training of a member (`_training`), nor parameters, scorers, splits and the choice
+of the winner, which the estimators hand in (`_cv`).
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from joblib.parallel import get_active_backend
+from scipy.stats import rankdata
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+
+from skreg._compat import safe_indexing
+from skreg._fitting import Fit
+from skreg._monitoring import FitWatcher
+from skreg._parameters import checked_hyperparameters
+from skreg._spec import Status
+from skreg._training import Member, Paused, train
+
+
+class Candidate(NamedTuple):
+    """Values to try: one number, or a tuple of one a layer."""
+
+    dropout: float | tuple[float, ...]
+    l2: float | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A stage of the search: all who are left train to `epoch`, and the best `n_left` stay."""
+
+    epoch: int
+    n_left: int
+
+
+def rungs_of(search: str, n_candidates: int, max_iter: int) -> list[Rung]:
+    """The stages of a search: one of "grid", or the last of "halving" is of max_iter epochs.
+
+    Halving: each rung has a third of the candidates of the one before and trains three times as
+    long, the last but one ends at a third of max_iter, the first at a ninth; never below one epoch.
+    """
+    if search == "grid":
+        return [Rung(max_iter, n_candidates)]
+    rungs, left = [], n_candidates
+    for share in HALVING_SHARES:
+        left = max(1, -(-left // HALVING_FACTOR))
+        rungs.append(Rung(max(1, int(max_iter * share)), left))
+    return [*rungs, Rung(max_iter, left)]
+
+
+def n_epochs_of(rungs: Sequence[Rung], n_candidates: int) -> int:
+    """Epochs of all candidates together, on one fold, if none ends early."""
+    epochs, before = 0, 0
+    for rung in rungs:
+        epochs += n_candidates * (rung.epoch - before)
+        n_candidates, before = rung.n_left, rung.epoch
+    return epochs
+
+
+# Chosen by benchmarks/choose_defaults.py --stage halving.
+HALVING_FACTOR = 3
+HALVING_SHARES = (1 / 9, 1 / 3)
+
+
+@dataclass
+class Result:
+    """What a member has come to at the end of a rung.
+
+    Attributes
+    ----------
+    scores : dict of float
+        By the name of the metric; NaN where scoring failed.
+    error : str or None
+        Traceback of the scoring that failed.
+    n_epochs : int
+    status : Status
+    fit_seconds, score_seconds : float
+        Of this rung.
+    losses, validation_losses : list of float or None
+        Of every epoch.
+    attributes : dict or None
+        Fitted attributes of the fold's network, where they are wanted.
+    paused : Paused or None
+        What it goes on from.
+    """
+
+    scores: dict[str, float]
+    error: str | None
+    n_epochs: int
+    status: Status
+    fit_seconds: float
+    score_seconds: float
+    losses: list[float]
+    validation_losses: list[float] | None
+    attributes: dict | None
+    paused: Paused | None
+
+
+class Fold:
+    """One split: rows to train on, rows to score, and what all candidates share of them.
+
+    What it makes of its rows is made once, by whoever comes first, and does not go into a pickle:
+    a worker process makes it again.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Plain and unfitted; candidates differ from it in dropout and l2 only.
+    X, y : array-like
+    train, test : ndarray of int
+    sample_weight : ndarray of shape (n_samples,) or None
+    scorer : callable
+    score_params : dict
+        Of the test rows.
+    """
+
+    def __init__(self, estimator, X, y, train, test, sample_weight, scorer, score_params):
+        self.estimator = clone(estimator)
+        if self.estimator.random_state is None:  # one seed for all who share the fold
+            seed = check_random_state(None).randint(np.iinfo(np.int32).max)
+            self.estimator.set_params(random_state=seed)
+        self.X, self.y, self.rows_in, self.rows_out = X, y, train, test
+        self.sample_weight, self.scorer, self.score_params = sample_weight, scorer, score_params
+        self.stop: threading.Event | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Give back the memory of what was made of the rows."""
+        self._made: tuple[Fit, Member] | None = None
+        self._test: tuple = ()
+        self._lock = threading.Lock()
+
+    def __getstate__(self):
+        made = ("_made", "_test", "_lock", "stop")
+        return {name: value for name, value in vars(self).items() if name not in made}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.stop = None
+        self.forget()
+
+    def training_rows(self) -> tuple:
+        """X, y and weights to train on, as they were handed in."""
+        weight = self.sample_weight
+        return (
+            safe_indexing(self.X, self.rows_in),
+            safe_indexing(self.y, self.rows_in),
+            None if weight is None else weight[self.rows_in],
+        )
+
+    def made(self) -> tuple[Fit, Member]:
+        """A prepared fit, and a member of it that has the estimator's own values."""
+        with self._lock:
+            if self._made is None:
+                X, y, weight = self.training_rows()
+                fit = Fit(self.estimator, None)
+                fit.prepare(X, y, weight, None, None)
+                self._made = fit, fit.member()
+                self._test = tuple(safe_indexing(part, self.rows_out) for part in (self.X, self.y))
+            return self._made
+
+    def trained(self, candidate: Candidate, paused: Paused | None, until: int):
+        """Fitted attributes, status, and the paused member if it has not ended."""
+        fit, member = self.made()
+        hyper = checked_hyperparameters(self.with_values(candidate), len(fit.hidden))
+        scoring = fit.scoring()
+        if scoring is not None and paused is not None:
+            scoring.scores, scoring.waited = paused.watched
+        outcome = train(
+            replace(member, hyper=hyper),
+            FitWatcher(scoring=scoring),
+            until=until,
+            paused=paused,
+            stop=self.stop,
+        )
+        attributes = fit.attributes(outcome, member, scoring)
+        left = outcome.paused() if outcome.status is Status.RUNNING else None
+        return attributes, outcome.status, left
+
+    def with_values(self, candidate: Candidate, attributes: dict | None = None):
+        """The plain estimator with a candidate's values, fitted if there are attributes."""
+        estimator = copy.copy(self.estimator)
+        vars(estimator).update(candidate._asdict(), **(attributes or {}))
+        return estimator
+
+    def scored(self, estimator) -> tuple[dict[str, float], str | None]:
+        """Scores of the test rows by name, and the traceback if there is none."""
+        try:
+            scores = self.scorer(estimator, *self._test, **self.score_params)
+        except Exception:  # whatever a scorer raises: as in GridSearchCV, the score is NaN
+            return {}, traceback.format_exc()
+        if not isinstance(scores, dict):
+            return {"score": float(scores)}, None
+        failed = {name: error for name, error in scores.items() if isinstance(error, str)}
+        numbers = {name: np.nan if name in failed else float(scores[name]) for name in scores}
+        return numbers, next(iter(failed.values()), None)
+
+
+def _trained(key: str, fold: Fold, candidate: Candidate, paused: Paused | None, until: int):
+    """`Fold.trained`, as a function of its key, candidate and epoch, to be remembered by them."""
+    return fold.trained(candidate, paused, until)
+
+
+def key_of(fold: Fold) -> str:
+    """All that decides a member's bits, but for its candidate and its epoch."""
+    parameters = {
+        name: value
+        for name, value in fold.estimator.get_params().items()
+        if name not in ("dropout", "l2", "verbose")
+    }
+    versions = [version(name) for name in ("skreg", "tensorflow", "numpy")]
+    return joblib.hash((type(fold.estimator).__name__, parameters, fold.training_rows(), versions))
+
+
+class Work(NamedTuple):
+    """Members of one fold, to be run one after the other by the same worker."""
+
+    fold: Fold
+    key: str
+    members: list[tuple[int, Candidate, Paused | None]]  # with the candidate's index
+    until: int
+    memory: joblib.Memory
+
+
+def run(index: int, work: Work) -> tuple[int, list[tuple[int, Result]]]:
+    """Train and score the members, of the fold of this index."""
+    work.fold.made()
+    trained = work.memory.cache(_trained, ignore=["fold", "paused"])
+    results = []
+    for k, candidate, paused in work.members:
+        start = time.perf_counter()
+        attributes, status, left = trained(work.key, work.fold, candidate, paused, work.until)
+        ended = time.perf_counter()
+        scores, error = work.fold.scored(work.fold.with_values(candidate, attributes))
+        result = Result(
+            scores=scores,
+            error=error,
+            n_epochs=attributes["n_iter_"],
+            status=status,
+            fit_seconds=ended - start,
+            score_seconds=time.perf_counter() - ended,
+            losses=attributes["loss_curve_"],
+            validation_losses=attributes["validation_loss_curve_"],
+            attributes=attributes,
+            paused=left,
+        )
+        results.append((k, result))
+    return index, results
+
+
+class Search:
+    """Runs the members of candidates x folds, rung by rung, and holds what is known so far.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+    candidates : sequence of Candidate
+    rungs : sequence of Rung
+    decisive : callable
+        From the results of one candidate to the score that decides at a rung.
+    keep : bool
+        Whether the fitted attributes of all members are kept.
+    n_jobs : int or None
+    memory : joblib.Memory
+    told : callable
+        Called with (fold, candidate, result) whenever a member has come to the end of a rung.
+
+    Attributes
+    ----------
+    results : dict
+        From (candidate, fold) to the last Result.
+    dropped : dict
+        From a candidate to the epoch at which it was dropped.
+    """
+
+    def __init__(
+        self,
+        folds: Sequence[Fold],
+        candidates: Sequence[Candidate],
+        rungs: Sequence[Rung],
+        decisive: Callable[[dict[str, float]], float],
+        *,
+        keep: bool,
+        n_jobs: int | None,
+        memory: joblib.Memory,
+        told: Callable[[int, int, Result], None],
+    ):
+        self.folds, self.candidates, self.rungs = folds, candidates, rungs
+        self.decisive, self.keep, self.n_jobs = decisive, keep, n_jobs
+        self.memory, self.told = memory, told
+        self.results: dict[tuple[int, int], Result] = {}
+        self.dropped: dict[int, int] = {}
+
+    def run(self) -> None:
+        """Run all rungs; after an error or an interrupt `results` has what is known so far."""
+        remembers = getattr(self.memory, "location", None) is not None
+        keys = [key_of(fold) if remembers else "" for fold in self.folds]
+        stop = threading.Event()
+        for fold in self.folds:
+            fold.stop = stop
+        alive = list(range(len(self.candidates)))
+        try:
+            for rung in self.rungs:
+                self._climb(rung, alive, keys)
+                scores = [self.mean_score(k) for k in alive]
+                order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+                out = [alive[k] for k in order[rung.n_left :]]
+                for candidate in out:
+                    self._drop(candidate, rung.epoch)
+                alive = sorted(set(alive) - set(out))
+        finally:
+            stop.set()
+
+    def mean_score(self, candidate: int) -> float:
+        """Mean over folds of the score that decides; NaN if one is missing."""
+        found = [self.results.get((candidate, fold)) for fold in range(len(self.folds))]
+        return float(np.mean([np.nan if r is None else self.decisive(r.scores) for r in found]))
+
+    def _drop(self, candidate: int, epoch: int) -> None:
+        self.dropped[candidate] = epoch
+        for fold in range(len(self.folds)):
+            result = self.results[candidate, fold]
+            result.paused = result.attributes = None
+
+    def _climb(self, rung: Rung, alive: list[int], keys: list[str]) -> None:
+        """Train all who are alive to the rung's epoch."""
+        last = rung is self.rungs[-1]
+        waiting = [0] * len(self.folds)
+        work = list(self._work(rung, alive, keys))
+        for index, batch in work:
+            waiting[index] += len(batch.members)
+        parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator_unordered")
+        for index, results in parallel(delayed(run)(index, batch) for index, batch in work):
+            for candidate, result in results:
+                before = self.results.get((candidate, index))
+                if before is not None:
+                    result.fit_seconds += before.fit_seconds
+                    result.score_seconds += before.score_seconds
+                self.results[candidate, index] = result
+                self.told(index, candidate, result)
+                if not self.keep:
+                    result.attributes = None
+            waiting[index] -= len(results)
+            if last and not waiting[index]:
+                self.folds[index].forget()
+
+    def _work(self, rung: Rung, alive: list[int], keys: list[str]) -> Iterator[tuple[int, Work]]:
+        """Batches of members that have not ended: of one in threads, else a few for each worker."""
+        backend, _ = get_active_backend(prefer="threads")
+        n_workers = joblib.effective_n_jobs(self.n_jobs)
+        per_fold = -(-4 * n_workers // len(self.folds))
+        size = 1 if backend.supports_sharedmem else max(1, -(-len(alive) // per_fold))
+        for index, fold in enumerate(self.folds):
+            members: list[tuple[int, Candidate, Paused | None]] = []
+            for k in alive:
+                before = self.results.get((k, index))
+                if before is None or before.status is Status.RUNNING:
+                    members.append((k, self.candidates[k], before.paused if before else None))
+            for begin in range(0, len(members), size):
+                batch = members[begin : begin + size]
+                yield index, Work(fold, keys[index], batch, rung.epoch, self.memory)
+
+
+def cv_results(search: Search) -> dict[str, Any]:
+    """The results in the schema of GridSearchCV's `cv_results_`, and `n_epochs` of each candidate.
+
+    Candidates that were dropped rank after those that were not, and by how long they lasted.
+    """
+    n_candidates, n_folds = len(search.candidates), len(search.folds)
+    found = [[search.results.get((c, f)) for f in range(n_folds)] for c in range(n_candidates)]
+    results: dict[str, Any] = {}
+    for name in ("fit", "score"):
+        seconds = _table(found, attrgetter(f"{name}_seconds"))
+        seconds = seconds[:, _counted(found)]
+        results[f"mean_{name}_time"], results[f"std_{name}_time"] = seconds.mean(1), seconds.std(1)
+    for name in ("dropout", "l2"):
+        values = np.empty(n_candidates, dtype=object)  # of tuples, where there is one a layer
+        values[:] = [getattr(candidate, name) for candidate in search.candidates]
+        if all(isinstance(value, float) for value in values):
+            values = values.astype(float)
+        results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
+    results["params"] = [candidate._asdict() for candidate in search.candidates]
+    lasted = np.array([search.dropped.get(k, search.rungs[-1].epoch) for k in range(n_candidates)])
+    metrics = dict.fromkeys(name for result in search.results.values() for name in result.scores)
+    for name in metrics:
+        scores = _table(found, partial(_score, name))
+        for fold in range(n_folds):
+            results[f"split{fold}_test_{name}"] = scores[:, fold]
+        counted = scores[:, _counted(found)]
+        results[f"mean_test_{name}"] = mean = counted.mean(axis=1)
+        results[f"std_test_{name}"] = counted.std(axis=1)
+        results[f"rank_test_{name}"] = _rank(mean, lasted)
+    results["n_epochs"] = lasted
+    return results
+
+
+def _score(name: str, result: Result) -> float:
+    return result.scores.get(name, np.nan)
+
+
+def _table(found, number: Callable[[Result], float]) -> np.ndarray:
+    """One number of each result, of shape (candidates, folds); NaN where there is none."""
+    return np.array([[np.nan if r is None else number(r) for r in row] for row in found], float)
+
+
+def _counted(found) -> list[int]:
+    """Folds that means are taken over: all, or after an interrupt those that are complete.
+
+    If none is, those in which at least one candidate was scored.
+    """
+    by_fold = list(zip(*found, strict=True))
+    complete = [f for f, column in enumerate(by_fold) if None not in column]
+    return complete or [f for f, column in enumerate(by_fold) if any(column)]
+
+
+def _rank(mean: np.ndarray, lasted: np.ndarray) -> np.ndarray:
+    """1 for the best; ties share the lower rank, NaN is last of those that lasted as long."""
+    worst_last = np.column_stack([-lasted, -np.nan_to_num(mean, nan=-np.inf)])
+    _, place = np.unique(worst_last, axis=0, return_inverse=True)
+    return rankdata(place.ravel(), method="min").astype(np.int32)

@@ -1,0 +1,349 @@
+"""The estimators that tune themselves: GridSearchCV's scores to the bit, and what follows them."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import get_scorer, log_loss
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    RepeatedStratifiedKFold,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
+    one_standard_error,
+)
+from skreg._scoring import negative_loss
+
+# Grids of two or three values are for tests.
+pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 9, "random_state": 0}
+DROPOUTS, L2S = [0.0, 0.5], [1e-3, 1e-2]
+
+
+def classifier(**changes):
+    return RegularizedMLPClassifierCV(DROPOUTS, L2S, **{**SMALL, "cv": 3, **changes})
+
+
+def regressor(**changes):
+    return RegularizedMLPRegressorCV(DROPOUTS, L2S, **{**SMALL, "cv": 3, **changes})
+
+
+def grid_search(ours, grid=None, **options):
+    """GridSearchCV over the plain estimator with the same parameters."""
+    kinds = {
+        RegularizedMLPClassifierCV: RegularizedMLPClassifier,
+        RegularizedMLPRegressorCV: RegularizedMLPRegressor,
+    }
+    kind = kinds[type(ours)]
+    shared = set(ours.get_params()) & set(kind().get_params())
+    model = kind(**{name: ours.get_params()[name] for name in shared})
+    scoring = negative_loss if ours.scoring == "loss" else ours.scoring
+    grid = grid or {"dropout": ours.dropouts, "l2": ours.l2s}
+    return GridSearchCV(model, grid, cv=ours.cv, scoring=scoring, refit=ours.refit, **options)
+
+
+def assert_same_search(ours, theirs):
+    assert ours.best_index_ == theirs.best_index_
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.n_splits_ == theirs.n_splits_
+    for name, values in theirs.cv_results_.items():
+        if not name.endswith("_time"):
+            assert_array_equal(ours.cv_results_[name], values, err_msg=name)
+    scores = [v for name, v in theirs.cv_results_.items() if name.startswith("split")]
+    assert np.unique(scores).size > 1  # else equality would say nothing
+    for one, other in zip(ours.coefs_, theirs.best_estimator_.coefs_, strict=True):
+        assert_array_equal(one, other)
+
+
+def noisy(n=3000):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(n, 20))
+    return X, (X[:, :3].sum(axis=1) + 2 * generator.normal(size=n) > 0).astype(int)
+
+
+TABLES = {
+    "breast cancer": lambda: load_breast_cancer(return_X_y=True),
+    "digits": lambda: load_digits(return_X_y=True),
+    "noisy": noisy,
+}
+CONFIGURATIONS = {
+    "loss": {},
+    "accuracy": {"scoring": "accuracy"},
+    "its own score": {"scoring": None},
+    "a callable": {"scoring": lambda model, X, y: float(model.predict_proba(X)[:, 0].std())},
+    "early stopping": {"early_stopping": True, "max_iter": 30, "n_iter_no_change": 3},
+    "early stopping by a score": {"early_stopping": True, "validation_scoring": "accuracy"},
+    "a training loss that stalls": {"tol": 0.1, "n_iter_no_change": 2},
+    "repeated folds": {"cv": RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)},
+    "a generator's state": {"random_state": np.random.RandomState(5)},
+    "balanced classes": {"class_weight": "balanced"},
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_search_is_grid_searchs_to_the_bit(table):
+    X, y = TABLES[table]()
+    ours = classifier()
+    assert_same_search(clone(ours).fit(X, y), grid_search(ours).fit(X, y))
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.filterwarnings("ignore:max_iter")
+def test_configuration_is_grid_searchs_to_the_bit(name):
+    X, y = load_breast_cancer(return_X_y=True)
+    ours = classifier(**CONFIGURATIONS[name])
+    assert_same_search(clone(ours).fit(X, y), grid_search(ours).fit(X, y))
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile"])
+def test_regression_is_grid_searchs_to_the_bit(loss):
+    X, y = load_diabetes(return_X_y=True)
+    ours = regressor(loss=loss, quantile=0.7, early_stopping=loss == "huber")
+    assert_same_search(clone(ours).fit(X, y), grid_search(ours).fit(X, y))
+    ours = regressor(scoring="r2")
+    assert_same_search(
+        clone(ours).fit(X, np.stack([y, -y], 1)), grid_search(ours).fit(X, np.stack([y, -y], 1))
+    )
+
+
+def test_a_rate_and_a_strength_for_each_layer():
+    X, y = load_iris(return_X_y=True)
+    ours = classifier(hidden_layer_sizes=(8, 4))
+    ours.set_params(dropouts=[0.1, (0.5, 0.0)], l2s=[(0.0, 1e-3, 1e-2), 1e-3])
+    fitted = clone(ours).fit(X, y)
+    theirs = grid_search(ours).fit(X, y)
+    assert fitted.best_params_ == theirs.best_params_
+    for fold in range(3):
+        name = f"split{fold}_test_score"
+        assert_array_equal(fitted.cv_results_[name], theirs.cv_results_[name])
+    assert fitted.cv_results_["param_dropout"][2] == (0.5, 0.0)
+
+
+@pytest.mark.parametrize("table", ["breast cancer", "noisy"])
+def test_weights_and_groups_are_grid_searchs_to_the_bit(table):
+    X, y = TABLES[table]()
+    generator = np.random.default_rng(1)
+    weight, groups = generator.integers(0, 4, len(y)), generator.integers(0, 9, len(y))
+    ours = classifier(cv=GroupKFold(3), scoring="neg_log_loss")
+    theirs = grid_search(ours)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=True)
+        ours.set_params(scoring=scorer)
+        theirs.set_params(scoring=scorer)
+        theirs.estimator.set_fit_request(sample_weight=True)
+        metadata = {"sample_weight": weight, "groups": groups}
+        routed = clone(ours).fit(X, y, **metadata)
+        assert_same_search(routed, theirs.fit(X, y, **metadata))
+    plain = classifier(cv=GroupKFold(3), scoring="neg_log_loss").fit(X, y, weight, groups=groups)
+    assert_array_equal(plain.scores_, routed.scores_)
+
+
+def test_several_metrics():
+    X, y = load_breast_cancer(return_X_y=True)
+    ours = classifier(scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss")
+    fitted = clone(ours).fit(X, y)
+    assert_same_search(fitted, grid_search(ours).fit(X, y))
+    assert fitted.multimetric_
+    assert fitted.scores_.keys() == {"accuracy", "neg_log_loss"}
+    assert fitted.score(X, y) == get_scorer("neg_log_loss")(fitted, X, y)
+
+
+@pytest.mark.parametrize("search", ["grid", "halving"])
+def test_number_of_jobs_and_seedless_repetition_change_no_bit(search):
+    X, y = load_digits(return_X_y=True)
+    alone = classifier(search=search).fit(X, y)
+    together = classifier(search=search, n_jobs=2).fit(X, y)
+    assert_array_equal(alone.scores_, together.scores_)
+    assert_array_equal(alone.predict_proba(X), together.predict_proba(X))
+
+
+def test_scores_have_the_shape_of_the_grid():
+    X, y = load_iris(return_X_y=True)
+    model = (
+        classifier(store_curves=True, early_stopping=True)
+        .set_params(l2s=[0.0, 1e-3, 1e-2])
+        .fit(X, y)
+    )
+    assert model.scores_.shape == (2, 3, 3)
+    for k, params in enumerate(model.cv_results_["params"]):
+        assert params == {"dropout": DROPOUTS[k // 3], "l2": [0.0, 1e-3, 1e-2][k % 3]}
+        for fold in range(3):
+            assert (
+                model.scores_[k // 3, k % 3, fold]
+                == model.cv_results_[f"split{fold}_test_score"][k]
+            )
+    assert model.loss_curves_.shape == model.validation_loss_curves_.shape == (2, 3, 3)
+    assert all(2 <= len(curve) <= 9 for curve in model.loss_curves_.ravel())
+    assert not hasattr(classifier().fit(X, y), "loss_curves_")
+
+
+# -- what predicts --------------------------------------------------------------------------------
+
+
+def test_refitted_network_is_the_plain_one_with_the_best_values():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = classifier().fit(X, y)
+    plain = RegularizedMLPClassifier(**SMALL, dropout=model.dropout_, l2=model.l2_).fit(X, y)
+    assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+    for name in vars(plain):
+        if name.endswith("_"):
+            assert hasattr(model, name), name
+    assert model.loss_curve_ == plain.loss_curve_
+    assert model.best_estimator_.get_params() == plain.get_params()
+
+
+@pytest.mark.parametrize("kind", ["two classes", "three classes", "labels", "numbers"])
+def test_folds_average_the_networks_that_were_scored(kind):
+    X, y = load_iris(return_X_y=True)
+    if kind == "two classes":
+        X, y = X[:100], y[:100]
+    model = classifier(refit="folds")
+    if kind == "labels":
+        y = np.stack([y > 0, y > 1], axis=1).astype(int)
+        model.set_params(cv=KFold(3, shuffle=True, random_state=0))
+    if kind == "numbers":
+        model = regressor(refit="folds")
+    model.fit(X, y)
+    assert not hasattr(model, "coefs_")
+    assert len(model.estimators_) == 3
+    members = model.estimators_
+    if kind == "numbers":
+        mean = np.mean([member.predict(X) for member in members], axis=0)
+        np.testing.assert_allclose(model.predict(X), mean)
+        return
+    mean = np.mean([member.predict_proba(X) for member in members], axis=0)
+    np.testing.assert_allclose(model.predict_proba(X), mean, rtol=1e-6)
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), mean, rtol=1e-6)
+    expected = (mean > 0.5).astype(int) if kind == "labels" else mean.argmax(axis=1)
+    assert_array_equal(model.predict(X), expected)
+    assert model.decision_function(X).shape == ((100,) if kind == "two classes" else mean.shape)
+
+
+def test_networks_of_the_folds_have_the_scores_of_their_folds():
+    X, y = load_breast_cancer(return_X_y=True)
+    splits = list(KFold(3, shuffle=True, random_state=0).split(X))
+    model = classifier(refit="folds", cv=splits, scoring="neg_log_loss").fit(X, y)
+    for fold, (_, test) in enumerate(splits):
+        score = -log_loss(y[test], model.estimators_[fold].predict_proba(X[test]))
+        assert score == model.cv_results_[f"split{fold}_test_score"][model.best_index_]
+
+
+def test_without_a_refit_there_are_scores_and_no_predictions():
+    X, y = load_iris(return_X_y=True)
+    model = classifier(refit=False).fit(X, y)
+    assert model.best_score_ == model.cv_results_["mean_test_score"].max()
+    with pytest.raises(NotFittedError, match="refit=False"):
+        model.predict(X)
+
+
+def test_callable_chooses_and_one_standard_error_does():
+    X, y = load_breast_cancer(return_X_y=True)
+    first = classifier(refit=lambda results: 0).fit(X, y)
+    assert first.best_params_ == {"dropout": 0.0, "l2": 1e-3}
+    assert not hasattr(first, "best_score_")
+    ruled = classifier(refit=one_standard_error).fit(X, y)
+    assert ruled.best_index_ == one_standard_error(first.cv_results_)
+
+
+def test_refitting_otherwise_leaves_nothing_of_before():
+    X, y = load_iris(return_X_y=True)
+    model = classifier().fit(X, y)
+    model.set_params(refit="folds").fit(X, y)
+    assert not hasattr(model, "best_estimator_")
+    assert not hasattr(model, "coefs_")
+    model.set_params(refit=True).fit(X, y)
+    assert not hasattr(model, "estimators_")
+    assert hasattr(model, "coefs_")
+
+
+@pytest.mark.parametrize("refit", [True, "folds"])
+def test_pickle_predicts_the_same(refit):
+    X, y = load_iris(return_X_y=True)
+    model = classifier(refit=refit).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(model.predict_proba(X), again.predict_proba(X))
+    assert len(pickle.dumps(model)) < 40_000
+
+
+def test_it_learns_in_a_pipeline_and_under_cross_validation():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), classifier(max_iter=30, n_jobs=2))
+    assert cross_val_score(model, X, y, cv=3, scoring="accuracy").min() > 0.95
+    X, y = load_diabetes(return_X_y=True)
+    model = regressor(max_iter=50, n_jobs=2)
+    assert cross_val_score(model, X, y, cv=3, scoring="r2").min() > 0.3
+
+
+# -- halving --------------------------------------------------------------------------------------
+
+
+def test_halving_drops_at_rungs_and_goes_on_without_a_restart():
+    X, y = load_breast_cancer(return_X_y=True)
+    options = {"max_iter": 27, "dropouts": [0.0, 0.3, 0.6], "l2s": [1e-4, 1e-3, 1e-2]}
+    full = classifier(store_curves=True, **SMALL).set_params(**options).fit(X, y)
+    halved = classifier(search="halving", store_curves=True).set_params(**options).fit(X, y)
+    epochs = halved.cv_results_["n_epochs"]
+    assert sorted(epochs) == [3] * 6 + [9] * 2 + [27]
+    # Each network is the same as if it had trained alone, up to the epoch at which it was dropped.
+    for k, epoch in enumerate(epochs):
+        for one, other in zip(
+            full.loss_curves_.reshape(9, 3)[k], halved.loss_curves_.reshape(9, 3)[k], strict=True
+        ):
+            assert other == one[:epoch]
+    survivor = epochs.argmax()
+    assert halved.best_index_ == survivor
+    for fold in range(3):
+        name = f"split{fold}_test_score"
+        assert halved.cv_results_[name][survivor] == full.cv_results_[name][survivor]
+    ranks = halved.cv_results_["rank_test_score"]
+    assert ranks[survivor] == 1
+    assert set(ranks[epochs == 9]) <= {2, 3}
+    assert ranks[epochs == 3].min() >= 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"early_stopping": True, "n_iter_no_change": 1},
+        {"early_stopping": True, "validation_scoring": "accuracy"},
+        {"early_stopping": True, "validation_scoring": "accuracy", "n_iter_no_change": 2},
+    ],
+)
+def test_halving_takes_up_members_that_watch_held_out_rows(changes):
+    X, y = load_breast_cancer(return_X_y=True)
+    options = {**changes, "max_iter": 27, "store_curves": True}
+    full, halved = (
+        classifier(**options).fit(X, y),
+        classifier(search="halving", **options).fit(X, y),
+    )
+    survivor = halved.best_index_
+    for fold in range(3):
+        assert (
+            halved.loss_curves_.reshape(4, 3)[survivor, fold]
+            == full.loss_curves_.reshape(4, 3)[survivor, fold]
+        )
+        name = f"split{fold}_test_score"
+        assert halved.cv_results_[name][survivor] == full.cv_results_[name][survivor]
+
+
+def test_halving_of_one_candidate_and_of_one_epoch():
+    X, y = load_iris(return_X_y=True)
+    model = classifier(search="halving").set_params(dropouts=[0.3], l2s=[1e-3]).fit(X, y)
+    assert model.best_params_ == {"dropout": 0.3, "l2": 1e-3}
+    assert classifier(search="halving", max_iter=1).fit(X, y).n_iter_ == 1
