@@ -58,6 +58,43 @@ class _StoppedByCallback(Exception):
     """A callback wants no more members."""
 
 
+class SearchScore:
+    """`score` of an estimator that has a `scoring`; stands before scikit-learn's mixins."""
+
+    def score(self, X, y, sample_weight=None, **params):
+        """Score predictions by `scoring`, or as the plain estimator does where it is the loss.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. None is 1 for every row.
+        **params : dict
+            With metadata routing, what the scorer asks for.
+
+        Returns
+        -------
+        score : float
+            Greater is better. With several metrics the one that decided.
+        """
+        if self.scoring is None or (isinstance(self.scoring, str) and self.scoring == "loss"):
+            raise_for_params(params, self, "score", allow=[])
+            return super().score(X, y, sample_weight)
+        check_is_fitted(self)
+        if sample_weight is not None:
+            params["sample_weight"] = sample_weight
+        if routing_enabled():
+            params = process_routing(self, "score", **params).scorer.score
+        else:
+            raise_for_params(params, self, "score", allow=["sample_weight"])
+        scoring = Scoring(self.scoring, self._plain(), self.refit)
+        scores = scoring.scorer(self, X, y, **params)
+        return scores[scoring.metric] if isinstance(scores, dict) else scores
+
+
 class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     """A regularised network whose dropout and l2 are tuned by cross-validation."""
 
@@ -101,7 +138,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     # -- fitting --------------------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight, params):
-        raise_for_params(self._without_groups(params), self, "fit")
+        raise_for_params(params, self, "fit", allow=["groups"])
         with self._unchanged_on_failure():
             plain = self._plain()
             candidates, shape = self._candidates(plain)
@@ -137,12 +174,6 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         vars(self).update(attributes, scorer_=scoring.scorer, n_splits_=len(folds))
         self._warn_of(search, scoring, status)
         return self
-
-    @staticmethod
-    def _without_groups(params: dict) -> dict:
-        if routing_enabled():
-            return params
-        return {name: value for name, value in params.items() if name != "groups"}
 
     def _checked_memory(self) -> joblib.Memory:
         refusal = f"memory: expected a folder that can be written; received {self.memory!r}"
@@ -355,36 +386,6 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     # -- use ------------------------------------------------------------------------------------
 
-    def score(self, X, y, **params):
-        """Score the predictions by `scoring`; by the metric that decided when there are several.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels or numbers.
-        **params : dict
-            `sample_weight`; with metadata routing, what the scorer asks for.
-
-        Returns
-        -------
-        score : float
-            Greater is better.
-        """
-        check_is_fitted(self)
-        if not routing_enabled():
-            raise_for_params(
-                {k: v for k, v in params.items() if k != "sample_weight"}, self, "score"
-            )
-            params = {name: value for name, value in params.items() if value is not None}
-        elif self.scoring != "loss":
-            params = process_routing(self, "score", **params).scorer.score
-        plain = self._plain()
-        scoring = Scoring(self.scoring, plain, self.refit)
-        scores = scoring.scorer(self, X, y, **params)
-        return scores[scoring.metric] if isinstance(scores, dict) else scores
-
     def get_metadata_routing(self):
         """Get the metadata routing of this object.
 
@@ -405,7 +406,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         )
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "cv_results_")
+        # As a callback sees it, the search has not ended, and one network predicts.
+        return hasattr(self, "cv_results_") or hasattr(self, "best_estimator_")
 
     def _networks(self) -> list:
         """The networks that predict: one, or those of the folds."""

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
-from skreg._base_cv import BaseSearch
+from skreg._base_cv import BaseSearch, SearchScore
 from skreg._classifier import ClassPredictions, RegularizedMLPClassifier
 from skreg._compat import fit_context
 from skreg._heads import log_expit
@@ -42,7 +42,7 @@ def _documented_as(plain):
 
 
 @_documented_as(RegularizedMLPClassifier)
-class RegularizedMLPClassifierCV(ClassPredictions, BaseSearch):
+class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
     """Classifier whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 
     What `GridSearchCV` over a RegularizedMLPClassifier does, with the same scores and the same
@@ -234,8 +234,6 @@ class RegularizedMLPClassifierCV(ClassPredictions, BaseSearch):
         """
         return self._fit(X, y, sample_weight, params)
 
-    score = BaseSearch.score  # by `scoring`, not the mixin's
-
     def _plain(self):
         return self._plain_of(RegularizedMLPClassifier)
 
@@ -258,7 +256,7 @@ class RegularizedMLPClassifierCV(ClassPredictions, BaseSearch):
 
 
 @_documented_as(RegularizedMLPRegressor)
-class RegularizedMLPRegressorCV(RegressorMixin, MultiOutputMixin, BaseSearch):
+class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, BaseSearch):
     """Regressor whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 
     What `GridSearchCV` over a RegularizedMLPRegressor does, with the same scores and the same
@@ -452,8 +450,6 @@ class RegularizedMLPRegressorCV(RegressorMixin, MultiOutputMixin, BaseSearch):
             candidate has a finite score.
         """
         return self._fit(X, y, sample_weight, params)
-
-    score = BaseSearch.score  # by `scoring`, not the mixin's
 
     def _plain(self):
         return self._plain_of(RegularizedMLPRegressor)

@@ -366,7 +366,8 @@ class Search:
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
         per_fold = -(-4 * n_workers // len(self.folds))
-        size = 1 if backend.supports_sharedmem else max(1, -(-len(alive) // per_fold))
+        threads = getattr(backend, "supports_sharedmem", False)
+        size = 1 if threads else max(1, -(-len(alive) // per_fold))
         for index, fold in enumerate(self.folds):
             members: list[tuple[int, Candidate, Paused | None]] = []
             for k in alive:

@@ -1,0 +1,421 @@
+"""A search on its way: workers, a memory, interrupts, what looks on."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+import skreg._search as search_module
+from skreg import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from skreg._monitoring import SearchDisplay
+from skreg._search import Rung, n_epochs_of, rungs_of
+
+# Grids of a few values are for tests.
+pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+
+X, y = load_breast_cancer(return_X_y=True)
+
+
+def classifier(**changes):
+    options = {
+        "dropouts": [0.0, 0.5],
+        "l2s": [1e-3, 1e-2],
+        "hidden_layer_sizes": (8,),
+        "max_iter": 9,
+        "cv": 3,
+        "random_state": 0,
+        **changes,
+    }
+    return RegularizedMLPClassifierCV(**options)
+
+
+def test_rungs():
+    assert rungs_of("grid", 20, 50) == [Rung(50, 20)]
+    assert rungs_of("halving", 20, 54) == [Rung(6, 7), Rung(18, 3), Rung(54, 3)]
+    assert rungs_of("halving", 1, 2) == [Rung(1, 1), Rung(1, 1), Rung(2, 1)]
+    assert n_epochs_of(rungs_of("halving", 20, 54), 20) == 20 * 6 + 7 * 12 + 3 * 36
+
+
+# -- workers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+@pytest.mark.parametrize("search", ["grid", "halving"])
+def test_worker_processes_give_the_same_bits(search):
+    alone = classifier(search=search, refit="folds").fit(X, y)
+    with parallel_config(backend="loky", n_jobs=2):
+        together = classifier(search=search, refit="folds").fit(X, y)
+    assert_array_equal(alone.scores_, together.scores_)
+    assert_array_equal(alone.predict_proba(X), together.predict_proba(X))
+
+
+def scoring_process(model, X, y):
+    """A score that says where it was made."""
+    return float(os.getpid())
+
+
+@pytest.mark.parametrize("search", ["grid", "halving"])
+def test_cluster_of_two_processes_gives_the_same_bits_and_both_work(search):
+    distributed = pytest.importorskip("distributed")
+    alone = classifier(search=search).fit(X, y)
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
+    )
+    with cluster, distributed.Client(cluster) as client:
+        client.run(lambda path: sys.path.insert(0, path), os.path.dirname(__file__))
+        with parallel_config(backend="dask"):
+            together = classifier(search=search).fit(X, y)
+            if search == "grid":
+                where = classifier(scoring=scoring_process, refit=False).fit(X, y).scores_
+                workers = set(client.run(os.getpid).values())
+                assert set(np.unique(where).astype(int)) == workers
+    assert_array_equal(alone.scores_, together.scores_)
+    assert_array_equal(alone.predict_proba(X), together.predict_proba(X))
+
+
+def test_a_thousand_networks():
+    model = classifier(max_iter=1, refit=False, n_jobs=2, cv=10)
+    model.set_params(dropouts=10, l2s=10).fit(X, y)
+    assert model.scores_.shape == (10, 10, 10)
+    assert np.isfinite(model.scores_).all()
+    assert model.cv_results_["params"][11] == {
+        "dropout": pytest.approx(0.8 / 9),
+        "l2": pytest.approx(1e-5 * 10 ** (4 / 9)),
+    }
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """How many members were trained, and not read."""
+    count = []
+    original = search_module.Fold.trained
+
+    def counted(self, *arguments):
+        count.append(arguments)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(search_module.Fold, "trained", counted)
+    return count
+
+
+@pytest.mark.parametrize("search", ["grid", "halving"])
+def test_finished_networks_are_read_back(search, tmp_path, trained):
+    model = classifier(search=search, memory=str(tmp_path))
+    first = clone(model).fit(X, y)
+    assert trained
+    trained.clear()
+    memory = joblib.Memory(str(tmp_path), verbose=0)
+    second = clone(model).set_params(memory=memory, n_jobs=2).fit(X, y)
+    assert not trained
+    assert_array_equal(first.scores_, second.scores_)
+    assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+
+
+def test_what_decides_a_network_is_its_key(tmp_path, trained):
+    model = classifier(memory=str(tmp_path)).fit(X, y)
+    for changes in ({"scoring": "accuracy"}, {"verbose": 0, "refit": "folds"}, {"n_jobs": 2}):
+        trained.clear()
+        clone(model).set_params(**changes).fit(X, y)
+        assert not trained, changes
+    trained.clear()
+    clone(model).set_params(l2s=[1e-3, 1e-2, 1e-1]).fit(X, y)
+    assert len(trained) == 2 * 3  # the new strength only
+    others = ({"random_state": 1}, {"max_iter": 8}, {"hidden_layer_sizes": (7,)}, {"tol": 0.1})
+    for changes in others:
+        trained.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clone(model).set_params(**changes).fit(X, y)
+        assert len(trained) == 12, changes
+    trained.clear()
+    clone(model).fit(X + 1e-9, y)
+    clone(model).fit(X, y, np.arange(len(y)) % 2 + 1)
+    assert len(trained) == 24
+    trained.clear()
+    clone(model).set_params(random_state=None).fit(X, y)
+    clone(model).set_params(random_state=None).fit(X, y)
+    assert len(trained) == 24
+
+
+def test_results_of_another_version_or_that_cannot_be_read_are_trained_anew(
+    tmp_path, trained, monkeypatch
+):
+    model = classifier(memory=str(tmp_path)).fit(X, y)
+    trained.clear()
+    monkeypatch.setattr(search_module, "version", lambda name: "0.0")
+    clone(model).fit(X, y)
+    assert len(trained) == 12
+    for path in tmp_path.rglob("output.pkl"):
+        path.write_bytes(path.read_bytes()[:50])
+    trained.clear()
+    again = clone(model).fit(X, y)
+    assert len(trained) == 12
+    assert_array_equal(again.scores_, model.scores_)
+
+
+KILLED = """
+import os, sys
+from test_cv_running import X, classifier, y
+import skreg._search as search
+original, calls = search.Fold.scored, []
+def scored(self, estimator):
+    calls.append(1)
+    if len(calls) == 8:
+        os.kill(os.getpid(), 9)
+    return original(self, estimator)
+search.Fold.scored = scored
+classifier(memory=sys.argv[1]).fit(X, y)
+"""
+
+
+def test_killed_process_loses_what_was_in_flight_only(tmp_path, trained):
+    code = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
+    done = subprocess.run(code, cwd=os.path.dirname(__file__), capture_output=True)
+    assert done.returncode == -9
+    model = classifier(memory=str(tmp_path)).fit(X, y)
+    assert len(trained) == 12 - 8  # trained and remembered, before it was to be scored
+    assert_array_equal(model.scores_, classifier().fit(X, y).scores_)
+
+
+# -- interrupts -----------------------------------------------------------------------------------
+
+
+def interrupting(after):
+    """A scorer that is interrupted by Ctrl-C at one of its calls."""
+    calls = []
+
+    def score(model, X, y):
+        calls.append(1)
+        if len(calls) > after:
+            raise KeyboardInterrupt
+        return model.predict_proba(X)[:, 1].std()
+
+    return score
+
+
+@pytest.mark.parametrize("refit", [True, "folds"])
+@pytest.mark.parametrize("after", [2, 6, 11])
+def test_ctrl_c_leaves_what_is_known_usable(after, refit):
+    full = classifier(scoring=interrupting(100)).fit(X, y)
+    model = classifier(scoring=interrupting(after), refit=refit)
+    with pytest.warns(UserWarning, match=f"interrupted after {after} of 12 networks"):
+        model.fit(X, y)
+    scores = model.scores_.reshape(4, 3)
+    assert np.isfinite(scores).sum() == after
+    known = np.isfinite(scores)
+    assert_array_equal(scores[known], full.scores_.reshape(4, 3)[known])
+    # Folds come one after the other: means are over those that all candidates have, if any.
+    folds = max(after // 4, 1)
+    expected = scores[:, :folds].mean(axis=1)
+    assert_array_equal(model.cv_results_["mean_test_score"], expected)
+    assert model.best_index_ == np.nanargmax(expected)
+    assert model.predict(X).shape == y.shape
+
+
+def test_ctrl_c_before_anything_is_known_or_inside_another_search_goes_through():
+    with pytest.raises(KeyboardInterrupt):
+        classifier(scoring=interrupting(0)).fit(X, y)
+    outer = GridSearchCV(classifier(scoring=interrupting(3)), {"activation": ["relu"]}, cv=2)
+    with pytest.raises(KeyboardInterrupt):
+        outer.fit(X, y)
+
+
+def test_error_in_a_thread_stops_the_others_and_leaves_the_estimator_as_it_was(monkeypatch):
+    model = classifier(n_jobs=2).fit(X, y)
+    before = model.predict_proba(X)
+    original = search_module.Fold.trained
+
+    def failing(self, candidate, paused, until):
+        if candidate.l2 > 1e-3:
+            raise RuntimeError("of one member")
+        return original(self, candidate, paused, until)
+
+    monkeypatch.setattr(search_module.Fold, "trained", failing)
+    with pytest.raises(RuntimeError, match="of one member"):
+        model.set_params(max_iter=10**7, hidden_layer_sizes=(4,)).fit(X[:, :5], y)
+    assert_array_equal(model.predict_proba(X), before)
+    assert model.n_features_in_ == 30
+
+
+# -- what looks on --------------------------------------------------------------------------------
+
+
+def test_verbose_prints_a_line_a_network(capsys):
+    classifier(verbose=1).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    assert lines[0].startswith("[  8%] dropout=0, l2=0.001, fold 0, 9 epochs: -0.")
+    assert lines[-1].startswith("[100%] ")
+    classifier(verbose=0).fit(X, y)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("changes", [{"search": "halving"}, {"early_stopping": True}])
+def test_progress_ends_at_the_whole(capsys, changes):
+    classifier(verbose=1, **changes).fit(X, y)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("[100%] ")
+
+
+def test_bar_in_a_terminal_fits_into_80_columns(monkeypatch):
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    written = Terminal()
+    monkeypatch.setattr(sys, "stdout", written)
+    monkeypatch.setenv("COLUMNS", "80")
+    display = SearchDisplay(24)
+    with display.shown():
+        for fold in range(2):
+            values = {"dropout": (0.25, 0.5), "l2": 1e-3}
+            display.show(values, fold, 12, 12, -0.0712345)
+    text = written.getvalue()
+    assert "dropout=(0.25, 0.5), l2=0.001: -0.07123 (best -0.07123)" in text
+    assert "100%" in text
+    assert "…" not in text
+
+
+def test_callbacks_see_each_network_and_can_end_the_search():
+    callback = pytest.importorskip("sklearn.callback")
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = classifier().set_callbacks(monitor).fit(X, y)
+    assert model.n_splits_ == 3
+
+    class Stops:
+        """Ends the search after five networks."""
+
+        max_propagation_depth = 0
+        seen = 0
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+            if context.task_name == "candidate-fold":
+                assert fitted_estimator.predict(X[:2]).shape == (2,)
+                self.seen += 1
+            return self.seen == 5
+
+    callback = Stops()
+    model = classifier().set_callbacks(callback).fit(X, y)
+    assert callback.seen == 5
+    assert np.isfinite(model.scores_).sum() == 5
+    assert model.predict(X).shape == y.shape
+
+
+# -- bad input ------------------------------------------------------------------------------------
+
+
+BAD = {
+    "no dropout": ({"dropouts": []}, "dropouts: expected at least one value"),
+    "no l2": ({"l2s": ()}, "l2s: expected at least one value"),
+    "a rate of 1": ({"dropouts": [0.5, 1.0]}, r"dropouts: .*\[0, 1\); received 1\.0"),
+    "a negative strength": ({"l2s": [1e-3, -1.0]}, r"l2s: .*received -1\.0"),
+    "too many rates": ({"dropouts": [(0.1, 0.2)]}, r"dropouts: .*sequence of 1.*received 2"),
+    "no numbers": ({"l2s": ["a"]}, r"l2s: "),
+    "text": ({"dropouts": "0.5"}, "dropouts"),
+    "a dict": ({"dropouts": {0.5: 1}}, "dropouts"),
+    "no values": ({"dropouts": 0}, "dropouts"),
+    "unknown search": ({"search": "random"}, "search"),
+    "unknown refit": ({"refit": "best"}, "refit: expected True, False, 'folds' or a callable"),
+    "metrics without a refit": ({"scoring": ["accuracy", "roc_auc"]}, "refit: expected the metric"),
+    "unknown scoring": ({"scoring": "accurate"}, "scoring"),
+    "one fold": ({"cv": 1}, "cv"),
+    "no split": ({"cv": []}, "cv: expected at least one split"),
+    "a negative learning rate": ({"learning_rate_init": -1.0}, "learning_rate_init"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_parameter_is_named_before_any_training(name, trained):
+    changes, message = BAD[name]
+    with pytest.raises((ValueError, TypeError), match=message):
+        classifier(**changes).fit(X, y)
+    assert not trained
+
+
+def test_extra_metadata_is_refused():
+    with pytest.raises(ValueError, match="enable_metadata_routing"):
+        classifier().fit(X, y, colour=y)
+
+
+def test_folds_without_a_class():
+    iris, species = load_iris(return_X_y=True)
+    splits = [(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), np.arange(50))]
+    with pytest.raises(ValueError, match="every class in the training rows of each; rec.* fold 0"):
+        classifier(cv=splits, refit="folds").fit(iris, species)
+    model = classifier(cv=splits).fit(iris, species)  # the loss of a class never seen is large
+    assert model.best_score_ == pytest.approx(np.log(np.finfo(float).eps))
+
+
+def test_scores_that_fail_are_nan_and_rank_last():
+    def score(model, X, y):
+        if model.dropout == 0.0:
+            raise ValueError("no score for you")
+        return 1.0 - model.l2
+
+    with pytest.warns(UserWarning, match=r"(?s)failed for 6 of 12 networks.*no score for you"):
+        model = classifier(scoring=score).fit(X, y)
+    assert_array_equal(model.cv_results_["rank_test_score"], [3, 3, 1, 2])
+    assert np.isnan(model.scores_[0]).all()
+    assert model.dropout_ == 0.5
+
+
+def test_no_score_at_all_is_an_error_that_says_why():
+    iris, species = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=r"(?s)received none with scoring='roc_auc'.*multi_class"):
+        classifier(scoring="roc_auc").fit(iris, species)
+
+
+def test_weights_that_a_scorer_does_not_take_are_said():
+    def score(model, X, y):
+        return float(model.predict_proba(X).std())
+
+    with pytest.warns(UserWarning, match="does not take sample_weight"):
+        classifier(scoring=score).fit(X, y, np.ones(len(y)))
+
+
+def test_candidates_that_all_diverge_are_said_and_scored_before_it():
+    model = RegularizedMLPRegressorCV(
+        [0.0], [1e-3, 1e30], hidden_layer_sizes=(8,), solver="sgd", cv=3, max_iter=9, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(X, X[:, 0])
+    assert any("3 of 6 networks diverged" in str(warning.message) for warning in caught)
+    assert model.l2_ == 1e-3
+    assert np.isfinite(model.scores_).all()
+
+
+@pytest.mark.parametrize("kind", ["a file", "below a file", "read only"])
+def test_memory_that_cannot_be_written_is_refused(kind, tmp_path, trained, monkeypatch):
+    path = tmp_path / "memory"
+    if kind == "read only":
+        monkeypatch.setattr(os, "access", lambda *arguments: False)
+    else:
+        path.write_text("")
+    folder = path / "below" if kind == "below a file" else path
+    with pytest.raises(ValueError, match="memory: expected a folder that can be written"):
+        classifier(memory=str(folder)).fit(X, y)
+    assert not trained
