@@ -6,16 +6,19 @@ is imported before it is needed.
 
 from skreg._classifier import RegularizedMLPClassifier
 from skreg._cv import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from skreg._display import RegularizationPathDisplay, TrainingCurveDisplay
 from skreg._regressor import RegularizedMLPRegressor
 from skreg._selection import one_standard_error
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "RegularizationPathDisplay",
     "RegularizedMLPClassifier",
     "RegularizedMLPClassifierCV",
     "RegularizedMLPRegressor",
     "RegularizedMLPRegressorCV",
+    "TrainingCurveDisplay",
     "__version__",
     "one_standard_error",
 ]

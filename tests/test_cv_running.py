@@ -364,7 +364,7 @@ def test_extra_metadata_is_refused():
 def test_folds_without_a_class():
     iris, species = load_iris(return_X_y=True)
     splits = [(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), np.arange(50))]
-    with pytest.raises(ValueError, match="every class in the training rows of each; rec.* fold 0"):
+    with pytest.raises(ValueError, match=r"every class in the training rows of each; rec.* fold 0"):
         classifier(cv=splits, refit="folds").fit(iris, species)
     model = classifier(cv=splits).fit(iris, species)  # the loss of a class never seen is large
     assert model.best_score_ == pytest.approx(np.log(np.finfo(float).eps))

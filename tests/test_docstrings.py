@@ -9,6 +9,7 @@ from numpydoc.validate import validate
 import skreg
 import skreg._classifier
 import skreg._cv
+import skreg._display
 import skreg._regressor
 import skreg._selection
 
@@ -52,6 +53,9 @@ def test_every_parameter_stands_in_the_docstring_with_its_default(name):
         lines = [line for line in sections.splitlines() if line.startswith(f"{parameter.name} : ")]
         assert len(lines) == 1, parameter.name
         default = parameter.default
+        if default is parameter.empty:
+            assert "default=" not in lines[0]
+            continue
         text = f'"{default}"' if isinstance(default, str) else repr(default)
         documented = lines[0].split("default=")[1]
         if isinstance(default, float):
@@ -60,7 +64,7 @@ def test_every_parameter_stands_in_the_docstring_with_its_default(name):
             assert documented == text
 
 
-MODULES = skreg._classifier, skreg._regressor, skreg._cv, skreg._selection
+MODULES = skreg._classifier, skreg._regressor, skreg._cv, skreg._selection, skreg._display
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -1,0 +1,428 @@
+"""Displays: how scores depend on dropout and l2, and how losses fell over the epochs.
+
+Owns what is drawn, after scikit-learn's conventions: arrays in, `plot(ax=...)`, the artists as
+attributes. Does not own the numbers. matplotlib is imported in `plot` only.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+
+# Told apart without colours, and by the colour-blind: a dash and a marker each.
+_DASHES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+class RegularizationPathDisplay:
+    """Scores over dropout and l2, as a heat map or as curves along one of them.
+
+    Made by `from_estimator` or `from_cv_results`.
+
+    Parameters
+    ----------
+    dropouts : sequence of float or tuple of float, of length n_dropouts
+        Rates.
+    l2s : sequence of float or tuple of float, of length n_l2s
+        Strengths.
+    scores : array-like of shape (n_dropouts, n_l2s, n_folds)
+        Of the held-out rows; NaN where there is none.
+    best : tuple of int or None, default=None
+        Place of the chosen candidate on the grid.
+    score_name : str, default="score"
+        What the scores are called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Drawn on.
+    figure_ : matplotlib Figure
+        Of the axes.
+    image_ : matplotlib AxesImage or None
+        The heat map.
+    texts_ : list of matplotlib Text
+        The mean scores written into it.
+    chosen_ : matplotlib Line2D or None
+        The chosen candidate.
+    lines_ : list of matplotlib Line2D
+        The curves of mean scores.
+    bands_ : list of matplotlib PolyCollection
+        Their standard errors over folds.
+
+    See Also
+    --------
+    RegularizedMLPClassifierCV : Has the scores.
+    TrainingCurveDisplay : Losses over epochs.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizationPathDisplay, RegularizedMLPClassifierCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = RegularizedMLPClassifierCV([0.0, 0.5], [0.001, 0.01], random_state=0).fit(X, y)
+    >>> display = RegularizationPathDisplay.from_estimator(model)
+    >>> len(display.texts_)
+    4
+    """
+
+    def __init__(self, *, dropouts, l2s, scores, best=None, score_name="score"):
+        self.dropouts = dropouts
+        self.l2s = l2s
+        self.scores = scores
+        self.best = best
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, metric=None, kind="heatmap", along="l2", ax=None):
+        """Draw the scores of a searching estimator.
+
+        Parameters
+        ----------
+        estimator : RegularizedMLPClassifierCV or RegularizedMLPRegressorCV
+            Fitted.
+        metric : str, default=None
+            Of several metrics the one to draw; None is the one that decided.
+        kind : {"heatmap", "curves"}, default="heatmap"
+            What to draw.
+        along : {"l2", "dropout"}, default="l2"
+            The horizontal axis of curves.
+        ax : matplotlib Axes, default=None
+            Drawn on; None makes a new one.
+
+        Returns
+        -------
+        display : RegularizationPathDisplay
+            What was drawn.
+        """
+        check_is_fitted(estimator)
+        if metric is None and estimator.multimetric_:
+            metric = estimator.refit if isinstance(estimator.refit, str) else None
+        display = cls._of_results(
+            estimator.cv_results_, metric, getattr(estimator, "best_index_", None)
+        )
+        if metric is None and isinstance(estimator.scoring, str):
+            loss = estimator.scoring == "loss"
+            display.score_name = "minus the loss" if loss else estimator.scoring
+        return display.plot(ax, kind=kind, along=along)
+
+    @classmethod
+    def from_cv_results(cls, cv_results, *, metric=None, kind="heatmap", along="l2", ax=None):
+        """Draw the scores of a search, ours or GridSearchCV's over `dropout` and `l2`.
+
+        Parameters
+        ----------
+        cv_results : dict
+            `cv_results_` of a full grid; the parameters may be those of a step of a pipeline.
+        metric : str, default=None
+            Of several metrics the one to draw.
+        kind : {"heatmap", "curves"}, default="heatmap"
+            What to draw.
+        along : {"l2", "dropout"}, default="l2"
+            The horizontal axis of curves.
+        ax : matplotlib Axes, default=None
+            Drawn on; None makes a new one.
+
+        Returns
+        -------
+        display : RegularizationPathDisplay
+            What was drawn.
+        """
+        display = cls._of_results(cv_results, metric, None)
+        return display.plot(ax, kind=kind, along=along)
+
+    @classmethod
+    def _of_results(cls, results: dict, metric: str | None, best: int | None):
+        name = metric or "score"
+        if f"mean_test_{name}" not in results:
+            known = [key.removeprefix("mean_test_") for key in results if "mean_test_" in key]
+            raise ValueError(f"metric: expected one of {known}; received {metric!r}.")
+        dropout, l2 = (_column(results, parameter) for parameter in ("dropout", "l2"))
+        dropouts, l2s = list(dict.fromkeys(dropout)), list(dict.fromkeys(l2))
+        n_folds = sum(key.startswith("split") and key.endswith(f"_test_{name}") for key in results)
+        scores = np.full((len(dropouts), len(l2s), n_folds), np.nan)
+        for k, values in enumerate(zip(dropout, l2, strict=True)):
+            place = dropouts.index(values[0]), l2s.index(values[1])
+            if np.isfinite(scores[place]).any():
+                raise ValueError(
+                    "cv_results: expected each pair of dropout and l2 once; received "
+                    f"{values} twice. Select the results of one value of the other parameters."
+                )
+            scores[place] = [results[f"split{fold}_test_{name}"][k] for fold in range(n_folds)]
+        best = int(np.argmin(results[f"rank_test_{name}"])) if best is None else best
+        chosen = dropouts.index(dropout[best]), l2s.index(l2[best])
+        return cls(
+            dropouts=dropouts,
+            l2s=l2s,
+            scores=scores,
+            best=chosen,
+            score_name=name,
+        )
+
+    def plot(self, ax=None, *, kind="heatmap", along="l2"):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Drawn on; None makes a new one.
+        kind : {"heatmap", "curves"}, default="heatmap"
+            "heatmap" has a cell a candidate with its mean score, and a frame around the chosen one;
+            "curves" a curve a value of the other parameter, with one standard error over folds.
+        along : {"l2", "dropout"}, default="l2"
+            The horizontal axis of curves.
+
+        Returns
+        -------
+        display : RegularizationPathDisplay
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If `kind` or `along` is another word.
+        """
+        for name, value, known in (
+            ("kind", kind, ("heatmap", "curves")),
+            ("along", along, ("l2", "dropout")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}: expected one of {known}; received {value!r}.")
+        self.ax_, self.figure_ = _axes(ax)
+        self.image_, self.chosen_ = None, None
+        self.texts_, self.lines_, self.bands_ = [], [], []
+        if kind == "heatmap":
+            self._plot_heatmap()
+        else:
+            self._plot_curves(along)
+        return self
+
+    def _plot_heatmap(self) -> None:
+        ax, mean = self.ax_, np.asarray(self.scores, float).mean(axis=2)
+        self.image_ = ax.imshow(mean, cmap="cividis", aspect="auto", origin="lower")
+        middle = (np.nanmin(mean) + np.nanmax(mean)) / 2
+        for (row, column), score in np.ndenumerate(mean):
+            if np.isfinite(score):
+                color = "black" if score > middle else "white"
+                text = ax.text(
+                    column, row, f"{score:.3f}", ha="center", va="center", color=color, fontsize=8
+                )
+                self.texts_.append(text)
+        if self.best is not None:
+            row, column = self.best
+            x, y = np.array([-1, 1, 1, -1, -1]) / 2, np.array([-1, -1, 1, 1, -1]) / 2
+            (self.chosen_,) = ax.plot(
+                column + 0.94 * x, row + 0.94 * y, color="black", lw=3, label="chosen"
+            )
+            ax.plot(column + 0.94 * x, row + 0.94 * y, color="white", lw=1)
+        ax.set_xticks(range(len(self.l2s)), [_label(value) for value in self.l2s])
+        ax.set_yticks(range(len(self.dropouts)), [_label(value) for value in self.dropouts])
+        ax.set(xlabel="l2", ylabel="dropout", title=f"mean {self.score_name}; chosen: framed")
+        self.figure_.colorbar(self.image_, ax=ax)
+
+    def _plot_curves(self, along: str) -> None:
+        scores = np.asarray(self.scores, float)
+        values, others, other = self.l2s, self.dropouts, "dropout"
+        if along == "dropout":
+            scores, values = scores.transpose(1, 0, 2), self.dropouts
+            others, other = self.l2s, "l2"
+        mean, error = scores.mean(axis=2), _standard_error(scores)
+        places = np.arange(len(values))
+        for k, value in enumerate(others):
+            (line,) = self.ax_.plot(
+                places,
+                mean[k],
+                color=f"C{k % 10}",
+                linestyle=_DASHES[k % len(_DASHES)],
+                marker=_MARKERS[k % len(_MARKERS)],
+                label=f"{other} {_label(value)}",
+            )
+            band = self.ax_.fill_between(
+                places, mean[k] - error[k], mean[k] + error[k], color=line.get_color(), alpha=0.12
+            )
+            self.lines_.append(line)
+            self.bands_.append(band)
+        if self.best is not None:
+            k, place = self.best if along == "l2" else self.best[::-1]
+            (self.chosen_,) = self.ax_.plot(
+                [place], [mean[k, place]], "o", ms=14, mfc="none", mec="black", label="chosen"
+            )
+        self.ax_.set_xticks(places, [_label(value) for value in values])
+        self.ax_.set(xlabel=along, ylabel=f"{self.score_name} (band: standard error)")
+        self.ax_.legend(fontsize=8)
+
+
+class TrainingCurveDisplay:
+    """Training and validation loss over the epochs, of one network or of many.
+
+    Made by `from_estimator`.
+
+    Parameters
+    ----------
+    losses : sequence of sequence of float
+        Objective of each epoch, a curve a network.
+    validation_losses : sequence of sequence of float or None, default=None
+        Likewise of held-out rows.
+    best_iter : int or None, default=None
+        The epoch, from 1 on, whose weights were kept; of one network.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Drawn on.
+    figure_ : matplotlib Figure
+        Of the axes.
+    lines_ : list of matplotlib Line2D
+        Training losses.
+    validation_lines_ : list of matplotlib Line2D
+        Validation losses.
+    best_ : matplotlib Line2D or None
+        At `best_iter`.
+
+    See Also
+    --------
+    RegularizationPathDisplay : Scores over dropout and l2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizedMLPClassifier, TrainingCurveDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = RegularizedMLPClassifier(early_stopping=True, random_state=0).fit(X, y)
+    >>> display = TrainingCurveDisplay.from_estimator(model)
+    >>> display.ax_.get_xlabel()
+    'epoch'
+    """
+
+    def __init__(self, *, losses, validation_losses=None, best_iter=None):
+        self.losses = losses
+        self.validation_losses = validation_losses
+        self.best_iter = best_iter
+
+    @classmethod
+    def from_estimator(cls, estimator, *, which="best", ax=None):
+        """Draw the losses of an estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, of this package.
+        which : {"best", "all"}, default="best"
+            "best" is the network that predicts. "all" are those of a search, which has to have
+            been fitted with `store_curves=True`.
+        ax : matplotlib Axes, default=None
+            Drawn on; None makes a new one.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+            What was drawn.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no such curves.
+        """
+        check_is_fitted(estimator)
+        if which not in ("best", "all"):
+            raise ValueError(f"which: expected 'best' or 'all'; received {which!r}.")
+        found = _curves_of_all(estimator) if which == "all" else _curves_of_best(estimator)
+        return cls(**found).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Drawn on; None makes a new one.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+            This object.
+        """
+        self.ax_, self.figure_ = _axes(ax)
+        alpha = max(0.15, 1 / len(self.losses) ** 0.5)
+        self.lines_ = self._plot_curves(self.losses, "training, with penalty", "-", "C0", alpha)
+        validation = self.validation_losses or []
+        self.validation_lines_ = self._plot_curves(validation, "validation", "--", "C1", alpha)
+        self.best_ = None
+        if self.best_iter is not None:
+            self.best_ = self.ax_.axvline(self.best_iter, color="black", ls=":", label="kept")
+        self.ax_.set(xlabel="epoch", ylabel="loss")
+        if all(np.min(curve) > 0 for curve in [*self.losses, *validation]):
+            self.ax_.set_yscale("log")
+        self.ax_.legend(fontsize=8)
+        return self
+
+    def _plot_curves(self, curves, label: str, linestyle: str, color: str, alpha: float) -> list:
+        style = {"linestyle": linestyle, "color": color, "alpha": alpha}
+        return [
+            self.ax_.plot(range(1, len(curve) + 1), curve, label=None if k else label, **style)[0]
+            for k, curve in enumerate(curves)
+        ]
+
+
+def _curves_of_best(estimator) -> Bunch:
+    networks = getattr(estimator, "estimators_", [estimator])
+    if not hasattr(networks[0], "loss_curve_"):
+        raise ValueError(
+            f"estimator: expected one with a network; received {type(estimator).__name__} fitted "
+            "with refit=False."
+        )
+    validated = networks[0].validation_loss_curve_ is not None
+    return Bunch(
+        losses=[network.loss_curve_ for network in networks],
+        validation_losses=[n.validation_loss_curve_ for n in networks] if validated else None,
+        best_iter=networks[0].best_iter_ if validated and len(networks) == 1 else None,
+    )
+
+
+def _curves_of_all(estimator) -> Bunch:
+    if not hasattr(estimator, "loss_curves_"):
+        raise ValueError(
+            "which='all': expected an estimator that searched with store_curves=True; received "
+            f"{type(estimator).__name__} without loss_curves_."
+        )
+    curves = [curve for curve in estimator.loss_curves_.ravel() if curve is not None]
+    validation = [curve for curve in estimator.validation_loss_curves_.ravel() if curve is not None]
+    return Bunch(losses=curves, validation_losses=validation or None)
+
+
+def _axes(ax):
+    """The axes to draw on, and their figure."""
+    from matplotlib import pyplot
+
+    if ax is None:
+        _, ax = pyplot.subplots(layout="constrained")
+    return ax, ax.figure
+
+
+def _column(results: dict, parameter: str) -> list:
+    """The values of a parameter, which may be one of a pipeline's step."""
+    names = [
+        name
+        for name in results
+        if name == f"param_{parameter}"
+        or (name.startswith("param_") and name.endswith(f"__{parameter}"))
+    ]
+    if len(names) != 1:
+        raise ValueError(
+            f"cv_results: expected one parameter {parameter!r}, alone or of a step; received "
+            f"{[name.removeprefix('param_') for name in names]}."
+        )
+    values = [value.item() if hasattr(value, "item") else value for value in results[names[0]]]
+    return [value if isinstance(value, Real) else tuple(value) for value in values]
+
+
+def _standard_error(scores: np.ndarray) -> np.ndarray:
+    """Over folds; zero of one fold."""
+    n_folds = scores.shape[2]
+    return scores.std(axis=2) / np.sqrt(max(n_folds - 1, 1))
+
+
+def _label(value) -> str:
+    return f"{value:g}" if isinstance(value, Real) else ", ".join(f"{v:g}" for v in value)

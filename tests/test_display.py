@@ -1,0 +1,168 @@
+"""What is drawn is what was found, on the axes that were handed in."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skreg import (
+    RegularizationPathDisplay,
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+    TrainingCurveDisplay,
+)
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+
+X, y = load_breast_cancer(return_X_y=True)
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 9, "random_state": 0}
+DROPOUTS, L2S = [0.0, 0.25, 0.5], [1e-3, 1e-2]
+
+
+@pytest.fixture(scope="module")
+def search():
+    return RegularizedMLPClassifierCV(
+        DROPOUTS, L2S, cv=3, early_stopping=True, store_curves=True, **SMALL
+    ).fit(X, y)
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    pyplot.close("all")
+
+
+def test_heat_map_has_each_mean_score_in_its_cell_and_the_chosen_one_framed(search):
+    display = RegularizationPathDisplay.from_estimator(search)
+    mean = search.scores_.mean(axis=2)
+    assert_allclose(display.image_.get_array(), mean)
+    assert [text.get_text() for text in display.texts_] == [f"{m:.3f}" for m in mean.ravel()]
+    places = [text.get_position() for text in display.texts_]
+    assert places == [(column, row) for row in range(3) for column in range(2)]
+    assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["0.001", "0.01"]
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["0", "0.25", "0.5"]
+    row, column = np.unravel_index(mean.argmax(), mean.shape)
+    assert_allclose(display.chosen_.get_xdata().mean(), column, atol=0.2)
+    assert_allclose(np.ptp(display.chosen_.get_ydata()), 0.94)
+    assert abs(display.chosen_.get_ydata()[0] - row) < 0.5
+    assert display.ax_.get_title() == "mean minus the loss; chosen: framed"
+
+
+@pytest.mark.parametrize("along", ["l2", "dropout"])
+def test_curves_have_the_means_and_bands_of_a_standard_error(search, along):
+    _, ax = pyplot.subplots()
+    display = RegularizationPathDisplay.from_estimator(search, kind="curves", along=along, ax=ax)
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    scores = search.scores_ if along == "l2" else search.scores_.transpose(1, 0, 2)
+    assert len(display.lines_) == len(display.bands_) == len(scores)
+    for line, band, of_one in zip(display.lines_, display.bands_, scores, strict=True):
+        mean, error = of_one.mean(axis=1), of_one.std(axis=1, ddof=1) / np.sqrt(3)
+        assert_allclose(line.get_ydata(), mean)
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert_allclose(
+            [heights.min(), heights.max()], [(mean - error).min(), (mean + error).max()]
+        )
+    looks = {(line.get_linestyle(), line.get_marker()) for line in display.lines_}
+    assert len(looks) == len(scores)  # told apart without colours
+    assert display.ax_.get_xlabel() == along
+    assert_allclose(display.chosen_.get_ydata(), search.best_score_)
+
+
+def test_results_of_a_plain_search_over_a_pipeline_draw_the_same(search):
+    pipeline = make_pipeline(StandardScaler(), RegularizedMLPClassifier(**SMALL))
+    grid = {f"regularizedmlpclassifier__{n}": v for n, v in (("dropout", DROPOUTS), ("l2", L2S))}
+    plain = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
+    display = RegularizationPathDisplay.from_cv_results(plain.cv_results_)
+    assert_allclose(display.image_.get_array().ravel(), plain.cv_results_["mean_test_score"])
+    assert display.best == tuple(np.unravel_index(plain.best_index_, (3, 2)))
+    ours = RegularizationPathDisplay.from_cv_results(search.cv_results_)
+    assert_allclose(ours.scores, search.scores_)
+
+
+def test_several_metrics_and_scores_that_are_missing():
+    model = RegularizedMLPClassifierCV(
+        DROPOUTS, L2S, cv=3, scoring=["accuracy", "roc_auc"], refit="roc_auc", **SMALL
+    ).fit(X, y)
+    display = RegularizationPathDisplay.from_estimator(model)
+    assert_allclose(display.scores, model.scores_["roc_auc"])
+    display = RegularizationPathDisplay.from_estimator(model, metric="accuracy")
+    assert_allclose(display.scores, model.scores_["accuracy"])
+    with pytest.raises(ValueError, match=r"metric: expected one of \['accuracy', 'roc_auc'\]"):
+        RegularizationPathDisplay.from_estimator(model, metric="f1")
+    scores = np.ones((2, 2, 3))
+    scores[0, 0, 1] = np.nan
+    grid = {"dropouts": [0.0, (0.1, 0.2)], "l2s": [0.0, 1e-3]}
+    display = RegularizationPathDisplay(**grid, scores=scores, best=(1, 1)).plot()
+    assert len(display.texts_) == 3
+    assert display.ax_.get_yticklabels()[1].get_text() == "0.1, 0.2"
+
+
+def test_wrong_words_and_wrong_results_are_named(search):
+    with pytest.raises(ValueError, match="kind: expected one of"):
+        RegularizationPathDisplay.from_estimator(search, kind="surface")
+    with pytest.raises(ValueError, match="along: expected one of"):
+        RegularizationPathDisplay.from_estimator(search, kind="curves", along="alpha")
+    results = {"mean_test_score": [1.0], "rank_test_score": [1], "param_l2": [1e-3]}
+    with pytest.raises(ValueError, match="expected one parameter 'dropout'"):
+        RegularizationPathDisplay.from_cv_results(results)
+    twice = GridSearchCV(
+        RegularizedMLPClassifier(**SMALL),
+        {"dropout": [0.0], "l2": [1e-3], "max_iter": [1, 2]},
+        cv=2,
+    ).fit(X, y)
+    with pytest.raises(ValueError, match="each pair of dropout and l2 once"):
+        RegularizationPathDisplay.from_cv_results(twice.cv_results_)
+    with pytest.raises(ValueError, match="which: expected 'best' or 'all'"):
+        TrainingCurveDisplay.from_estimator(search, which="worst")
+    bare = RegularizedMLPClassifierCV([0.0], [1e-3], cv=2, refit=False, **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="store_curves=True"):
+        TrainingCurveDisplay.from_estimator(bare, which="all")
+    with pytest.raises(ValueError, match="refit=False"):
+        TrainingCurveDisplay.from_estimator(bare)
+
+
+def test_training_curves_of_one_network(search):
+    display = TrainingCurveDisplay.from_estimator(search)
+    assert_allclose(display.lines_[0].get_ydata(), search.loss_curve_)
+    assert_allclose(display.validation_lines_[0].get_ydata(), search.validation_loss_curve_)
+    assert list(display.lines_[0].get_xdata()) == list(range(1, search.n_iter_ + 1))
+    assert display.best_.get_xdata()[0] == search.best_iter_
+    assert display.ax_.get_yscale() == "log"
+    plain = TrainingCurveDisplay.from_estimator(RegularizedMLPClassifier(**SMALL).fit(X, y))
+    assert plain.validation_lines_ == []
+    assert plain.best_ is None
+    legend = [text.get_text() for text in plain.ax_.get_legend().get_texts()]
+    assert legend == ["training, with penalty"]
+
+
+def test_training_curves_of_all_networks_and_of_those_of_the_folds(search):
+    display = TrainingCurveDisplay.from_estimator(search, which="all")
+    assert len(display.lines_) == len(display.validation_lines_) == 18
+    assert len(display.ax_.get_legend().get_texts()) == 2
+    folds = RegularizedMLPClassifierCV([0.0], [1e-3], cv=3, refit="folds", **SMALL).fit(X, y)
+    assert len(TrainingCurveDisplay.from_estimator(folds).lines_) == 3
+
+
+def test_losses_below_zero_have_a_linear_axis():
+    model = RegularizedMLPRegressor(loss="poisson", l2=0.0, **SMALL).fit(X, X[:, 3])
+    display = TrainingCurveDisplay.from_estimator(model)
+    expected = "linear" if min(model.loss_curve_) <= 0 else "log"
+    assert display.ax_.get_yscale() == expected
+    assert TrainingCurveDisplay(losses=[[1.0, -1.0]]).plot().ax_.get_yscale() == "linear"
+
+
+def test_matplotlib_is_imported_when_something_is_drawn():
+    code = "import sys, skreg; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
