@@ -26,8 +26,8 @@ from skreg import (
     one_standard_error,
 )
 
-DROPOUTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
-L2S = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
+DROPOUTS = [0.0, 0.2, 0.4, 0.5, 0.6, 0.7]
+L2S = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2]
 
 
 def load_few_rows(n_rows):
