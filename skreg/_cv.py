@@ -69,9 +69,9 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         :func:`skreg.one_standard_error` does. With several metrics the name of the one that
         decides.
     search : {"grid", "halving"}, default="grid"
-        "grid" trains every candidate to its end. "halving" starts all of them, keeps the better
-        third after a ninth of `max_iter` and after a third of it, and trains those on to the end:
-        a quarter of the cost.
+        "grid" trains every candidate to its end. "halving" starts all of them, keeps the best two
+        sevenths after a seventh of `max_iter` epochs and the best seventh after half of them, and
+        trains those on to the end: a third of the cost.
     n_jobs : int or None, default=None
         Networks that are trained at once, in threads unless `joblib.parallel_config` names
         another backend. None is 1, unless in such a context.
@@ -283,9 +283,9 @@ class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, B
         :func:`skreg.one_standard_error` does. With several metrics the name of the one that
         decides.
     search : {"grid", "halving"}, default="grid"
-        "grid" trains every candidate to its end. "halving" starts all of them, keeps the better
-        third after a ninth of `max_iter` and after a third of it, and trains those on to the end:
-        a quarter of the cost.
+        "grid" trains every candidate to its end. "halving" starts all of them, keeps the best two
+        sevenths after a seventh of `max_iter` epochs and the best seventh after half of them, and
+        trains those on to the end: a third of the cost.
     n_jobs : int or None, default=None
         Networks that are trained at once, in threads unless `joblib.parallel_config` names
         another backend. None is 1, unless in such a context.

@@ -299,7 +299,7 @@ def test_halving_drops_at_rungs_and_goes_on_without_a_restart():
     full = classifier(store_curves=True, **SMALL).set_params(**options).fit(X, y)
     halved = classifier(search="halving", store_curves=True).set_params(**options).fit(X, y)
     epochs = halved.cv_results_["n_epochs"]
-    assert sorted(epochs) == [3] * 6 + [9] * 2 + [27]
+    assert sorted(epochs) == [3] * 6 + [13] * 2 + [27]
     # Each network is the same as if it had trained alone, up to the epoch at which it was dropped.
     for k, epoch in enumerate(epochs):
         for one, other in zip(
@@ -313,7 +313,7 @@ def test_halving_drops_at_rungs_and_goes_on_without_a_restart():
         assert halved.cv_results_[name][survivor] == full.cv_results_[name][survivor]
     ranks = halved.cv_results_["rank_test_score"]
     assert ranks[survivor] == 1
-    assert set(ranks[epochs == 9]) <= {2, 3}
+    assert set(ranks[epochs == 13]) <= {2, 3}
     assert ranks[epochs == 3].min() >= 4
 
 

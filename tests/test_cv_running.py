@@ -42,9 +42,9 @@ def classifier(**changes):
 
 def test_rungs():
     assert rungs_of("grid", 20, 50) == [Rung(50, 20)]
-    assert rungs_of("halving", 20, 54) == [Rung(6, 7), Rung(18, 3), Rung(54, 3)]
+    assert rungs_of("halving", 25, 50) == [Rung(7, 7), Rung(25, 4), Rung(50, 4)]
     assert rungs_of("halving", 1, 2) == [Rung(1, 1), Rung(1, 1), Rung(2, 1)]
-    assert n_epochs_of(rungs_of("halving", 20, 54), 20) == 20 * 6 + 7 * 12 + 3 * 36
+    assert n_epochs_of(rungs_of("halving", 25, 50), 25) == 25 * 7 + 7 * 18 + 4 * 25 < 25 * 50 / 3
 
 
 # -- workers --------------------------------------------------------------------------------------
