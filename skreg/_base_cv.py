@@ -16,6 +16,8 @@ from numbers import Integral, Real
 
 import joblib
 import numpy as np
+import sklearn
+from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import get_scorer_names
@@ -92,7 +94,14 @@ class SearchScore:
             raise_for_params(params, self, "score", allow=["sample_weight"])
         scoring = Scoring(self.scoring, self._plain(), self.refit)
         scores = scoring.scorer(self, X, y, **params)
-        return scores[scoring.metric] if isinstance(scores, dict) else scores
+        if not isinstance(scores, dict):
+            return scores
+        if scoring.metric is None:
+            raise ValueError(
+                f"refit: expected the metric that scores, one of {list(scores)}; received "
+                f"{self.refit!r}."
+            )
+        return scores[scoring.metric]
 
 
 class BaseSearch(BaseNetwork, metaclass=ABCMeta):
@@ -143,14 +152,21 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             plain = self._plain()
             candidates, shape = self._candidates(plain)
             scoring = Scoring(self.scoring, plain, self.refit)
+            if self.search == "halving" and scoring.metric is None:
+                raise ValueError(
+                    "refit: expected the metric that decides with search='halving' and several "
+                    f"metrics; received {self.refit!r}."
+                )
             memory = self._checked_memory()
             X, y = indexable(X, y)
             _, checked_y = checked_table(self, X, y, reset=True, y_numeric=plain._predicts_numbers)
             y = column_as_vector(checked_y)
+            y = y.toarray() if sparse.issparse(y) else y
             sample_weight = checked_weight(sample_weight, X)
             plain._make_targets(y, None)  # which it refuses if it cannot train on them
+            splitter = check_cv(self.cv, y, classifier=is_classifier(self))
             routed = self._routed(scoring, sample_weight, params)
-            splits = self._splits(X, y, routed)
+            splits = self._splits(splitter, X, y, routed)
             folds = [
                 Fold(
                     plain,
@@ -176,6 +192,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         return self
 
     def _checked_memory(self) -> joblib.Memory:
+        if self.memory is not None and callable(self.validation_scoring):
+            raise ValueError(
+                "validation_scoring: expected the name of a scorer with memory, which cannot see "
+                f"what a function does; received {self.validation_scoring!r}."
+            )
         refusal = f"memory: expected a folder that can be written; received {self.memory!r}"
         try:
             memory = check_memory(self.memory)
@@ -221,12 +242,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             scorer=Bunch(score=weights),
         )
 
-    def _splits(self, X, y, routed: Bunch) -> list[tuple[np.ndarray, np.ndarray]]:
-        splitter = check_cv(self.cv, y, classifier=is_classifier(self))
+    def _splits(self, splitter, X, y, routed: Bunch) -> list[tuple[np.ndarray, np.ndarray]]:
         splits = list(splitter.split(X, y, **routed.splitter.split))
         if not splits:
             raise ValueError("cv: expected at least one split; received none.")
-        rows = np.arange(len(y) if hasattr(y, "__len__") else y.shape[0])
+        rows = np.arange(len(y))
         splits = [(rows[train], rows[test]) for train, test in splits]  # masks become indices
         if self.refit == "folds" and is_classifier(self) and y.ndim == 1:
             classes = np.unique(y)
@@ -272,6 +292,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             keep=self.refit == "folds",
             n_jobs=self.n_jobs,
             memory=memory,
+            config=sklearn.get_config(),
             told=told,
         )
         status = Status.FINISHED
@@ -307,7 +328,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             attributes["loss_curves_"] = self._curves(search, shape, "losses")
             attributes["validation_loss_curves_"] = self._curves(search, shape, "validation_losses")
         if self.refit is False and several:
-            return attributes
+            return attributes  # nobody said which metric decides
         index = best_index(self.refit, results, scoring.metric)
         winner = search.candidates[index]
         attributes |= {"best_index_": index, "best_params_": winner._asdict()}
@@ -317,9 +338,10 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         return attributes
 
     def _refuse_if_nothing_scored(self, search, scoring, results) -> None:
-        mean = results.get(f"mean_test_{scoring.metric}")
-        decides = self.refit is not False and not callable(self.refit)
-        if mean is not None and (not decides or np.isfinite(mean).any()):
+        means = [values for name, values in results.items() if name.startswith("mean_test_")]
+        if self.refit is not False and not callable(self.refit):
+            means = [results[f"mean_test_{scoring.metric}"]] if means else []
+        if any(np.isfinite(mean).any() for mean in means):
             return
         error = next((r.error for r in search.results.values() if r.error), None)
         raise ValueError(
@@ -338,14 +360,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         """The attributes of the network, or networks, that predict."""
         winner = search.candidates[index]
         if self.refit == "folds":
-            found = [search.results.get((index, fold)) for fold in range(len(search.folds))]
-            return _of_networks(
-                [
-                    fold.with_values(winner, result.attributes)
-                    for fold, result in zip(search.folds, found, strict=True)
-                    if result is not None
-                ]
-            )
+            return _of_networks(search.networks(index))
         start = time.perf_counter()
         network = self._plain().set_params(
             verbose=max(0, int(self.verbose) - 1), **winner._asdict()
@@ -356,10 +371,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def _warn_of(self, search: Search, scoring: Scoring, status: Status) -> None:
         n_members = len(search.candidates) * len(search.folds)
         results = search.results.values()
-        if status is Status.INTERRUPTED:
+        if status in (Status.INTERRUPTED, Status.STOPPED):
+            how = "interrupted" if status is Status.INTERRUPTED else "stopped by a callback"
             self._say(
                 UserWarning,
-                f"The search was interrupted after {len(results)} of {n_members} networks; scores "
+                f"The search was {how} after {len(results)} of {n_members} networks; scores "
                 "that are missing are NaN, and the best of the others is used.",
             )
         failed = [result.error for result in results if result.error]
@@ -401,7 +417,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         return (
             MetadataRouter(owner=self)
             .add_self_request(self)
-            .add(splitter=check_cv(self.cv), method_mapping=fit_split)
+            .add(splitter=self.cv, method_mapping=fit_split)
             .add(scorer=scorer, method_mapping=scores)
         )
 
@@ -425,7 +441,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
 def _values(name: str, grid, n_hidden: int, checked) -> list:
     """The values of one axis of the grid: floats, or tuples of one float a layer."""
-    if isinstance(grid, (str, dict, set)):
+    if isinstance(grid, (dict, set)):
         raise ValueError(f"{name}: expected a sequence of values to try; received {grid!r}.")
     values = []
     for value in grid:

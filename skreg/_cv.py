@@ -54,7 +54,7 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
     dropouts : array-like or int, default=(0.0, 0.2, 0.4, 0.6)
         Rates to try, each a number in [0, 1) or a sequence of one a hidden layer. An integer
         tries that many from 0 to 0.8.
-    l2s : array-like or int, default=(1e-05, 0.0001, 0.001, 0.01)
+    l2s : array-like or int, default=(0.0001, 0.001, 0.01, 0.03)
         Strengths to try, each a number >= 0 or a sequence of one a kernel. An integer tries that
         many from 1e-5 to 0.1, evenly spaced in their logarithm.
     cv : int, cross-validation generator or iterable, default=None
@@ -109,8 +109,8 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         The winner's networks of the folds, with `refit="folds"` only; of the attributes of a
         network there are then only `classes_`, `n_outputs_`, `n_layers_` and `out_activation_`.
     cv_results_ : dict of ndarrays
-        As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped;
-        `max_iter` for those that were not, which rank before the others.
+        As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped; for
+        those that were not, which rank before the others, the last epoch of the search.
     scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds), or dict of such
         Scores of the held-out rows; by metric if there are several.
     loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
@@ -170,7 +170,7 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
     def __init__(
         self,
         dropouts=(0.0, 0.2, 0.4, 0.6),
-        l2s=(1e-5, 1e-4, 1e-3, 1e-2),
+        l2s=(1e-4, 1e-3, 1e-2, 3e-2),
         *,
         cv=None,
         scoring="loss",
@@ -249,11 +249,6 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         yes, no = (logsumexp(log_expit(sign * logits), axis=0) for sign in (1, -1))
         return (yes - no).astype(logits.dtype)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
 
 @_documented_as(RegularizedMLPRegressor)
 class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, BaseSearch):
@@ -323,8 +318,8 @@ class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, B
         The winner's networks of the folds, with `refit="folds"` only; of the attributes of a
         network there are then only `n_outputs_`, `n_layers_` and `out_activation_`.
     cv_results_ : dict of ndarrays
-        As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped;
-        `max_iter` for those that were not, which rank before the others.
+        As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped; for
+        those that were not, which rank before the others, the last epoch of the search.
     scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds), or dict of such
         Scores of the held-out rows; by metric if there are several.
     loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)

@@ -141,16 +141,19 @@ class RegularizationPathDisplay:
             raise ValueError(f"metric: expected one of {known}; received {metric!r}.")
         dropout, l2 = (_column(results, parameter) for parameter in ("dropout", "l2"))
         dropouts, l2s = list(dict.fromkeys(dropout)), list(dict.fromkeys(l2))
+        if len(set(zip(dropout, l2, strict=True))) < len(dropout):
+            raise ValueError(
+                "cv_results: expected each pair of dropout and l2 once; received some twice. "
+                "Select the results of one value of the other parameters."
+            )
         n_folds = sum(key.startswith("split") and key.endswith(f"_test_{name}") for key in results)
         scores = np.full((len(dropouts), len(l2s), n_folds), np.nan)
         for k, values in enumerate(zip(dropout, l2, strict=True)):
             place = dropouts.index(values[0]), l2s.index(values[1])
-            if np.isfinite(scores[place]).any():
-                raise ValueError(
-                    "cv_results: expected each pair of dropout and l2 once; received "
-                    f"{values} twice. Select the results of one value of the other parameters."
-                )
             scores[place] = [results[f"split{fold}_test_{name}"][k] for fold in range(n_folds)]
+        complete = np.isfinite(scores).all(axis=(0, 1))
+        if complete.any():  # after an interrupt, those that the means are over
+            scores = scores[..., complete]
         best = int(np.argmin(results[f"rank_test_{name}"])) if best is None else best
         chosen = dropouts.index(dropout[best]), l2s.index(l2[best])
         return cls(
@@ -202,7 +205,8 @@ class RegularizationPathDisplay:
     def _plot_heatmap(self) -> None:
         ax, mean = self.ax_, np.asarray(self.scores, float).mean(axis=2)
         self.image_ = ax.imshow(mean, cmap="cividis", aspect="auto", origin="lower")
-        middle = (np.nanmin(mean) + np.nanmax(mean)) / 2
+        known = mean[np.isfinite(mean)]
+        middle = (known.min() + known.max()) / 2 if known.size else np.nan
         for (row, column), score in np.ndenumerate(mean):
             if np.isfinite(score):
                 color = "black" if score > middle else "white"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from inspect import signature
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
@@ -30,7 +31,8 @@ def negative_loss(estimator, X, y, sample_weight=None) -> float:
     sample_weight : array-like of shape (n_samples,), default=None
     """
     losses = _class_losses if is_classifier(estimator) else _number_losses
-    return -float(np.average(losses(estimator, X, np.asarray(y)), weights=sample_weight))
+    y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+    return -float(np.average(losses(estimator, X, y), weights=sample_weight))
 
 
 def _class_losses(estimator, X, y) -> np.ndarray:
@@ -79,8 +81,8 @@ class Scoring:
     ----------
     scorer : callable
         Returns one score, or a dict of them.
-    metric : str
-        That decides: "score" if there is only one.
+    metric : str or None
+        That decides: "score" if there is only one, None if nobody said which of several.
     """
 
     def __init__(self, scoring, estimator, refit):
@@ -93,30 +95,45 @@ class Scoring:
             self.scorer = check_scoring(estimator, scoring=scoring, raise_exc=False)
         else:
             self.scorer = check_scoring(estimator, scoring=scoring)
-        self.metric = "score"
+        self.refit = refit
+        named = refit if isinstance(refit, str) and refit != "folds" else None
+        self.metric: str | None = "score" if named is None else named
         if self.several:
-            self._decide(list(scoring), refit)
-        elif isinstance(refit, str) and refit != "folds":
+            self.metric = named
+            if named not in scoring:
+                self._refuse_unless_chosen_otherwise(scoring)
+        elif named is not None and not callable(scoring):  # which may return several
             raise ValueError(
                 "refit: expected True, False, 'folds' or a callable with one metric; "
                 f"received {refit!r}."
             )
 
-    def _decide(self, names: list[str], refit) -> None:
-        if isinstance(refit, str) and refit in names:
-            self.metric = refit
-        elif refit is not False and not callable(refit):
+    def _refuse_unless_chosen_otherwise(self, names) -> None:
+        if self.refit is not False and not callable(self.refit):
             raise ValueError(
-                f"refit: expected the metric that decides, one of {names}, a callable or False "
-                f"with several metrics; received {refit!r}."
+                f"refit: expected the metric that decides, one of {list(names)}, a callable or "
+                f"False with several metrics; received {self.refit!r}."
             )
 
     def takes_weights(self) -> bool:
         """Whether the scorer, or one of several, takes `sample_weight`."""
-        if hasattr(self.scorer, "_accept_sample_weight"):
+        if self.several:
+            plain = [n for n, s in self.scorer._scorers.items() if not _is_scorer(s)]
+            if plain:
+                raise ValueError(
+                    f"scoring: expected scorers of sklearn.metrics.make_scorer beside "
+                    f"sample_weight; received plain functions for {plain}."
+                )
+        if _is_scorer(self.scorer):
             return self.scorer._accept_sample_weight()
         return "sample_weight" in signature(self.scorer).parameters
 
     def decisive(self, scores: dict[str, float]) -> float:
         """The score that decides; NaN if there is none."""
-        return scores.get(self.metric, np.nan)
+        if scores and self.metric not in scores:
+            self._refuse_unless_chosen_otherwise(scores)
+        return np.nan if self.metric is None else scores.get(self.metric, np.nan)
+
+
+def _is_scorer(scorer) -> bool:
+    return hasattr(scorer, "_accept_sample_weight")

@@ -12,10 +12,12 @@ import copy
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from numbers import Real
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -23,9 +25,9 @@ import joblib
 import numpy as np
 from joblib.parallel import get_active_backend
 from scipy.stats import rankdata
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import check_random_state
-from sklearn.utils.parallel import Parallel, delayed
 
 from skreg._compat import safe_indexing
 from skreg._fitting import Fit
@@ -165,8 +167,10 @@ class Fold:
         with self._lock:
             if self._made is None:
                 X, y, weight = self.training_rows()
+                state = copy.deepcopy(self.estimator.random_state)  # of which a seed is drawn
                 fit = Fit(self.estimator, None)
                 fit.prepare(X, y, weight, None, None)
+                self.estimator.random_state = state
                 self._made = fit, fit.member()
                 self._test = tuple(safe_indexing(part, self.rows_out) for part in (self.X, self.y))
             return self._made
@@ -202,7 +206,10 @@ class Fold:
         except Exception:  # whatever a scorer raises: as in GridSearchCV, the score is NaN
             return {}, traceback.format_exc()
         if not isinstance(scores, dict):
-            return {"score": float(scores)}, None
+            scores = {"score": scores}
+        for name, score in scores.items():
+            if not isinstance(score, (Real, str)):
+                raise ValueError(f"scoring: expected numbers; received {score!r} for {name!r}.")
         failed = {name: error for name, error in scores.items() if isinstance(error, str)}
         numbers = {name: np.nan if name in failed else float(scores[name]) for name in scores}
         return numbers, next(iter(failed.values()), None)
@@ -232,10 +239,16 @@ class Work(NamedTuple):
     members: list[tuple[int, Candidate, Paused | None]]  # with the candidate's index
     until: int
     memory: joblib.Memory
+    config: dict  # of scikit-learn, which belongs to a thread
 
 
 def run(index: int, work: Work) -> tuple[int, list[tuple[int, Result]]]:
     """Train and score the members, of the fold of this index."""
+    with config_context(**work.config):
+        return index, _run(work)
+
+
+def _run(work: Work) -> list[tuple[int, Result]]:
     work.fold.made()
     trained = work.memory.cache(_trained, ignore=["fold", "paused"])
     results = []
@@ -257,7 +270,7 @@ def run(index: int, work: Work) -> tuple[int, list[tuple[int, Result]]]:
             paused=left,
         )
         results.append((k, result))
-    return index, results
+    return results
 
 
 class Search:
@@ -274,6 +287,8 @@ class Search:
         Whether the fitted attributes of all members are kept.
     n_jobs : int or None
     memory : joblib.Memory
+    config : dict
+        scikit-learn's, for the workers.
     told : callable
         Called with (fold, candidate, result) whenever a member has come to the end of a rung.
 
@@ -283,6 +298,8 @@ class Search:
         From (candidate, fold) to the last Result.
     dropped : dict
         From a candidate to the epoch at which it was dropped.
+    reached : int
+        The epoch of the last rung that was begun.
     """
 
     def __init__(
@@ -295,24 +312,27 @@ class Search:
         keep: bool,
         n_jobs: int | None,
         memory: joblib.Memory,
+        config: dict,
         told: Callable[[int, int, Result], None],
     ):
         self.folds, self.candidates, self.rungs = folds, candidates, rungs
         self.decisive, self.keep, self.n_jobs = decisive, keep, n_jobs
-        self.memory, self.told = memory, told
+        self.memory, self.config, self.told = memory, config, told
+        self.stop = threading.Event()
+        self.reached = 0
         self.results: dict[tuple[int, int], Result] = {}
         self.dropped: dict[int, int] = {}
 
     def run(self) -> None:
         """Run all rungs; after an error or an interrupt `results` has what is known so far."""
-        remembers = getattr(self.memory, "location", None) is not None
+        remembers = getattr(self.memory, "location", self.memory) is not None
         keys = [key_of(fold) if remembers else "" for fold in self.folds]
-        stop = threading.Event()
         for fold in self.folds:
-            fold.stop = stop
+            fold.stop = self.stop
         alive = list(range(len(self.candidates)))
         try:
             for rung in self.rungs:
+                self.reached = rung.epoch
                 self._climb(rung, alive, keys)
                 scores = [self.mean_score(k) for k in alive]
                 order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
@@ -321,7 +341,7 @@ class Search:
                     self._drop(candidate, rung.epoch)
                 alive = sorted(set(alive) - set(out))
         finally:
-            stop.set()
+            self.stop.set()
 
     def mean_score(self, candidate: int) -> float:
         """Mean over folds of the score that decides; NaN if one is missing."""
@@ -336,25 +356,56 @@ class Search:
 
     def _climb(self, rung: Rung, alive: list[int], keys: list[str]) -> None:
         """Train all who are alive to the rung's epoch."""
-        last = rung is self.rungs[-1]
         waiting = [0] * len(self.folds)
         work = list(self._work(rung, alive, keys))
         for index, batch in work:
             waiting[index] += len(batch.members)
-        parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator_unordered")
-        for index, results in parallel(delayed(run)(index, batch) for index, batch in work):
-            for candidate, result in results:
-                before = self.results.get((candidate, index))
-                if before is not None:
-                    result.fit_seconds += before.fit_seconds
-                    result.score_seconds += before.score_seconds
-                self.results[candidate, index] = result
-                self.told(index, candidate, result)
-                if not self.keep:
-                    result.attributes = None
-            waiting[index] -= len(results)
-            if last and not waiting[index]:
-                self.folds[index].forget()
+        outputs = self._parallel()(joblib.delayed(run)(index, batch) for index, batch in work)
+        try:
+            for index, results in outputs:
+                for candidate, result in results:
+                    self._book(index, candidate, result)
+                waiting[index] -= len(results)
+                if not waiting[index]:
+                    self.folds[index].forget()
+        except BaseException:
+            self.stop.set()
+            with warnings.catch_warnings():  # that members in flight are not waited for
+                warnings.filterwarnings("ignore", ".*(have been cancelled|not used)")
+                if hasattr(outputs, "close"):
+                    outputs.close()
+            raise
+
+    def _parallel(self) -> joblib.Parallel:
+        backend, _ = get_active_backend(prefer="threads")
+        streams = getattr(backend, "supports_return_generator", False)
+        return_as = "generator_unordered" if streams else "list"
+        return joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as=return_as)
+
+    def _book(self, fold: int, candidate: int, result: Result) -> None:
+        before = self.results.get((candidate, fold))
+        if before is not None:
+            result.fit_seconds += before.fit_seconds
+            result.score_seconds += before.score_seconds
+        self.results[candidate, fold] = result
+        self.told(fold, candidate, result)
+        if not self.keep:
+            result.attributes = None
+
+    def networks(self, candidate: int) -> list:
+        """The fitted networks of the folds, of a candidate that was kept."""
+        found = [self.results.get((candidate, fold)) for fold in range(len(self.folds))]
+        networks = [
+            fold.with_values(self.candidates[candidate], result.attributes)
+            for fold, result in zip(self.folds, found, strict=True)
+            if result is not None and result.attributes is not None
+        ]
+        if not networks:
+            raise ValueError(
+                "scoring: expected a finite score of a candidate that halving keeps; received NaN "
+                "of all of them, and the networks of the others are gone."
+            )
+        return networks
 
     def _work(self, rung: Rung, alive: list[int], keys: list[str]) -> Iterator[tuple[int, Work]]:
         """Batches of members that have not ended: of one in threads, else a few for each worker."""
@@ -371,7 +422,7 @@ class Search:
                     members.append((k, self.candidates[k], before.paused if before else None))
             for begin in range(0, len(members), size):
                 batch = members[begin : begin + size]
-                yield index, Work(fold, keys[index], batch, rung.epoch, self.memory)
+                yield index, Work(fold, keys[index], batch, rung.epoch, self.memory, self.config)
 
 
 def cv_results(search: Search) -> dict[str, Any]:
@@ -393,15 +444,16 @@ def cv_results(search: Search) -> dict[str, Any]:
             values = values.astype(float)
         results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
     results["params"] = [candidate._asdict() for candidate in search.candidates]
-    lasted = np.array([search.dropped.get(k, search.rungs[-1].epoch) for k in range(n_candidates)])
+    lasted = np.array([search.dropped.get(k, search.reached) for k in range(n_candidates)])
     metrics = dict.fromkeys(name for result in search.results.values() for name in result.scores)
     for name in metrics:
         scores = _table(found, partial(_score, name))
         for fold in range(n_folds):
             results[f"split{fold}_test_{name}"] = scores[:, fold]
-        counted = scores[:, _counted(found)]
-        results[f"mean_test_{name}"] = mean = counted.mean(axis=1)
-        results[f"std_test_{name}"] = counted.std(axis=1)
+        # In C order, so that sums are GridSearchCV's to the bit.
+        counted = np.ascontiguousarray(scores[:, _counted(found)])
+        results[f"mean_test_{name}"] = mean = np.average(counted, axis=1)
+        results[f"std_test_{name}"] = np.sqrt(np.average((counted - mean[:, None]) ** 2, axis=1))
         results[f"rank_test_{name}"] = _rank(mean, lasted)
     results["n_epochs"] = lasted
     return results
@@ -427,7 +479,8 @@ def _counted(found) -> list[int]:
 
 
 def _rank(mean: np.ndarray, lasted: np.ndarray) -> np.ndarray:
-    """1 for the best; ties share the lower rank, NaN is last of those that lasted as long."""
-    worst_last = np.column_stack([-lasted, -np.nan_to_num(mean, nan=-np.inf)])
+    """1 for the best; ties share the lower rank, those that lasted go first, NaN is last."""
+    missing = np.isnan(mean)
+    worst_last = np.column_stack([missing, -lasted, -np.where(missing, 0.0, mean)])
     _, place = np.unique(worst_last, axis=0, return_inverse=True)
     return rankdata(place.ravel(), method="min").astype(np.int32)

@@ -49,7 +49,8 @@ def one_standard_error(cv_results) -> int:
     0.001
     """
     mean, best = cv_results["mean_test_score"], int(np.argmin(cv_results["rank_test_score"]))
-    n_folds = sum(name.startswith("split") for name in cv_results)
+    splits = [name for name in cv_results if name.endswith("_test_score") and name[:5] == "split"]
+    n_folds = sum(np.isfinite(cv_results[name][best]) for name in splits)
     error = cv_results["std_test_score"][best] / np.sqrt(max(n_folds - 1, 1))
     lasted = cv_results.get("n_epochs", np.zeros(len(mean)))
     good = np.flatnonzero((mean >= mean[best] - error) & (lasted == lasted[best]))
@@ -60,7 +61,7 @@ def one_standard_error(cv_results) -> int:
     return int(good[max(range(len(good)), key=strengths.__getitem__)])
 
 
-def best_index(refit, results: dict, metric: str) -> int:
+def best_index(refit, results: dict, metric: str | None) -> int:
     """The candidate that ranks first, or the one that `refit` chooses where it is a callable."""
     if not callable(refit):
         return int(results[f"rank_test_{metric}"].argmin())

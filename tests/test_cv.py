@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.exceptions import NotFittedError
@@ -164,11 +165,89 @@ def test_several_metrics():
     assert fitted.score(X, y) == get_scorer("neg_log_loss")(fitted, X, y)
 
 
+@pytest.mark.parametrize("refit", [False, lambda results: 1])
+def test_several_metrics_of_which_none_decides(refit):
+    X, y = load_breast_cancer(return_X_y=True)
+    ours = classifier(scoring=["accuracy", "roc_auc"], refit=refit)
+    fitted, theirs = clone(ours).fit(X, y), grid_search(ours).fit(X, y)
+    for name, values in theirs.cv_results_.items():
+        if not name.endswith("_time"):
+            assert_array_equal(fitted.cv_results_[name], values, err_msg=name)
+    assert hasattr(fitted, "best_index_") == callable(refit) == hasattr(theirs, "best_index_")
+    with pytest.raises((ValueError, KeyError)):
+        fitted.score(X, y)
+
+
+@pytest.mark.parametrize("refit", ["a", False, lambda results: 1])
+def test_callable_may_return_several_metrics(refit):
+    def score(model, X, y):
+        probabilities = model.predict_proba(X)
+        return {"a": float(probabilities[:, 0].std()), "b": 1.0}
+
+    X, y = load_breast_cancer(return_X_y=True)
+    ours = classifier(scoring=score, refit=refit)
+    fitted, theirs = clone(ours).fit(X, y), grid_search(ours).fit(X, y)
+    assert_array_equal(fitted.cv_results_["mean_test_a"], theirs.cv_results_["mean_test_a"])
+    if refit:
+        assert fitted.best_index_ == theirs.best_index_
+    with pytest.raises(ValueError, match="refit: expected the metric that decides"):
+        classifier(scoring=score).fit(X, y)
+
+
+def test_means_over_many_folds_are_grid_searchs_to_the_bit():
+    X, y = load_breast_cancer(return_X_y=True)
+    ours = classifier(cv=11, scoring="accuracy", max_iter=3)
+    ours.set_params(dropouts=[0.0, 0.2, 0.4, 0.6], l2s=[0.0, 1e-4, 1e-3, 1e-2])
+    assert_same_search(clone(ours).fit(X, y), grid_search(ours).fit(X, y))
+
+
+def test_splits_from_a_generator_and_with_routing():
+    X, y = load_breast_cancer(return_X_y=True)
+    expected = classifier(cv=KFold(3), scoring="accuracy").fit(X, y)
+    ours = classifier(cv=KFold(3).split(X), scoring="accuracy").fit(X, y)
+    assert_array_equal(ours.scores_, expected.scores_)
+    with sklearn.config_context(enable_metadata_routing=True):
+        ours = classifier(cv=KFold(3).split(X)).fit(X, y, sample_weight=np.ones(len(y)))
+    assert_array_equal(ours.scores_, classifier(cv=KFold(3)).fit(X, y).scores_)
+
+
+@pytest.mark.parametrize("kind", ["list", "pandas", "polars", "csr", "strings", "sparse labels"])
+def test_tables_and_targets_of_every_kind(kind):
+    X, y = load_iris(return_X_y=True)
+    expected = classifier().fit(X, y)
+    if kind == "sparse labels":
+        labels = np.stack([y > 0, y > 1], axis=1).astype(int)
+        dense = classifier(cv=KFold(3, shuffle=True, random_state=0)).fit(X, labels)
+        ours = clone(dense).fit(X, sparse.csr_array(labels))
+        assert_array_equal(ours.scores_, dense.scores_)
+        return
+    table, names = X, y
+    if kind == "list":
+        table, names = X.tolist(), y.tolist()
+    elif kind in ("pandas", "polars"):
+        frames = pytest.importorskip(kind)
+        table = frames.DataFrame(X, [f"x{k}" for k in range(4)] if kind == "polars" else None)
+        if kind == "pandas":
+            table.columns = [f"x{k}" for k in range(4)]
+    elif kind == "csr":
+        table = sparse.csr_array(X)
+        expected = classifier().fit(sparse.coo_matrix(X), y)
+    elif kind == "strings":
+        names = np.array(["setosa", "versicolor", "virginica"])[y]
+    ours = classifier().fit(table, names)
+    assert_array_equal(ours.scores_, expected.scores_)
+    if kind == "pandas":
+        assert list(ours.feature_names_in_) == list(table.columns)
+        with pytest.raises(ValueError, match="feature names"):
+            ours.predict(table.rename(columns={"x0": "other"}))
+
+
 @pytest.mark.parametrize("search", ["grid", "halving"])
 def test_number_of_jobs_and_seedless_repetition_change_no_bit(search):
     X, y = load_digits(return_X_y=True)
-    alone = classifier(search=search).fit(X, y)
-    together = classifier(search=search, n_jobs=2).fit(X, y)
+    options = {"search": search, "random_state": np.random.RandomState(0)}
+    alone = classifier(**options).fit(X, y)
+    together = classifier(**options, n_jobs=2).fit(X, y)
     assert_array_equal(alone.scores_, together.scores_)
     assert_array_equal(alone.predict_proba(X), together.predict_proba(X))
 

@@ -125,6 +125,44 @@ def test_finished_networks_are_read_back(search, tmp_path, trained):
     assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
+def test_a_memory_of_another_kind_knows_folds_apart(trained):
+    class Memory:
+        """In this process only."""
+
+        def __init__(self):
+            self.known = {}
+
+        def cache(self, function, ignore):
+            def remembered(key, fold, *rest):
+                if (key, *rest[::2]) not in self.known:
+                    self.known[key, *rest[::2]] = function(key, fold, *rest)
+                return self.known[key, *rest[::2]]
+
+            return remembered
+
+    memory = Memory()
+    model = RegularizedMLPClassifierCV(**{**classifier().get_params(), "memory": memory})
+    assert_array_equal(model.fit(X, y).scores_, classifier().fit(X, y).scores_)
+    assert len(memory.known) == 12
+
+
+def test_a_memory_cannot_see_what_a_function_does(tmp_path, trained):
+    model = classifier(memory=str(tmp_path), early_stopping=True)
+    model.set_params(validation_scoring=lambda model, X, y: 0.0)
+    with pytest.raises(ValueError, match="expected the name of a scorer with memory"):
+        model.fit(X, y)
+    assert not trained
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_worker_processes_share_a_memory(tmp_path, trained):
+    with parallel_config(backend="loky", n_jobs=2):
+        first = classifier(memory=str(tmp_path)).fit(X, y)
+    second = classifier(memory=str(tmp_path)).fit(X, y)
+    assert not trained
+    assert_array_equal(first.scores_, second.scores_)
+
+
 def test_what_decides_a_network_is_its_key(tmp_path, trained):
     model = classifier(memory=str(tmp_path)).fit(X, y)
     for changes in ({"scoring": "accuracy"}, {"verbose": 0, "refit": "folds"}, {"n_jobs": 2}):
@@ -291,7 +329,8 @@ def test_bar_in_a_terminal_fits_into_80_columns(monkeypatch):
     assert "…" not in text
 
 
-def test_callbacks_see_each_network_and_can_end_the_search():
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_callbacks_see_each_network_and_can_end_the_search(n_jobs):
     callback = pytest.importorskip("sklearn.callback")
     monitor = callback.ScoringMonitor(scoring="accuracy")
     model = classifier().set_callbacks(monitor).fit(X, y)
@@ -319,7 +358,8 @@ def test_callbacks_see_each_network_and_can_end_the_search():
             return self.seen == 5
 
     callback = Stops()
-    model = classifier().set_callbacks(callback).fit(X, y)
+    with pytest.warns(UserWarning, match="stopped by a callback after 5 of 12 networks"):
+        model = classifier(n_jobs=n_jobs).set_callbacks(callback).fit(X, y)
     assert callback.seen == 5
     assert np.isfinite(model.scores_).sum() == 5
     assert model.predict(X).shape == y.shape
@@ -389,12 +429,37 @@ def test_no_score_at_all_is_an_error_that_says_why():
         classifier(scoring="roc_auc").fit(iris, species)
 
 
+def test_halving_does_not_choose_a_survivor_without_a_score():
+    def score(model, X, y):
+        return np.nan if model.n_iter_ == 27 else model.predict_proba(X)[:, 1].std()
+
+    options = {"search": "halving", "max_iter": 27, "scoring": score}
+    model = classifier(**options).fit(X, y)
+    assert np.isfinite(model.best_score_)
+    assert model.cv_results_["n_epochs"][model.best_index_] < 27
+    with pytest.raises(ValueError, match="networks of the others are gone"):
+        classifier(refit="folds", **options).fit(X, y)
+
+
+def test_halving_by_several_metrics_needs_one_that_decides(trained):
+    with pytest.raises(ValueError, match="metric that decides with search='halving'"):
+        classifier(search="halving", scoring=["accuracy", "roc_auc"], refit=False).fit(X, y)
+    assert not trained
+
+
+def test_a_scorer_has_to_return_numbers():
+    with pytest.raises(ValueError, match="scoring: expected numbers; received None"):
+        classifier(scoring=lambda model, X, y: None).fit(X, y)
+
+
 def test_weights_that_a_scorer_does_not_take_are_said():
     def score(model, X, y):
         return float(model.predict_proba(X).std())
 
     with pytest.warns(UserWarning, match="does not take sample_weight"):
         classifier(scoring=score).fit(X, y, np.ones(len(y)))
+    with pytest.raises(ValueError, match="make_scorer beside sample_weight"):
+        classifier(scoring={"a": "accuracy", "b": score}, refit="a").fit(X, y, np.ones(len(y)))
 
 
 def test_candidates_that_all_diverge_are_said_and_scored_before_it():

@@ -109,6 +109,22 @@ def test_several_metrics_and_scores_that_are_missing():
     assert display.ax_.get_yticklabels()[1].get_text() == "0.1, 0.2"
 
 
+def test_grid_after_an_interrupt_is_that_of_the_complete_folds():
+    calls = []
+
+    def score(model, X, y):
+        calls.append(1)
+        if len(calls) > 8:
+            raise KeyboardInterrupt
+        return model.predict_proba(X)[:, 1].std()
+
+    model = RegularizedMLPClassifierCV(DROPOUTS, L2S, cv=3, scoring=score, **SMALL)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(X, y)
+    display = RegularizationPathDisplay.from_estimator(model)
+    assert_allclose(display.image_.get_array().ravel(), model.cv_results_["mean_test_score"])
+
+
 def test_wrong_words_and_wrong_results_are_named(search):
     with pytest.raises(ValueError, match="kind: expected one of"):
         RegularizationPathDisplay.from_estimator(search, kind="surface")
