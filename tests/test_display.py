@@ -21,7 +21,7 @@ from skreg import (
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+pyplot = pytest.importorskip("matplotlib.pyplot")
 
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
 
