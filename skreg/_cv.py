@@ -260,10 +260,10 @@ class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, B
 
     Parameters
     ----------
-    dropouts : array-like or int, default=(0.0, 0.1, 0.2, 0.4)
+    dropouts : array-like or int, default=(0.0, 0.2, 0.4, 0.6)
         Rates to try, each a number in [0, 1) or a sequence of one a hidden layer. An integer
         tries that many from 0 to 0.8.
-    l2s : array-like or int, default=(1e-05, 0.0001, 0.001, 0.01)
+    l2s : array-like or int, default=(0.0001, 0.001, 0.01, 0.03)
         Strengths to try, each a number >= 0 or a sequence of one a kernel. An integer tries that
         many from 1e-5 to 0.1, evenly spaced in their logarithm.
     cv : int, cross-validation generator or iterable, default=None
@@ -380,8 +380,8 @@ class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, B
 
     def __init__(
         self,
-        dropouts=(0.0, 0.1, 0.2, 0.4),
-        l2s=(1e-5, 1e-4, 1e-3, 1e-2),
+        dropouts=(0.0, 0.2, 0.4, 0.6),
+        l2s=(1e-4, 1e-3, 1e-2, 3e-2),
         *,
         cv=None,
         scoring="loss",
