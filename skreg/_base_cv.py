@@ -467,4 +467,6 @@ def _of_networks(networks: list) -> dict:
     """The attributes of an estimator that averages the networks."""
     names = "classes_", "n_outputs_", "n_layers_", "out_activation_"
     first = vars(networks[0])
-    return {**{name: first[name] for name in names if name in first}, "estimators_": networks}
+    attributes = {name: first[name] for name in names if name in first}
+    n_iter = np.array([network.n_iter_ for network in networks])
+    return {**attributes, "n_iter_": n_iter, "estimators_": networks}

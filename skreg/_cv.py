@@ -61,7 +61,8 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         Splits, as everywhere in scikit-learn; None is five, stratified.
     scoring : str, callable, list, tuple, dict or None, default="loss"
         What is best: "loss", minus the mean loss of a fold's held-out rows; or anything that
-        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPClassifier.
+        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPClassifier. `score`
+        scores by it too; but for "loss" it is that of RegularizedMLPClassifier.
     refit : bool, "folds", str or callable, default=True
         True trains the winner on all rows. "folds" keeps its networks of the folds, which are
         trained already, as `estimators_` and averages their probabilities. False has scores only.
@@ -107,7 +108,8 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         there with `refit` "folds" or False.
     estimators_ : list of RegularizedMLPClassifier
         The winner's networks of the folds, with `refit="folds"` only; of the attributes of a
-        network there are then only `classes_`, `n_outputs_`, `n_layers_` and `out_activation_`.
+        network there are then only `classes_`, `n_outputs_`, `n_layers_`, `out_activation_` and
+        `n_iter_`, an array.
     cv_results_ : dict of ndarrays
         As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped; for
         those that were not, which rank before the others, the last epoch of the search.
@@ -270,7 +272,8 @@ class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, B
         Splits, as everywhere in scikit-learn; None is five.
     scoring : str, callable, list, tuple, dict or None, default="loss"
         What is best: "loss", minus the mean loss of a fold's held-out rows; or anything that
-        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPRegressor.
+        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPRegressor. `score`
+        scores by it too; but for "loss" it is that of RegularizedMLPRegressor.
     refit : bool, "folds", str or callable, default=True
         True trains the winner on all rows. "folds" keeps its networks of the folds, which are
         trained already, as `estimators_` and averages their predictions. False has scores only.
@@ -316,7 +319,8 @@ class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, B
         there with `refit` "folds" or False.
     estimators_ : list of RegularizedMLPRegressor
         The winner's networks of the folds, with `refit="folds"` only; of the attributes of a
-        network there are then only `n_outputs_`, `n_layers_` and `out_activation_`.
+        network there are then only `n_outputs_`, `n_layers_`, `out_activation_` and `n_iter_`, an
+        array.
     cv_results_ : dict of ndarrays
         As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped; for
         those that were not, which rank before the others, the last epoch of the search.

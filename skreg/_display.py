@@ -32,6 +32,8 @@ class RegularizationPathDisplay:
         Of the held-out rows; NaN where there is none.
     best : tuple of int or None, default=None
         Place of the chosen candidate on the grid.
+    dropped : array-like of bool of shape (n_dropouts, n_l2s) or None, default=None
+        Candidates that halving dropped, whose scores are those of then.
     score_name : str, default="score"
         What the scores are called.
 
@@ -68,11 +70,12 @@ class RegularizationPathDisplay:
     4
     """
 
-    def __init__(self, *, dropouts, l2s, scores, best=None, score_name="score"):
+    def __init__(self, *, dropouts, l2s, scores, best=None, dropped=None, score_name="score"):
         self.dropouts = dropouts
         self.l2s = l2s
         self.scores = scores
         self.best = best
+        self.dropped = dropped
         self.score_name = score_name
 
     @classmethod
@@ -81,7 +84,7 @@ class RegularizationPathDisplay:
 
         Parameters
         ----------
-        estimator : RegularizedMLPClassifierCV or RegularizedMLPRegressorCV
+        estimator : RegularizedMLPClassifierCV, RegularizedMLPRegressorCV or GridSearchCV
             Fitted.
         metric : str, default=None
             Of several metrics the one to draw; None is the one that decided.
@@ -97,7 +100,11 @@ class RegularizationPathDisplay:
         display : RegularizationPathDisplay
             What was drawn.
         """
-        check_is_fitted(estimator)
+        if not hasattr(estimator, "cv_results_"):
+            raise ValueError(
+                "estimator: expected a fitted search, with cv_results_; received "
+                f"{type(estimator).__name__}."
+            )
         if metric is None and estimator.multimetric_:
             metric = estimator.refit if isinstance(estimator.refit, str) else None
         display = cls._of_results(
@@ -130,6 +137,11 @@ class RegularizationPathDisplay:
         display : RegularizationPathDisplay
             What was drawn.
         """
+        if not hasattr(cv_results, "keys"):
+            raise TypeError(
+                "cv_results: expected the dict cv_results_ of a search; received "
+                f"{type(cv_results).__name__}."
+            )
         display = cls._of_results(cv_results, metric, None)
         return display.plot(ax, kind=kind, along=along)
 
@@ -140,7 +152,7 @@ class RegularizationPathDisplay:
             known = [key.removeprefix("mean_test_") for key in results if "mean_test_" in key]
             raise ValueError(f"metric: expected one of {known}; received {metric!r}.")
         dropout, l2 = (_column(results, parameter) for parameter in ("dropout", "l2"))
-        dropouts, l2s = list(dict.fromkeys(dropout)), list(dict.fromkeys(l2))
+        dropouts, l2s = _in_order(dropout), _in_order(l2)
         if len(set(zip(dropout, l2, strict=True))) < len(dropout):
             raise ValueError(
                 "cv_results: expected each pair of dropout and l2 once; received some twice. "
@@ -156,11 +168,16 @@ class RegularizationPathDisplay:
             scores = scores[..., complete]
         best = int(np.argmin(results[f"rank_test_{name}"])) if best is None else best
         chosen = dropouts.index(dropout[best]), l2s.index(l2[best])
+        dropped = np.zeros(scores.shape[:2], dtype=bool)
+        lasted = results.get("n_epochs", np.zeros(len(dropout)))
+        for values, epochs in zip(zip(dropout, l2, strict=True), lasted, strict=True):
+            dropped[dropouts.index(values[0]), l2s.index(values[1])] = epochs < max(lasted)
         return cls(
             dropouts=dropouts,
             l2s=l2s,
             scores=scores,
             best=chosen,
+            dropped=dropped if dropped.any() else None,
             score_name=name,
         )
 
@@ -210,10 +227,10 @@ class RegularizationPathDisplay:
         for (row, column), score in np.ndenumerate(mean):
             if np.isfinite(score):
                 color = "black" if score > middle else "white"
-                text = ax.text(
-                    column, row, f"{score:.3f}", ha="center", va="center", color=color, fontsize=8
-                )
-                self.texts_.append(text)
+                early = self.dropped is not None and self.dropped[row][column]
+                words = f"({score:.3f})" if early else f"{score:.3f}"
+                style = {"ha": "center", "va": "center", "color": color, "fontsize": 8}
+                self.texts_.append(ax.text(column, row, words, **style))
         if self.best is not None:
             row, column = self.best
             x, y = np.array([-1, 1, 1, -1, -1]) / 2, np.array([-1, -1, 1, 1, -1]) / 2
@@ -223,7 +240,9 @@ class RegularizationPathDisplay:
             ax.plot(column + 0.94 * x, row + 0.94 * y, color="white", lw=1)
         ax.set_xticks(range(len(self.l2s)), [_label(value) for value in self.l2s])
         ax.set_yticks(range(len(self.dropouts)), [_label(value) for value in self.dropouts])
-        ax.set(xlabel="l2", ylabel="dropout", title=f"mean {self.score_name}; chosen: framed")
+        early = "" if self.dropped is None else "; (dropped early)"
+        title = f"mean {self.score_name}; chosen: framed{early}"
+        ax.set(xlabel="l2", ylabel="dropout", title=title)
         self.figure_.colorbar(self.image_, ax=ax)
 
     def _plot_curves(self, along: str) -> None:
@@ -312,7 +331,7 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, of this package.
+            Fitted, of this package; or a search or a pipeline that ends in one.
         which : {"best", "all"}, default="best"
             "best" is the network that predicts. "all" are those of a search, which has to have
             been fitted with `store_curves=True`.
@@ -371,11 +390,14 @@ class TrainingCurveDisplay:
 
 
 def _curves_of_best(estimator) -> Bunch:
-    networks = getattr(estimator, "estimators_", [estimator])
+    inner = getattr(estimator, "best_estimator_", estimator)
+    if hasattr(inner, "steps"):
+        inner = inner.steps[-1][1]
+    networks = getattr(inner, "estimators_", [inner])
     if not hasattr(networks[0], "loss_curve_"):
         raise ValueError(
-            f"estimator: expected one with a network; received {type(estimator).__name__} fitted "
-            "with refit=False."
+            "estimator: expected a fitted network, or a search or pipeline that has one; received "
+            f"{type(estimator).__name__} without (a search is to be fitted with refit=True)."
         )
     validated = networks[0].validation_loss_curve_ is not None
     return Bunch(
@@ -420,6 +442,12 @@ def _column(results: dict, parameter: str) -> list:
         )
     values = [value.item() if hasattr(value, "item") else value for value in results[names[0]]]
     return [value if isinstance(value, Real) else tuple(value) for value in values]
+
+
+def _in_order(values: list) -> list:
+    """Each value once: numbers from the smallest on, sequences as they came."""
+    once = list(dict.fromkeys(values))
+    return sorted(once) if all(isinstance(value, Real) for value in once) else once
 
 
 def _standard_error(scores: np.ndarray) -> np.ndarray:

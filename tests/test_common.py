@@ -56,6 +56,7 @@ SEARCHES = {
         "search": "halving",
         "refit": "folds",
         "early_stopping": True,
+        "validation_fraction": 0.4,  # of four rows, in some checks
     },
 }
 DEFAULTS = [

@@ -125,11 +125,40 @@ def test_grid_after_an_interrupt_is_that_of_the_complete_folds():
     assert_allclose(display.image_.get_array().ravel(), model.cv_results_["mean_test_score"])
 
 
+def test_halving_marks_what_it_dropped_and_values_stand_in_order():
+    model = RegularizedMLPClassifierCV(
+        [0.5, 0.0, 0.25], [1e-2, 1e-3], cv=3, search="halving", **SMALL
+    ).fit(X, y)
+    display = RegularizationPathDisplay.from_estimator(model)
+    assert display.dropouts == DROPOUTS
+    assert display.l2s == L2S
+    kept = [text for text in display.texts_ if not text.get_text().startswith("(")]
+    epochs = model.cv_results_["n_epochs"]
+    assert len(kept) == (epochs == epochs.max()).sum() < len(epochs)
+    assert "(dropped early)" in display.ax_.get_title()
+    assert display.scores[2, 1, 0] == model.scores_[0, 0, 0]
+
+
+def test_curves_of_a_network_inside_a_search_and_a_pipeline():
+    pipeline = make_pipeline(StandardScaler(), RegularizedMLPClassifier(**SMALL)).fit(X, y)
+    assert_allclose(
+        TrainingCurveDisplay.from_estimator(pipeline).lines_[0].get_ydata(),
+        pipeline[-1].loss_curve_,
+    )
+    plain = GridSearchCV(pipeline, {"regularizedmlpclassifier__l2": L2S}, cv=2).fit(X, y)
+    curve = TrainingCurveDisplay.from_estimator(plain).lines_[0].get_ydata()
+    assert_allclose(curve, plain.best_estimator_[-1].loss_curve_)
+
+
 def test_wrong_words_and_wrong_results_are_named(search):
     with pytest.raises(ValueError, match="kind: expected one of"):
         RegularizationPathDisplay.from_estimator(search, kind="surface")
     with pytest.raises(ValueError, match="along: expected one of"):
         RegularizationPathDisplay.from_estimator(search, kind="curves", along="alpha")
+    with pytest.raises(ValueError, match=r"expected a fitted search.*received RegularizedMLP"):
+        RegularizationPathDisplay.from_estimator(RegularizedMLPClassifier())
+    with pytest.raises(TypeError, match="expected the dict cv_results_"):
+        RegularizationPathDisplay.from_cv_results(search)
     results = {"mean_test_score": [1.0], "rank_test_score": [1], "param_l2": [1e-3]}
     with pytest.raises(ValueError, match="expected one parameter 'dropout'"):
         RegularizationPathDisplay.from_cv_results(results)
@@ -145,7 +174,7 @@ def test_wrong_words_and_wrong_results_are_named(search):
     bare = RegularizedMLPClassifierCV([0.0], [1e-3], cv=2, refit=False, **SMALL).fit(X, y)
     with pytest.raises(ValueError, match="store_curves=True"):
         TrainingCurveDisplay.from_estimator(bare, which="all")
-    with pytest.raises(ValueError, match="refit=False"):
+    with pytest.raises(ValueError, match="to be fitted with refit=True"):
         TrainingCurveDisplay.from_estimator(bare)
 
 
