@@ -34,8 +34,9 @@ def searches_of(epochs: int) -> dict:
     }
     options = {"cv": folds, "scoring": "neg_log_loss", "refit": False}
 
-    def ours(**changes):
-        return RegularizedMLPClassifierCV(DROPOUTS, L2S, **{**shared, **options, **changes})
+    def ours(**changes):  # by its own loss, which is the log loss without scikit-learn's checks
+        values = {**shared, **options, "scoring": "loss", **changes}
+        return RegularizedMLPClassifierCV(DROPOUTS, L2S, **values)
 
     alphas = [alpha_of(l2) for l2 in L2 * 10.0 ** np.linspace(-3, 1, len(DROPOUTS) * len(L2S))]
     keras = {f"kerasclassifier__{name}": values for name, values in MEASURED.items()}
@@ -66,7 +67,7 @@ def main():
     print_header(__doc__)
     tables = {
         "breast cancer, 569 x 30": (*load_breast_cancer(return_X_y=True), 100),
-        "5,000 x 20": (*make_classification(5000, 20, flip_y=0.1, random_state=0), 20),
+        "5,000 x 20": (*make_classification(5000, 20, flip_y=0.1, random_state=0), 10),
     }
     targets = {}
     for table, (X, y, epochs) in tables.items():
@@ -100,10 +101,10 @@ def main():
             f"{table}: as our GridSearchCV, 2 threads": (ratio["skreg GridSearchCV"], ">=", 1),
             f"{table}: halving": (1 / ratio["skreg CV, halving"], ">=", 2.5),
             f"{table}: cores busy": (seconds["skreg CV"][1] / base / 2, ">=", 0.9),
-            f"{table}: best log loss, GridSearchCV's less ours": (
-                best["skreg GridSearchCV"] - best["skreg CV"],
+            f"{table}: best log loss differs from GridSearchCV's by": (
+                abs(best["skreg GridSearchCV"] - best["skreg CV"]),
                 "<=",
-                0,
+                1e-12,
             ),
         }
     check_targets(targets, arguments.check)
