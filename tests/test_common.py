@@ -49,6 +49,7 @@ REGRESSORS = {
 }
 GRID = {"dropouts": [0.0, 0.3], "l2s": [1e-3, 1e-2], "cv": 3}
 SEARCHES = {
+    "grid": GRID,
     "halving": {**GRID, "search": "halving"},
     "folds": {**GRID, "refit": "folds"},
     "halving, folds, early stopping": {
@@ -59,12 +60,7 @@ SEARCHES = {
         "validation_fraction": 0.4,  # of four rows, in some checks
     },
 }
-DEFAULTS = [
-    RegularizedMLPClassifier(),
-    RegularizedMLPRegressor(),
-    RegularizedMLPClassifierCV(**GRID),
-    RegularizedMLPRegressorCV(**GRID),
-]
+DEFAULTS = [RegularizedMLPClassifier(), RegularizedMLPRegressor()]
 OTHERS = [
     *(RegularizedMLPClassifier(**changes) for changes in CLASSIFIERS.values()),
     *(RegularizedMLPRegressor(**changes) for changes in REGRESSORS.values()),
