@@ -61,12 +61,16 @@ SEARCHES = {
     },
 }
 DEFAULTS = [RegularizedMLPClassifier(), RegularizedMLPRegressor()]
-OTHERS = [
+PLAIN = [
     *(RegularizedMLPClassifier(**changes) for changes in CLASSIFIERS.values()),
     *(RegularizedMLPRegressor(**changes) for changes in REGRESSORS.values()),
+]
+SEARCHING = [
     *(RegularizedMLPClassifierCV(**changes) for changes in SEARCHES.values()),
     *(RegularizedMLPRegressorCV(**changes) for changes in SEARCHES.values()),
 ]
+# Of the searching ones the plainest only: each program takes memory until its process ends.
+QUICK = [*PLAIN, RegularizedMLPClassifierCV(**GRID), RegularizedMLPRegressorCV(**GRID)]
 
 # Of the other configurations, what the default run takes: quick checks of the weights, of the
 # labels, of prediction and of repetition.
@@ -115,13 +119,13 @@ def test_default_passes_and_skips_nothing(estimator, check):
     assert_passes(check, estimator)
 
 
-@pytest.mark.parametrize(("estimator", "check"), list(cases(OTHERS, REPRESENTATIVES)))
+@pytest.mark.parametrize(("estimator", "check"), list(cases(QUICK, REPRESENTATIVES)))
 def test_other_configuration_passes_representative_checks(estimator, check):
     assert_passes(check, estimator)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("estimator", "check"), list(cases(OTHERS)))
+@pytest.mark.parametrize(("estimator", "check"), list(cases([*PLAIN, *SEARCHING])))
 def test_other_configuration_passes_and_skips_nothing(estimator, check):
     assert_passes(check, estimator)
 
