@@ -69,8 +69,13 @@ SEARCHING = [
     *(RegularizedMLPClassifierCV(**changes) for changes in SEARCHES.values()),
     *(RegularizedMLPRegressorCV(**changes) for changes in SEARCHES.values()),
 ]
-# Of the searching ones the plainest only: each program takes memory until its process ends.
-QUICK = [*PLAIN, RegularizedMLPClassifierCV(**GRID), RegularizedMLPRegressorCV(**GRID)]
+# A few only: each program takes memory until its process ends, and the full matrix has them all.
+QUICK = [
+    RegularizedMLPClassifier(**CLASSIFIERS["early stopping"]),
+    RegularizedMLPRegressor(**REGRESSORS["poisson"]),
+    RegularizedMLPClassifierCV(**GRID),
+    RegularizedMLPRegressorCV(**GRID),
+]
 
 # Of the other configurations, what the default run takes: quick checks of the weights, of the
 # labels, of prediction and of repetition.
