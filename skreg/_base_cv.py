@@ -151,35 +151,10 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         with self._unchanged_on_failure():
             plain = self._plain()
             candidates, shape = self._candidates(plain)
-            scoring = Scoring(self.scoring, plain, self.refit)
-            if self.search == "halving" and scoring.metric is None:
-                raise ValueError(
-                    "refit: expected the metric that decides with search='halving' and several "
-                    f"metrics; received {self.refit!r}."
-                )
+            scoring = self._checked_scoring(plain)
             memory = self._checked_memory()
-            X, y = indexable(X, y)
-            _, checked_y = checked_table(self, X, y, reset=True, y_numeric=plain._predicts_numbers)
-            y = column_as_vector(checked_y)
-            y = y.toarray() if sparse.issparse(y) else y
-            sample_weight = checked_weight(sample_weight, X)
-            plain._make_targets(y, None)  # which it refuses if it cannot train on them
-            splitter = check_cv(self.cv, y, classifier=is_classifier(self))
-            routed = self._routed(scoring, sample_weight, params)
-            splits = self._splits(splitter, X, y, routed)
-            folds = [
-                Fold(
-                    plain,
-                    X,
-                    y,
-                    train,
-                    test,
-                    sample_weight,
-                    scoring.scorer,
-                    check_method_params(X, params=routed.scorer.score, indices=test),
-                )
-                for train, test in splits
-            ]
+            X, y, sample_weight = self._checked_data(X, y, sample_weight, plain)
+            folds = self._folds(X, y, sample_weight, params, plain, scoring)
             search, status = self._searched(X, y, folds, candidates, scoring, memory)
             attributes = self._attributes(search, scoring, shape)
             if self.refit is not False:
@@ -190,6 +165,41 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         vars(self).update(attributes, scorer_=scoring.scorer, n_splits_=len(folds))
         self._warn_of(search, scoring, status)
         return self
+
+    def _checked_scoring(self, plain) -> Scoring:
+        scoring = Scoring(self.scoring, plain, self.refit)
+        if self.search == "halving" and scoring.metric is None:
+            raise ValueError(
+                "refit: expected the metric that decides with search='halving' and several "
+                f"metrics; received {self.refit!r}."
+            )
+        return scoring
+
+    def _checked_data(self, X, y, sample_weight, plain) -> tuple:
+        X, y = indexable(X, y)
+        _, checked_y = checked_table(self, X, y, reset=True, y_numeric=plain._predicts_numbers)
+        y = column_as_vector(checked_y)
+        y = y.toarray() if sparse.issparse(y) else y
+        sample_weight = checked_weight(sample_weight, X)
+        plain._make_targets(y, None)  # which it refuses if it cannot train on them
+        return X, y, sample_weight
+
+    def _folds(self, X, y, sample_weight, params, plain, scoring) -> list[Fold]:
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self))
+        routed = self._routed(scoring, sample_weight, params)
+        return [
+            Fold(
+                plain,
+                X,
+                y,
+                train,
+                test,
+                sample_weight,
+                scoring.scorer,
+                check_method_params(X, params=routed.scorer.score, indices=test),
+            )
+            for train, test in self._splits(splitter, X, y, routed)
+        ]
 
     def _checked_memory(self) -> joblib.Memory:
         if self.memory is not None and callable(self.validation_scoring):
@@ -233,7 +243,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             warnings.warn(
                 f"scoring: {self.scoring!r} does not take sample_weight, so the networks are "
                 "trained with the weights and scored without.",
-                stacklevel=5,
+                stacklevel=6,
             )
             weights = {}
         groups = params.get("groups")

@@ -161,12 +161,11 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Most epochs.
     early_stopping : bool, default=False
         Whether to hold out rows, to keep the weights of the epoch that is best on them, and to stop
-        when `n_iter_no_change` epochs in a row were not better by more than `tol`. Not used by
-        `partial_fit`, which is one epoch.
+        when `n_iter_no_change` epochs in a row were not better by more than `tol`.
     validation_fraction : float, default=0.1
         Share, in (0, 1), of the weight of the distinct rows that `early_stopping` holds out, in
         each class alike; equal rows are never on both sides, and a class with one distinct row
-        stays in training. Not used when `fit` is given `X_val` and `y_val`.
+        stays in training.
     validation_scoring : str, callable or None, default="loss"
         What is best on the held-out rows: "loss", their mean loss without penalty and dropout; or
         any scikit-learn scorer, None for `score`.
@@ -384,7 +383,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
 
         Goes on where the last call ended, with the solver's moments, or with the weights of `fit`.
         The statistics that the inputs are standardised by are those of all rows so far; when they
-        move, the weights are rewritten so that the network's function does not.
+        move, the weights are rewritten so that the network's function does not. "balanced" class
+        weights balance all rows so far. `early_stopping` has no effect on one epoch.
 
         Parameters
         ----------
@@ -405,15 +405,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Raises
         ------
         ValueError
-            If `classes` is missing at first or another one later, if `class_weight` is "balanced"
-            (the later rows are not known), or as `fit` does.
+            If `classes` is missing at first or another one later, or as `fit` does.
         """
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight: expected a dict or None with partial_fit; received 'balanced', "
-                "which needs all rows at once. Compute it beforehand with "
-                "sklearn.utils.class_weight.compute_class_weight."
-            )
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")

@@ -11,13 +11,12 @@ import re
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from skreg._base_cv import BaseSearch, SearchScore
 from skreg._classifier import ClassPredictions, RegularizedMLPClassifier
 from skreg._compat import fit_context
 from skreg._heads import log_expit
-from skreg._regressor import RegularizedMLPRegressor
+from skreg._regressor import NumberPredictions, RegularizedMLPRegressor
 
 
 def _documented_as(plain):
@@ -253,7 +252,7 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
 
 
 @_documented_as(RegularizedMLPRegressor)
-class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, BaseSearch):
+class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
     """Regressor whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 
     What `GridSearchCV` over a RegularizedMLPRegressor does, with the same scores and the same
@@ -453,24 +452,7 @@ class RegularizedMLPRegressorCV(SearchScore, RegressorMixin, MultiOutputMixin, B
     def _plain(self):
         return self._plain_of(RegularizedMLPRegressor)
 
-    def predict(self, X):
-        """Predict the target of each row, in the units of the `y` of `fit`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Of float32 for a float32 table, of float64 for any other.
-        """
+    def _predictions(self, X):
         predictions = [network.predict(X) for network in self._networks()]
         # Divided first: the sum of the largest floats is none.
         return sum(prediction / len(predictions) for prediction in predictions)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self.loss == "poisson"
-        return tags

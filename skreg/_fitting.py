@@ -82,7 +82,8 @@ class Fit:
         if self.goes_on:
             self._check_same_network(X.shape[1], targets)
         merged = merge_rows(X, targets.values, weight)
-        factors = targets.factors(merged)
+        self.class_totals = targets.class_totals(merged) + (self.stream or {}).get("totals", 0.0)
+        factors = targets.factors(self.class_totals)
         rows = targets.class_weighted(merged, factors)
         self.seed = self._seed()
         if estimator.early_stopping and validation is None and self.stream is None:
@@ -322,6 +323,7 @@ class Fit:
             attributes["n_iter_"] = self.estimator.n_iter_ + 1
         attributes["_stream"] = {
             "seed": self.seed,
+            "totals": self.class_totals,
             "solver": self.estimator.solver,
             "slots": None if outcome.status is Status.DIVERGED else outcome.slots(),
             "n_steps": self.stream.get("n_steps", 0) + member.n_steps,

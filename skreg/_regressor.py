@@ -18,7 +18,35 @@ from skreg._heads import REGRESSION_HEADS
 from skreg._targets import NumberTargets, column_as_vector
 
 
-class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedMLP):
+class NumberPredictions(MultiOutputMixin, RegressorMixin):
+    """`predict` and the tags of whoever has a `loss` and `_predictions`."""
+
+    def predict(self, X):
+        """Predict the target of each row, in the units of the `y` of `fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Of float32 for a float32 table, of float64 for any other.
+        """
+        return self._predictions(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        counts = self.loss == "poisson"
+        tags.target_tags.positive_only = counts
+        # Several columns of counts are learned, but scikit-learn's check of several columns takes
+        # no notice of positive_only.
+        tags.target_tags.multi_output = not counts
+        return tags
+
+
+class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     r"""Multilayer perceptron for regression, regularised by dropout and L2.
 
     With its defaults it is the network ``Dense(128, relu, L2 0.001), Dropout 0.1,
@@ -83,12 +111,10 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         Most epochs.
     early_stopping : bool, default=False
         Whether to hold out rows, to keep the weights of the epoch that is best on them, and to stop
-        when `n_iter_no_change` epochs in a row were not better by more than `tol`. Not used by
-        `partial_fit`, which is one epoch.
+        when `n_iter_no_change` epochs in a row were not better by more than `tol`.
     validation_fraction : float, default=0.1
         Share, in (0, 1), of the weight of the distinct rows that `early_stopping` holds out, drawn
-        at random; equal rows are never on both sides. Not used when `fit` is given `X_val` and
-        `y_val`.
+        at random; equal rows are never on both sides.
     validation_scoring : str, callable or None, default="loss"
         What is best on the held-out rows: "loss", their mean loss without penalty and dropout; or
         any scikit-learn scorer, None for `score`.
@@ -305,7 +331,7 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         Goes on where the last call ended, with the solver's moments, or with the weights of `fit`.
         The statistics that inputs and targets are standardised by are those of all rows so far
         (medians stay those of the first call); when they move, the weights are rewritten so that
-        the network's function does not.
+        the network's function does not. `early_stopping` has no effect on one epoch.
 
         Parameters
         ----------
@@ -328,19 +354,7 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
         """
         return self._fit(X, y, sample_weight, stream=getattr(self, "_stream", {}))
 
-    def predict(self, X):
-        """Predict the target of each row, in the units of the `y` of `fit`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Of float32 for a float32 table, of float64 for any other.
-        """
+    def _predictions(self, X):
         logits = self._logits(X)
         largest = np.finfo(logits.dtype).max
         with np.errstate(over="ignore"):  # what no float can hold becomes the largest that one can
@@ -348,11 +362,6 @@ class RegularizedMLPRegressor(MultiOutputMixin, RegressorMixin, BaseRegularizedM
             values = self.target_center_ + self.target_scale_ * values
         values = np.clip(values, -largest, largest).astype(logits.dtype, copy=False)
         return values[:, 0] if self.n_outputs_ == 1 else values
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self.loss == "poisson"
-        return tags
 
     def _make_targets(self, y, classes):
         return NumberTargets(column_as_vector(y), self.loss, self.standardize)

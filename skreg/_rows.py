@@ -226,7 +226,8 @@ def split_rows(
 
     Whole distinct rows are held out, so that equal rows are never on both sides. In each stratum,
     shuffled, they are the first ones whose weight comes nearest to the share; what is missing, or
-    too much, is carried to the next stratum. The last row of a stratum is never held out.
+    too much, is carried to the next stratum. The last row of a stratum is never held out, and of a
+    share that rounds to nothing one row is.
 
     Parameters
     ----------
@@ -240,7 +241,7 @@ def split_rows(
     Returns
     -------
     training, validation : MergedRows
-        In canonical order; `validation` may be empty.
+        In canonical order; `validation` is empty if every stratum has one row only.
     """
     n_rows = len(rows.first)
     order = generator.permutation(n_rows)
@@ -249,7 +250,8 @@ def split_rows(
     bounds = np.empty(0, int) if strata is None else np.flatnonzero(np.diff(strata[order])) + 1
     held_out = np.zeros(n_rows, dtype=bool)
     carried = 0.0
-    for members in np.split(order, bounds):
+    strata_rows = np.split(order, bounds)
+    for members in strata_rows:
         weight = rows.weight[members]
         if len(members) == 1:
             continue
@@ -258,6 +260,9 @@ def split_rows(
         count = min(int(count), len(members) - 1)
         carried = wanted - weight[:count].sum()
         held_out[members[:count]] = True
+    largest = max(strata_rows, key=len)
+    if not held_out.any() and len(largest) > 1:
+        held_out[largest[0]] = True
     return (
         MergedRows(rows.first[~held_out], rows.weight[~held_out]),
         MergedRows(rows.first[held_out], rows.weight[held_out]),

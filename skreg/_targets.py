@@ -142,31 +142,38 @@ class ClassTargets:
             )
         return MergedRows(rows.first[weight > 0], weight[weight > 0])
 
-    def factors(self, rows: MergedRows) -> list[np.ndarray] | None:
-        """Class weights by code, one array a column; None when there are none."""
+    def class_totals(self, rows: MergedRows) -> np.ndarray:
+        """Weight of the rows of each code, of shape (columns, codes)."""
+        columns = self.values.reshape(len(self.values), -1)[rows.first].astype(np.int64)
+        n_codes = 2 if self.multilabel else len(self.classes)
+        return np.stack([np.bincount(column, rows.weight, n_codes) for column in columns.T])
+
+    def factors(self, totals: np.ndarray) -> list[np.ndarray] | None:
+        """Class weights by code, one array a column; None when there are none.
+
+        `totals` are those of `class_totals`, of all rows that "balanced" is to balance.
+        """
         if self.class_weight is None:
             return None
         if not self.multilabel:
             if isinstance(self.class_weight, list):
                 raise self._refused("a dict, 'balanced' or None for one column of labels")
-            codes = self.values[rows.first]
-            return [self._factors(self.class_weight, self.classes, codes, rows.weight)]
+            return [self._factors(self.class_weight, self.classes, totals[0])]
         n_labels = self.values.shape[1]
         weights = self.class_weight
         if isinstance(weights, str):
             weights = [weights] * n_labels
         if not isinstance(weights, list) or len(weights) != n_labels:
             raise self._refused(f"'balanced' or a list of {n_labels} dicts, one a label")
-        indicator = self.values[rows.first].astype(np.int64)
         binary = np.array([0, 1])
         return [
-            self._factors(weight, binary, column, rows.weight)
-            for weight, column in zip(weights, indicator.T, strict=True)
+            self._factors(weight, binary, of_column)
+            for weight, of_column in zip(weights, totals, strict=True)
         ]
 
-    def _factors(self, class_weight, classes, codes, row_weight) -> np.ndarray:
+    def _factors(self, class_weight, classes, totals) -> np.ndarray:
         # A dict may name classes that have no row of positive weight, "balanced" cannot weigh them.
-        present = np.unique(codes) if class_weight == "balanced" else np.arange(len(classes))
+        present = totals > 0 if class_weight == "balanced" else np.full(len(classes), True)
         if isinstance(class_weight, dict) and not all(
             isinstance(value, Real) and 0 <= float(value) < np.inf
             for value in class_weight.values()
@@ -174,7 +181,10 @@ class ClassTargets:
             raise self._refused("finite weights >= 0")
         by_code = np.ones(len(classes))
         by_code[present] = compute_class_weight(
-            class_weight, classes=classes[present], y=classes[codes], sample_weight=row_weight
+            class_weight,
+            classes=classes[present],
+            y=classes[present],
+            sample_weight=totals[present],
         )
         return by_code
 
@@ -254,7 +264,11 @@ class NumberTargets:
         """None: numbers are not classes."""
         return None
 
-    def factors(self, rows: MergedRows) -> None:
+    def class_totals(self, rows: MergedRows) -> float:
+        """Zero: numbers have no classes."""
+        return 0.0
+
+    def factors(self, totals: float) -> None:
         """None: numbers have no class weights."""
         return None
 

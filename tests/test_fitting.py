@@ -350,13 +350,24 @@ def test_stream_goes_on_after_a_fit_and_with_early_stopping_set():
     assert model.score(X, y) > score - 0.1
 
 
+def test_balanced_classes_of_a_stream_balance_all_rows_so_far():
+    few = np.r_[np.flatnonzero(y == 0)[:4], np.flatnonzero(y == 1)[:12]]
+    then = np.r_[np.flatnonzero(y == 1)[12:30], np.flatnonzero(y == 2)[:6]]
+    balanced = classifier(class_weight="balanced").partial_fit(X[few], y[few], classes=[0, 1, 2])
+    balanced.partial_fit(X[then], y[then])
+    by_hand = classifier(class_weight={0: 16 / (2 * 4), 1: 16 / (2 * 12)})
+    by_hand.partial_fit(X[few], y[few], classes=[0, 1, 2])
+    by_hand.set_params(class_weight={0: 40 / (3 * 4), 1: 40 / (3 * 30), 2: 40 / (3 * 6)})
+    by_hand.partial_fit(X[then], y[then])
+    for ours, expected in zip(balanced.coefs_, by_hand.coefs_, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
 def test_streams_refuse_what_does_not_belong_to_them():
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         classifier().partial_fit(X, y)
     with pytest.raises(ValueError, match=r"expected labels among the classes \[0 1\].*\[2\]"):
         classifier().partial_fit(X, y, classes=[0, 1])
-    with pytest.raises(ValueError, match=r"class_weight: expected a dict.*'balanced'"):
-        classifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
     model = classifier().partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
     with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
         model.partial_fit(X, y, classes=[0, 1])

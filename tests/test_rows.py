@@ -182,6 +182,17 @@ def test_last_row_of_a_class_is_never_held_out():
         assert set(y[training.first]) == {0, 1, 2}
 
 
+def test_a_share_that_rounds_to_nothing_holds_out_one_row_if_any_can_be_spared():
+    X = np.arange(5.0)[:, None]
+    rows = merge_rows(X, np.array([0, 0, 0, 1, 2]), None)
+    generator = np.random.default_rng(0)
+    _, held_out = split_rows(rows, np.array([0, 0, 0, 1, 2])[rows.first], 1e-3, generator)
+    assert len(held_out.first) == 1
+    assert held_out.first[0] < 3
+    _, none = split_rows(rows, np.arange(5)[rows.first], 0.9, generator)
+    assert not len(none.first)
+
+
 def test_validation_shares_sum_to_one_and_padding_has_none(table):
     X, y = table
     rows = merge_rows(X, y, np.random.default_rng(1).uniform(1, 9, size=len(y)))
