@@ -40,6 +40,13 @@ _NUMPY = {
 
 ACTIVATIONS = tuple(_NUMPY)
 
+# OpenBLAS multiplies in one thread up to this many multiplications (its SMP_THRESHOLD_MIN times
+# GEMM_MULTITHREAD_THRESHOLD). Beyond, its threads wake, and spin for some 25 ms afterwards: in a
+# search, which scores one network and trains the next one, on the cores that train.
+_SERIAL = 1 << 18
+# Up to here one thread takes about a millisecond, so that the others are not missed.
+_FEW = 1 << 24
+
 
 def initial_parameters(layer_sizes, n_features, n_outputs, generator: np.random.Generator):
     """First kernels and biases, as Keras' Dense draws them: glorot_uniform and zeros.
@@ -166,11 +173,25 @@ def numpy_logits(inputs, kernels, biases, activation: str):
     return np.clip(logits, -1e30, 1e30).astype(inputs.dtype)
 
 
+def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """The product of the rows with the kernel, in one thread if there are few rows."""
+    n_rows, step = values.shape[0], max(1, _SERIAL // kernel.size)
+    if not (isinstance(values, np.ndarray) and step < n_rows <= _FEW // kernel.size):
+        return values @ kernel  # in as many threads as BLAS likes, or of a sparse table
+    whole = n_rows // step * step
+    result = np.empty((n_rows, kernel.shape[1]), dtype=np.result_type(values, kernel))
+    # A stack of products, each of which BLAS takes for a small one.
+    stack = values[:whole].reshape(-1, step, values.shape[1])
+    np.matmul(stack, kernel, out=result[:whole].reshape(-1, step, kernel.shape[1]))
+    np.matmul(values[whole:], kernel, out=result[whole:])
+    return result
+
+
 def _numpy_forward(inputs, kernels, biases, activation: str, most: float | None = None):
     function = _NUMPY[activation]
     values = inputs
     for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        values = values @ kernel
+        values = _product(values, kernel)
         values += bias
         if layer < len(kernels) - 1:
             values = function(values)
