@@ -21,9 +21,11 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
+from skreg._export import Network, keras_model
 from skreg._fitting import Fit
 from skreg._network import ACTIVATIONS, numpy_logits
-from skreg._scaling import blocks, standardised, standardised_csr
+from skreg._parameters import checked_hyperparameters
+from skreg._scaling import Statistics, blocks, standardised, standardised_csr
 from skreg._spec import Status
 from skreg._tables import checked_table
 
@@ -207,6 +209,80 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             category = UserWarning if status is Status.INTERRUPTED else ConvergenceWarning
             warnings.warn(sentence, category, stacklevel=5)
 
+    # -- Keras ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _loss_and_outputs(self):
+        """The loss as `_export.keras_model` takes it, and center and scale of the outputs."""
+
+    def to_keras(self):
+        """Return the trained network as a compiled Keras model.
+
+        The layers are those that the parameters name, after a Rescaling that standardises; the
+        optimiser has the parameters' numbers, at the constant rate `learning_rate_init`. Labels
+        are codes there, the places in `classes_`.
+
+        Returns
+        -------
+        model : keras.Sequential
+            It predicts the probabilities of `predict_proba`, for two classes that of the second
+            one, or what `predict` does; in float32.
+
+        Raises
+        ------
+        ValueError
+            If a loss of Keras cannot say what this one's does: loss="quantile", or targets of
+            several scales.
+        """
+        check_is_fitted(self)
+        hyper = checked_hyperparameters(self, self.n_layers_ - 2)
+        loss, outputs = self._loss_and_outputs()
+        inputs = None
+        if self.scale_ is not None:
+            center = np.zeros_like(self.scale_) if self.mean_ is None else self.mean_
+            inputs = center, self.scale_
+        network = Network(
+            self.coefs_,
+            self.intercepts_,
+            self._activation,
+            self.out_activation_,
+            hyper.dropout,
+            hyper.l2,
+            hyper.input_dropout,
+            inputs,
+            outputs,
+        )
+        return keras_model(network, self.solver, hyper, loss)
+
+    @classmethod
+    def _of_network(cls, network: Network, parameters: dict, attributes: dict):
+        """An estimator that is fitted with the network, of these parameters and attributes."""
+        n_features = len(network.kernels[0])
+        estimator = cls(
+            tuple(len(bias) for bias in network.biases[:-1]),
+            activation=network.activation,
+            dropout=_one_if_equal(network.dropout),
+            input_dropout=network.input_dropout,
+            l2=_one_if_equal(network.l2),
+            standardize=network.inputs is not None,
+            **parameters,
+        )
+        center, scale = network.inputs or (None, None)
+        vars(estimator).update(
+            coefs_=network.kernels,
+            intercepts_=network.biases,
+            mean_=center,
+            scale_=scale,
+            n_layers_=len(network.kernels) + 1,
+            n_outputs_=len(network.biases[-1]),
+            n_features_in_=n_features,
+            _activation=network.activation,
+            # Of no rows, so that those of a stream begin with its first batch.
+            _statistics=None if center is None else Statistics(0.0, center, scale),
+            **attributes,
+        )
+        return estimator
+
     # -- prediction -----------------------------------------------------------------------------
 
     def _logits(self, X) -> np.ndarray:
@@ -230,6 +306,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             values = values.astype(dtype, copy=False)
             logits[block] = numpy_logits(values, kernels, biases, self._activation)
         return logits
+
+
+def _one_if_equal(values: tuple[float, ...]):
+    """The one number that all values are, 0 if there are none, else the values."""
+    return values if len(set(values)) > 1 else next(iter(values), 0.0)
 
 
 def validation_of(X_val, y_val, sample_weight_val):

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from skreg._base import BaseRegularizedMLP, validation_of
 from skreg._compat import StrOptions, fit_context
+from skreg._export import read_keras, solver_parameters, with_classes
 from skreg._heads import CLASS_HEADS, expit, log_expit
 from skreg._targets import ClassTargets, column_as_vector
 
@@ -417,6 +418,40 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
                 f"{known!r}"
             )
         return self._fit(X, y, sample_weight, None, classes, getattr(self, "_stream", {}))
+
+    @classmethod
+    def from_keras(cls, model, classes=None):
+        """Return a fitted classifier that predicts as a Keras model does, without TensorFlow.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Sequential or functional: Dense layers with Dropout between them, after a Rescaling or
+            Normalization if any. The last layer's activation is softmax, or sigmoid for two
+            classes and for several labels a row.
+        classes : array-like of shape (n_classes,), default=None
+            Labels in the order of the model's outputs, for one sigmoid output the label of 0 and
+            that of 1. None is 0, 1, ...
+
+        Returns
+        -------
+        estimator : RegularizedMLPClassifier
+            Its parameters are those of the layers and, where there is one like it here, of the
+            optimiser. The attributes that tell of the training are not there.
+
+        Raises
+        ------
+        TypeError
+            If `model` is no Keras model.
+        ValueError
+            If a network of ours cannot say what a layer does, which is named; or if `classes` are
+            not as many as the outputs.
+        """
+        network, attributes = with_classes(read_keras(model), classes)
+        return cls._of_network(network, solver_parameters(model), attributes)
+
+    def _loss_and_outputs(self):
+        return "cross_entropy", None
 
     def _make_targets(self, y, classes):
         return ClassTargets.from_labels(column_as_vector(y), self.class_weight, classes)

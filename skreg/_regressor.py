@@ -14,6 +14,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from skreg._base import BaseRegularizedMLP, validation_of
 from skreg._compat import Interval, StrOptions, fit_context
+from skreg._export import read_keras, solver_parameters, with_numbers
 from skreg._heads import REGRESSION_HEADS
 from skreg._targets import NumberTargets, column_as_vector
 
@@ -362,6 +363,39 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             values = self.target_center_ + self.target_scale_ * values
         values = np.clip(values, -largest, largest).astype(logits.dtype, copy=False)
         return values[:, 0] if self.n_outputs_ == 1 else values
+
+    @classmethod
+    def from_keras(cls, model):
+        """Return a fitted regressor that predicts as a Keras model does, without TensorFlow.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Sequential or functional: Dense layers with Dropout between them, after a Rescaling or
+            Normalization if any. The last layer is linear, or exponential for counts; a Rescaling
+            may follow, which is taken for the targets' scale.
+
+        Returns
+        -------
+        estimator : RegularizedMLPRegressor
+            Its parameters are those of the layers and, where there is one like it here, of the
+            optimiser; `loss` is "poisson" after an exponential, else "squared_error". The
+            attributes that tell of the training are not there.
+
+        Raises
+        ------
+        TypeError
+            If `model` is no Keras model.
+        ValueError
+            If a network of ours cannot say what a layer does, which is named.
+        """
+        network = read_keras(model)
+        loss, attributes = with_numbers(network)
+        return cls._of_network(network, {**solver_parameters(model), "loss": loss}, attributes)
+
+    def _loss_and_outputs(self):
+        scaled = self.target_center_.any() or (self.target_scale_ != 1).any()
+        return self.loss, (self.target_center_, self.target_scale_) if scaled else None
 
     def _make_targets(self, y, classes):
         return NumberTargets(column_as_vector(y), self.loss, self.standardize)
