@@ -86,6 +86,8 @@ def keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: str
         loss_weights=[weight],
         metrics=["accuracy"] if loss == "cross_entropy" else None,
     )
+    # Keras builds it when it loads a saved model, and then misses what was not built here.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
