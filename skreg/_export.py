@@ -75,7 +75,7 @@ def keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: str
         "cross_entropy", or a key of `_heads.REGRESSION_HEADS` but "quantile".
     """
     keras = keras_module()
-    model = keras.Sequential(list(_layers(keras, network)), name="regularized_mlp")
+    model = keras_layers(network)
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
         layer.set_weights([kernel, bias])
@@ -89,6 +89,15 @@ def keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: str
     # Keras builds it when it loads a saved model, and then misses what was not built here.
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def keras_layers(network: Network):
+    """Return the layers as a built `keras.Sequential`, with weights as Keras draws them.
+
+    Of the network's kernels and biases only the shapes are taken.
+    """
+    keras = keras_module()
+    return keras.Sequential(list(_layers(keras, network)), name="regularized_mlp")
 
 
 def _layers(keras, network: Network):

@@ -12,6 +12,7 @@ import skreg._cv
 import skreg._display
 import skreg._regressor
 import skreg._selection
+import skreg.keras
 
 # Not asked for, each with its reason.
 EXCLUDED = {
@@ -37,6 +38,8 @@ def public_objects():
             for method, value in vars(thing).items():
                 if not method.startswith("_") and callable(value):
                     yield f"{path}.{method}"
+    for name in skreg.keras.__all__:
+        yield f"skreg.keras.{name}"
 
 
 @pytest.mark.parametrize("path", list(public_objects()))
@@ -64,7 +67,14 @@ def test_every_parameter_stands_in_the_docstring_with_its_default(name):
             assert documented == text
 
 
-MODULES = skreg._classifier, skreg._regressor, skreg._cv, skreg._selection, skreg._display
+MODULES = (
+    skreg._classifier,
+    skreg._regressor,
+    skreg._cv,
+    skreg._selection,
+    skreg._display,
+    skreg.keras,
+)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -1,0 +1,186 @@
+"""The bridge for people with Keras code: the network as a model builder for Keras' wrappers.
+
+Owns the builders, which scikeras and `keras.wrappers` call with what they know of a table. Does not
+own which layers there are (`_export`). A trained network goes to Keras and comes back by the
+estimators' `to_keras` and `from_keras`.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from skreg._export import Network, keras_layers, keras_module
+from skreg._network import ACTIVATIONS
+from skreg._parameters import checked_dropout, checked_hidden_layer_sizes, checked_l2
+
+__all__ = ["build_classifier", "build_regressor"]
+
+
+def build_classifier(
+    X=None,
+    y=None,
+    *,
+    meta=None,
+    hidden_layer_sizes=(128, 64),
+    activation="relu",
+    dropout=0.5,
+    input_dropout=0.0,
+    l2=1e-3,
+    learning_rate=1e-3,
+):
+    """Build the regularised network for a wrapper that classifies.
+
+    Hand the function itself to ``scikeras.wrappers.KerasClassifier`` or to
+    ``keras.wrappers.SKLearnClassifier``, which call it for each fit.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), default=None
+        The table, from `keras.wrappers`.
+    y : array-like of shape (n_samples, n_classes), default=None
+        One column a class, as `keras.wrappers` makes them.
+    meta : dict, default=None
+        What scikeras knows of the table, instead of both.
+    hidden_layer_sizes : int or array-like of int, default=(128, 64)
+        Units of each hidden layer.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Function of the hidden units.
+    dropout : float or array-like of shape (n_hidden_layers,), default=0.5
+        Rate after each hidden layer.
+    input_dropout : float, default=0.0
+        Rate on the inputs.
+    l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
+        Strength of the penalty of every kernel, or of each one; the network of the tutorials has
+        none on the last one, ``(0.001, 0.001, 0)``.
+    learning_rate : float, default=0.001
+        Of Adam.
+
+    Returns
+    -------
+    model : keras.Sequential
+        Compiled. Its inputs are taken as they are: put a StandardScaler before the wrapper.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not what is expected, or nothing is known of the table.
+
+    Examples
+    --------
+    >>> from skreg.keras import build_classifier
+    >>> model = build_classifier(meta={"n_features_in_": 30, "target_type_": "binary"})
+    >>> [type(layer).__name__ for layer in model.layers]
+    ['Dense', 'Dropout', 'Dense', 'Dropout', 'Dense']
+    """
+    kind = None if meta is None else meta["target_type_"]
+    if kind == "binary":
+        link, loss, n_outputs = "logistic", "binary_crossentropy", 1
+    elif kind == "multilabel-indicator":
+        link, loss, n_outputs = "logistic", "binary_crossentropy", meta["n_outputs_"]
+    elif kind is not None:
+        link, loss, n_outputs = "softmax", "sparse_categorical_crossentropy", meta["n_classes_"]
+    else:
+        link, loss, n_outputs = "softmax", "categorical_crossentropy", _n_columns(y)
+    sizes = _n_features(X, meta), hidden_layer_sizes, n_outputs
+    layers = _layers(sizes, activation, link, dropout, input_dropout, l2)
+    return _compiled(layers, learning_rate, loss, ["accuracy"])
+
+
+def build_regressor(
+    X=None,
+    y=None,
+    *,
+    meta=None,
+    hidden_layer_sizes=(128, 64),
+    activation="relu",
+    dropout=0.1,
+    input_dropout=0.0,
+    l2=1e-3,
+    learning_rate=1e-3,
+):
+    """Build the regularised network for a wrapper that predicts numbers.
+
+    Hand the function itself to ``scikeras.wrappers.KerasRegressor`` or to
+    ``keras.wrappers.SKLearnRegressor``, which call it for each fit.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), default=None
+        The table, from `keras.wrappers`.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        The targets, from `keras.wrappers`.
+    meta : dict, default=None
+        What scikeras knows of the table, instead of both.
+    hidden_layer_sizes : int or array-like of int, default=(128, 64)
+        Units of each hidden layer.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Function of the hidden units.
+    dropout : float or array-like of shape (n_hidden_layers,), default=0.1
+        Rate after each hidden layer.
+    input_dropout : float, default=0.0
+        Rate on the inputs.
+    l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
+        Strength of the penalty of every kernel, or of each one.
+    learning_rate : float, default=0.001
+        Of Adam.
+
+    Returns
+    -------
+    model : keras.Sequential
+        Compiled, for the mean squared error. Inputs and targets are taken as they are: put a
+        StandardScaler before the wrapper, and a TransformedTargetRegressor around it.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not what is expected, or nothing is known of the table.
+
+    Examples
+    --------
+    >>> from skreg.keras import build_regressor
+    >>> model = build_regressor(meta={"n_features_in_": 30, "n_outputs_": 1}, dropout=0.2)
+    >>> model.layers[1].rate
+    0.2
+    """
+    n_outputs = _n_columns(y) if meta is None else meta["n_outputs_"]
+    sizes = _n_features(X, meta), hidden_layer_sizes, n_outputs
+    layers = _layers(sizes, activation, "identity", dropout, input_dropout, l2)
+    return _compiled(layers, learning_rate, "mean_squared_error", None)
+
+
+def _n_columns(y) -> int:
+    if y is None:
+        raise ValueError(
+            "Expected X and y, or what scikeras knows of them as meta; received neither."
+        )
+    return 1 if np.ndim(y) == 1 else np.shape(y)[1]
+
+
+def _n_features(X, meta) -> int:
+    return np.shape(X)[1] if meta is None else meta["n_features_in_"]
+
+
+def _layers(sizes, activation, link, dropout, input_dropout, l2) -> Network:
+    n_features, hidden, n_outputs = sizes
+    hidden = checked_hidden_layer_sizes(hidden)
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation: expected one of {ACTIVATIONS}; received {activation!r}.")
+    widths = (n_features, *hidden, n_outputs)
+    return Network(
+        [np.empty(shape, np.float32) for shape in itertools.pairwise(widths)],
+        [np.empty(width, np.float32) for width in widths[1:]],
+        activation,
+        link,
+        checked_dropout("dropout", dropout, len(hidden)),
+        checked_l2("l2", l2, len(hidden)),
+        checked_dropout("input_dropout", input_dropout, 1)[0],
+    )
+
+
+def _compiled(layers: Network, learning_rate: float, loss: str, metrics):
+    model = keras_layers(layers)
+    optimizer = keras_module().optimizers.Adam(learning_rate)
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
+    return model
