@@ -9,6 +9,7 @@ from skreg._cv import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg._display import RegularizationPathDisplay, TrainingCurveDisplay
 from skreg._regressor import RegularizedMLPRegressor
 from skreg._selection import one_standard_error
+from skreg._uncertainty import predictive_uncertainty
 
 __version__ = "0.1.0"
 
@@ -21,4 +22,5 @@ __all__ = [
     "TrainingCurveDisplay",
     "__version__",
     "one_standard_error",
+    "predictive_uncertainty",
 ]

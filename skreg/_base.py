@@ -18,12 +18,13 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
 from skreg._export import Network, keras_model
 from skreg._fitting import Fit
-from skreg._network import ACTIVATIONS, numpy_logits
+from skreg._network import ACTIVATIONS, numpy_logits, numpy_sampled_logits
 from skreg._parameters import checked_hyperparameters
 from skreg._scaling import Statistics, blocks, standardised, standardised_csr
 from skreg._spec import Status
@@ -287,6 +288,31 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
     def _logits(self, X) -> np.ndarray:
         """Logits of shape (n, q), in float32 for a float32 table and in float64 for any other."""
+        return self._passed(X, numpy_logits)
+
+    def _sampled_logits(self, X, n_samples, random_state) -> np.ndarray:
+        """Logits of shape (n_samples, n, q), with dropout on."""
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples: expected an integer >= 1; received {n_samples!r}.")
+        hyper = checked_hyperparameters(self, self.n_layers_ - 2)
+        rates = hyper.input_dropout, *hyper.dropout
+        if not any(rates):
+            raise ValueError(
+                "dropout: expected a rate above 0 to sample with; received dropout="
+                f"{self.dropout!r} and input_dropout={self.input_dropout!r}."
+            )
+        generator = np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
+
+        def forward(values, kernels, biases, activation):
+            return numpy_sampled_logits(
+                values, kernels, biases, activation, rates, n_samples, generator
+            )
+
+        return self._passed(X, forward, (n_samples,))
+
+    def _passed(self, X, forward, leading: tuple[int, ...] = ()) -> np.ndarray:
+        """What `forward` makes of the standardised rows, of shape (*leading, n, q)."""
         check_is_fitted(self)
         X = checked_table(self, X, reset=False)
         dtype = np.float32 if X.dtype == np.float32 else np.float64
@@ -296,7 +322,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             # Centring would fill the zeros: what the mean contributes goes into the bias.
             biases[0] = biases[0] - (self.mean_ / self.scale_) @ self.coefs_[0]
             biases[0] = biases[0].astype(dtype)
-        logits = np.empty((X.shape[0], self.n_outputs_), dtype=dtype)
+        logits = np.empty((*leading, X.shape[0], self.n_outputs_), dtype=dtype)
         widest = max(kernel.shape[1] for kernel in kernels)
         for block in blocks(X.shape[0], max(0 if sparse.issparse(X) else X.shape[1], widest)):
             if sparse.issparse(X):
@@ -304,7 +330,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             else:
                 values = standardised(X[block], self.mean_, self.scale_)
             values = values.astype(dtype, copy=False)
-            logits[block] = numpy_logits(values, kernels, biases, self._activation)
+            logits[..., block, :] = forward(values, kernels, biases, self._activation)
         return logits
 
 

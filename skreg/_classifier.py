@@ -53,7 +53,9 @@ class ClassPredictions(ClassifierMixin):
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`; float32 for a float32 table, float64 for any other.
         """
-        logits = self._logits(X)
+        return self._probabilities(self._logits(X))
+
+    def _probabilities(self, logits):
         return expit(logits) if self._multilabel else self._head.probabilities(logits)
 
     def predict_log_proba(self, X):
@@ -268,6 +270,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     .. [4] D. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
     .. [5] X. Glorot, Y. Bengio, "Understanding the Difficulty of Training Deep Feedforward Neural
        Networks", AISTATS 2010.
+    .. [6] Y. Gal, Z. Ghahramani, "Dropout as a Bayesian Approximation: Representing Model
+       Uncertainty in Deep Learning", ICML 2016.
 
     Examples
     --------
@@ -418,6 +422,35 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
                 f"{known!r}"
             )
         return self._fit(X, y, sample_weight, None, classes, getattr(self, "_stream", {}))
+
+    def mc_dropout(self, X, n_samples=100, random_state=None):
+        """Sample probabilities with dropout on, as Monte-Carlo dropout does [6]_.
+
+        `predict_proba` is the network without dropout; how far samples are apart tells what it is
+        not sure of. :func:`skreg.predictive_uncertainty` sums them up.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+        n_samples : int, default=100
+            Passes, each with masks of its own for every row.
+        random_state : int, RandomState instance or None, default=None
+            Decides the masks.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_samples, n_rows, n_classes) or (n_samples, n_rows, n_labels)
+            In the order of `classes_`; float32 for a float32 table, float64 for any other.
+
+        Raises
+        ------
+        ValueError
+            If neither `dropout` nor `input_dropout` is above 0, or `n_samples` is no integer >= 1.
+        """
+        logits = self._sampled_logits(X, n_samples, random_state)
+        probabilities = self._probabilities(logits.reshape(-1, self.n_outputs_))
+        return probabilities.reshape(*logits.shape[:2], -1)
 
     @classmethod
     def from_keras(cls, model, classes=None):

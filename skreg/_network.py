@@ -173,6 +173,37 @@ def numpy_logits(inputs, kernels, biases, activation: str):
     return np.clip(logits, -1e30, 1e30).astype(inputs.dtype)
 
 
+def numpy_sampled_logits(
+    inputs, kernels, biases, activation: str, rates, n_samples: int, generator: np.random.Generator
+):
+    """Logits of shape (n_samples, n, q), with dropout on: each sample has masks of its own.
+
+    `rates` are those of the inputs and of each hidden layer.
+    """
+    samples = []
+    for _ in range(n_samples):
+        values = inputs
+        for layer, (kernel, bias, rate) in enumerate(zip(kernels, biases, rates, strict=True)):
+            values = _numpy_dropped(values, rate, generator)
+            values = _product(values, kernel) + bias
+            if layer < len(kernels) - 1:
+                values = _NUMPY[activation](values)
+        samples.append(values)
+    return np.stack(samples)
+
+
+def _numpy_dropped(values, rate: float, generator: np.random.Generator):
+    """Inverted dropout, of the stored entries of a sparse table."""
+    if not rate:
+        return values
+    if not isinstance(values, np.ndarray):
+        dropped = values.copy()
+        dropped.data = _numpy_dropped(values.data, rate, generator)
+        return dropped
+    keep = generator.random(values.shape, dtype=np.float32) >= rate
+    return np.where(keep, values * values.dtype.type(1 / (1 - rate)), 0)
+
+
 def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """The product of the rows with the kernel, in one thread if there are few rows."""
     n_rows, step = values.shape[0], max(1, _SERIAL // kernel.size)

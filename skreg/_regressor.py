@@ -213,6 +213,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     .. [2] P. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics
        35, 1964.
     .. [3] R. Koenker, G. Bassett, "Regression Quantiles", Econometrica 46, 1978.
+    .. [4] Y. Gal, Z. Ghahramani, "Dropout as a Bayesian Approximation: Representing Model
+       Uncertainty in Deep Learning", ICML 2016.
 
     Examples
     --------
@@ -356,13 +358,42 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         return self._fit(X, y, sample_weight, stream=getattr(self, "_stream", {}))
 
     def _predictions(self, X):
-        logits = self._logits(X)
+        return self._in_units(self._logits(X))
+
+    def _in_units(self, logits):
         largest = np.finfo(logits.dtype).max
         with np.errstate(over="ignore"):  # what no float can hold becomes the largest that one can
             values = np.exp(logits) if self.out_activation_ == "exp" else logits
             values = self.target_center_ + self.target_scale_ * values
         values = np.clip(values, -largest, largest).astype(logits.dtype, copy=False)
-        return values[:, 0] if self.n_outputs_ == 1 else values
+        return values[..., 0] if self.n_outputs_ == 1 else values
+
+    def mc_dropout(self, X, n_samples=100, random_state=None):
+        """Sample predictions with dropout on, as Monte-Carlo dropout does [4]_.
+
+        `predict` is the network without dropout; the samples' standard deviation tells what it is
+        not sure of, apart from the noise of the targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+        n_samples : int, default=100
+            Passes, each with masks of its own for every row.
+        random_state : int, RandomState instance or None, default=None
+            Decides the masks.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_samples, n_rows) or (n_samples, n_rows, n_outputs)
+            In the units of the `y` of `fit`; float32 for a float32 table, float64 for any other.
+
+        Raises
+        ------
+        ValueError
+            If neither `dropout` nor `input_dropout` is above 0, or `n_samples` is no integer >= 1.
+        """
+        return self._in_units(self._sampled_logits(X, n_samples, random_state))
 
     @classmethod
     def from_keras(cls, model):

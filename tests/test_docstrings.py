@@ -12,6 +12,7 @@ import skreg._cv
 import skreg._display
 import skreg._regressor
 import skreg._selection
+import skreg._uncertainty
 import skreg.keras
 
 # Not asked for, each with its reason.
@@ -73,6 +74,7 @@ MODULES = (
     skreg._cv,
     skreg._selection,
     skreg._display,
+    skreg._uncertainty,
     skreg.keras,
 )
 

@@ -39,6 +39,7 @@ LEVELS = {
     "_base_cv": 6.2,
     "_cv": 6.3,
     "_display": 6.0,
+    "_uncertainty": 6.0,
     "__init__": 7,
 }
 
