@@ -44,8 +44,9 @@ from skreg._parameters import (
     checked_hyperparameters,
     checked_l2,
 )
+from skreg._results import cv_results
 from skreg._scoring import Scoring
-from skreg._search import Candidate, Fold, Result, Search, cv_results, n_epochs_of, rungs_of
+from skreg._search import Candidate, Fold, Result, Search, n_epochs_of, rungs_of
 from skreg._selection import best_index, edges
 from skreg._spec import Status
 from skreg._tables import checked_table, checked_weight

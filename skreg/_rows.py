@@ -97,6 +97,11 @@ class TrainingRows:
         """`permutations` of these visits, which candidates share: the last few are remembered."""
         return functools.lru_cache(maxsize=4)(functools.partial(permutations, self.visits))
 
+    @functools.cached_property
+    def first_states(self) -> dict:
+        """Where networks of these rows begin, by layers and seed: candidates share that, too."""
+        return {}
+
 
 @dataclass(frozen=True)
 class ValidationRows:

@@ -1,9 +1,9 @@
 """A search: candidates x folds as members over the cores, trained in rungs or to their end.
 
 Owns the folds with what candidates share of them, how members are handed to joblib, which of them
-go on at a rung, what is remembered between processes, and the results in GridSearchCV's schema.
-Does not own the training of a member (`_training`), nor parameters, scorers, splits and the choice
-of the winner, which the estimators hand in (`_cv`).
+go on at a rung, and what is remembered between processes. Does not own the training of a member
+(`_training`), the schema of the results (`_results`), nor parameters, scorers, splits and the
+winner, which the estimators decide on (`_base_cv`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from numbers import Real
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import joblib
 import numpy as np
 from joblib.parallel import get_active_backend
-from scipy.stats import rankdata
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import check_random_state
@@ -48,6 +45,13 @@ class Candidate(NamedTuple):
 # rungs that cost at most a third of the grid, those that missed least of the best mean accuracy
 # on 33 tables (CONTRIBUTING.md has the figures).
 HALVING = (1 / 7, 2 / 7), (1 / 2, 1 / 7)
+
+
+# A task of one thread is of so many visits of rows, some 50 ms for the smaller networks, if there
+# are members enough: joblib takes 0.2 ms a task.
+_BATCH_VISITS = 1 << 16
+# Values of a fold's table above which it is made anew in each rung: 16 MiB.
+_LARGE_FOLD = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,10 @@ class Fold:
         self._made: tuple[Fit, Member] | None = None
         self._test: tuple = ()
         self._lock = threading.Lock()
+
+    def is_large(self) -> bool:
+        """Whether the memory is too much to hold it for all folds from rung to rung."""
+        return self._made is not None and len(self.rows_in) * self._made[1].n_features > _LARGE_FOLD
 
     def __getstate__(self):
         made = ("_made", "_test", "_lock", "stop")
@@ -240,6 +248,7 @@ class Work(NamedTuple):
     until: int
     memory: joblib.Memory
     config: dict  # of scikit-learn, which belongs to a thread
+    done: list[tuple[int, Result]]  # of threads, to be seen before all are
 
 
 def run(index: int, work: Work) -> tuple[int, list[tuple[int, Result]]]:
@@ -251,7 +260,6 @@ def run(index: int, work: Work) -> tuple[int, list[tuple[int, Result]]]:
 def _run(work: Work) -> list[tuple[int, Result]]:
     work.fold.made()
     trained = work.memory.cache(_trained, ignore=["fold", "paused"])
-    results = []
     for k, candidate, paused in work.members:
         start = time.perf_counter()
         attributes, status, left = trained(work.key, work.fold, candidate, paused, work.until)
@@ -269,8 +277,8 @@ def _run(work: Work) -> list[tuple[int, Result]]:
             attributes=attributes,
             paused=left,
         )
-        results.append((k, result))
-    return results
+        work.done.append((k, result))
+    return work.done
 
 
 class Search:
@@ -332,7 +340,6 @@ class Search:
         alive = list(range(len(self.candidates)))
         try:
             for rung in self.rungs:
-                self.reached = rung.epoch
                 self._climb(rung, alive, keys)
                 scores = [self.mean_score(k) for k in alive]
                 order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
@@ -365,16 +372,28 @@ class Search:
             for index, results in outputs:
                 for candidate, result in results:
                     self._book(index, candidate, result)
+                    self.told(index, candidate, result)
+                    self._let_go(result)
                 waiting[index] -= len(results)
-                if not waiting[index]:
+                if not waiting[index] and (rung is self.rungs[-1] or self.folds[index].is_large()):
                     self.folds[index].forget()
-        except BaseException:
+        except BaseException as error:
             self.stop.set()
             with warnings.catch_warnings():  # that members in flight are not waited for
                 warnings.filterwarnings("ignore", ".*(have been cancelled|not used)")
                 if hasattr(outputs, "close"):
                     outputs.close()
+            if isinstance(error, KeyboardInterrupt):
+                self._book_unfinished(work)
             raise
+
+    def _book_unfinished(self, work: list[tuple[int, Work]]) -> None:
+        """Book what batches had finished that did not come to their own end."""
+        for index, batch in work:
+            for candidate, result in batch.done:
+                if self.results.get((candidate, index)) is not result:
+                    self._book(index, candidate, result)
+                    self._let_go(result)
 
     def _parallel(self) -> joblib.Parallel:
         backend, _ = get_active_backend(prefer="threads")
@@ -388,7 +407,8 @@ class Search:
             result.fit_seconds += before.fit_seconds
             result.score_seconds += before.score_seconds
         self.results[candidate, fold] = result
-        self.told(fold, candidate, result)
+
+    def _let_go(self, result: Result) -> None:
         if not self.keep:
             result.attributes = None
 
@@ -408,79 +428,26 @@ class Search:
         return networks
 
     def _work(self, rung: Rung, alive: list[int], keys: list[str]) -> Iterator[tuple[int, Work]]:
-        """Batches of members that have not ended: of one in threads, else a few for each worker."""
+        """Batches of members that have not ended: small in threads, else a few for each worker."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
         per_fold = -(-4 * n_workers // len(self.folds))
         threads = getattr(backend, "supports_sharedmem", False)
-        size = 1 if threads else max(1, -(-len(alive) // per_fold))
+        n_epochs = rung.epoch - self.reached
+        self.reached = rung.epoch
         for index, fold in enumerate(self.folds):
             members: list[tuple[int, Candidate, Paused | None]] = []
             for k in alive:
                 before = self.results.get((k, index))
                 if before is None or before.status is Status.RUNNING:
                     members.append((k, self.candidates[k], before.paused if before else None))
+            size = max(1, -(-len(alive) // per_fold))
+            if threads:
+                visits = max(1, len(fold.rows_in) * n_epochs)
+                size = max(1, min(_BATCH_VISITS // visits, len(members) // (2 * n_workers)))
             for begin in range(0, len(members), size):
                 batch = members[begin : begin + size]
-                yield index, Work(fold, keys[index], batch, rung.epoch, self.memory, self.config)
-
-
-def cv_results(search: Search) -> dict[str, Any]:
-    """The results in the schema of GridSearchCV's `cv_results_`, and `n_epochs` of each candidate.
-
-    Candidates that were dropped rank after those that were not, and by how long they lasted.
-    """
-    n_candidates, n_folds = len(search.candidates), len(search.folds)
-    found = [[search.results.get((c, f)) for f in range(n_folds)] for c in range(n_candidates)]
-    results: dict[str, Any] = {}
-    for name in ("fit", "score"):
-        seconds = _table(found, attrgetter(f"{name}_seconds"))
-        seconds = seconds[:, _counted(found)]
-        results[f"mean_{name}_time"], results[f"std_{name}_time"] = seconds.mean(1), seconds.std(1)
-    for name in ("dropout", "l2"):
-        values = np.empty(n_candidates, dtype=object)  # of tuples, where there is one a layer
-        values[:] = [getattr(candidate, name) for candidate in search.candidates]
-        if all(isinstance(value, float) for value in values):
-            values = values.astype(float)
-        results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
-    results["params"] = [candidate._asdict() for candidate in search.candidates]
-    lasted = np.array([search.dropped.get(k, search.reached) for k in range(n_candidates)])
-    metrics = dict.fromkeys(name for result in search.results.values() for name in result.scores)
-    for name in metrics:
-        scores = _table(found, partial(_score, name))
-        for fold in range(n_folds):
-            results[f"split{fold}_test_{name}"] = scores[:, fold]
-        # In C order, so that sums are GridSearchCV's to the bit.
-        counted = np.ascontiguousarray(scores[:, _counted(found)])
-        results[f"mean_test_{name}"] = mean = np.average(counted, axis=1)
-        results[f"std_test_{name}"] = np.sqrt(np.average((counted - mean[:, None]) ** 2, axis=1))
-        results[f"rank_test_{name}"] = _rank(mean, lasted)
-    results["n_epochs"] = lasted
-    return results
-
-
-def _score(name: str, result: Result) -> float:
-    return result.scores.get(name, np.nan)
-
-
-def _table(found, number: Callable[[Result], float]) -> np.ndarray:
-    """One number of each result, of shape (candidates, folds); NaN where there is none."""
-    return np.array([[np.nan if r is None else number(r) for r in row] for row in found], float)
-
-
-def _counted(found) -> list[int]:
-    """Folds that means are taken over: all, or after an interrupt those that are complete.
-
-    If none is, those in which at least one candidate was scored.
-    """
-    by_fold = list(zip(*found, strict=True))
-    complete = [f for f, column in enumerate(by_fold) if None not in column]
-    return complete or [f for f, column in enumerate(by_fold) if any(column)]
-
-
-def _rank(mean: np.ndarray, lasted: np.ndarray) -> np.ndarray:
-    """1 for the best; ties share the lower rank, those that lasted go first, NaN is last."""
-    missing = np.isnan(mean)
-    worst_last = np.column_stack([missing, -lasted, -np.where(missing, 0.0, mean)])
-    _, place = np.unique(worst_last, axis=0, return_inverse=True)
-    return rankdata(place.ravel(), method="min").astype(np.int32)
+                yield (
+                    index,
+                    Work(fold, keys[index], batch, rung.epoch, self.memory, self.config, []),
+                )

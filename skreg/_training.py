@@ -380,7 +380,7 @@ class _Run:
 
     def outcome(self) -> Outcome:
         """Return what has come of the member."""
-        best_epoch, state = self.kept or (int(self.state.counters[4]), self.state)
+        best_epoch, state = self.kept or (int(self.state.counters.numpy()[4]), self.state)
         stops_by_tol = self.member.hyper.tol is not None
         status = self.status
         if status is Status.FINISHED and stops_by_tol:
@@ -410,11 +410,14 @@ class _Run:
 
 def _first_state(member: Member, spec: ProgramSpec) -> State:
     if member.start is None:
-        generator = generator_of(member.seed, FIRST_WEIGHTS)
-        kernels, biases = initial_parameters(
-            spec.layer_sizes, member.n_features, member.n_outputs, generator
-        )
-        return initial_state(spec, kernels, biases)
+        states, key = member.rows.first_states, (spec, member.seed)
+        if key not in states:  # no call changes a state, so that all may begin with the same one
+            generator = generator_of(member.seed, FIRST_WEIGHTS)
+            kernels, biases = initial_parameters(
+                spec.layer_sizes, member.n_features, member.n_outputs, generator
+            )
+            states[key] = initial_state(spec, kernels, biases)
+        return states[key]
     pairs = zip(member.start.kernels, spec.kernel_shapes, strict=True)
     kernels = [_filled_up(kernel, shape) for kernel, shape in pairs]
     sizes = zip(member.start.biases, spec.layer_sizes[1:], strict=True)

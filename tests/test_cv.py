@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import get_scorer, log_loss
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -319,7 +319,7 @@ def test_networks_of_the_folds_have_the_scores_of_their_folds():
     splits = list(KFold(3, shuffle=True, random_state=0).split(X))
     model = classifier(refit="folds", cv=splits, scoring="neg_log_loss").fit(X, y)
     for fold, (_, test) in enumerate(splits):
-        score = -log_loss(y[test], model.estimators_[fold].predict_proba(X[test]))
+        score = get_scorer("neg_log_loss")(model.estimators_[fold], X[test], y[test])
         assert score == model.cv_results_[f"split{fold}_test_score"][model.best_index_]
 
 

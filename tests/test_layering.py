@@ -32,9 +32,10 @@ LEVELS = {
     "_classifier": 5.3,
     "_regressor": 5.3,
     "keras": 6,
-    # Level 6's search is in four steps: scores and runs, rules, the base, the estimators.
+    # Level 6's search is in four steps: scores and runs, results and rules, base, estimators.
     "_scoring": 6.0,
     "_search": 6.0,
+    "_results": 6.1,
     "_selection": 6.1,
     "_base_cv": 6.2,
     "_cv": 6.3,

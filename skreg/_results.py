@@ -1,0 +1,77 @@
+"""The results of a search in the schema of GridSearchCV's `cv_results_`.
+
+Owns means, ranks and the columns' names. Does not own the search (`_search`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from skreg._search import Result, Search
+
+
+def cv_results(search: Search) -> dict[str, Any]:
+    """The results in the schema of GridSearchCV's `cv_results_`, and `n_epochs` of each candidate.
+
+    Candidates that were dropped rank after those that were not, and by how long they lasted.
+    """
+    n_candidates, n_folds = len(search.candidates), len(search.folds)
+    found = [[search.results.get((c, f)) for f in range(n_folds)] for c in range(n_candidates)]
+    results: dict[str, Any] = {}
+    for name in ("fit", "score"):
+        seconds = _table(found, attrgetter(f"{name}_seconds"))
+        seconds = seconds[:, _counted(found)]
+        results[f"mean_{name}_time"], results[f"std_{name}_time"] = seconds.mean(1), seconds.std(1)
+    for name in ("dropout", "l2"):
+        values = np.empty(n_candidates, dtype=object)  # of tuples, where there is one a layer
+        values[:] = [getattr(candidate, name) for candidate in search.candidates]
+        if all(isinstance(value, float) for value in values):
+            values = values.astype(float)
+        results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
+    results["params"] = [candidate._asdict() for candidate in search.candidates]
+    lasted = np.array([search.dropped.get(k, search.reached) for k in range(n_candidates)])
+    metrics = dict.fromkeys(name for result in search.results.values() for name in result.scores)
+    for name in metrics:
+        scores = _table(found, partial(_score, name))
+        for fold in range(n_folds):
+            results[f"split{fold}_test_{name}"] = scores[:, fold]
+        # In C order, so that sums are GridSearchCV's to the bit.
+        counted = np.ascontiguousarray(scores[:, _counted(found)])
+        results[f"mean_test_{name}"] = mean = np.average(counted, axis=1)
+        results[f"std_test_{name}"] = np.sqrt(np.average((counted - mean[:, None]) ** 2, axis=1))
+        results[f"rank_test_{name}"] = _rank(mean, lasted)
+    results["n_epochs"] = lasted
+    return results
+
+
+def _score(name: str, result: Result) -> float:
+    return result.scores.get(name, np.nan)
+
+
+def _table(found, number: Callable[[Result], float]) -> np.ndarray:
+    """One number of each result, of shape (candidates, folds); NaN where there is none."""
+    return np.array([[np.nan if r is None else number(r) for r in row] for row in found], float)
+
+
+def _counted(found) -> list[int]:
+    """Folds that means are taken over: all, or after an interrupt those that are complete.
+
+    If none is, those in which at least one candidate was scored.
+    """
+    by_fold = list(zip(*found, strict=True))
+    complete = [f for f, column in enumerate(by_fold) if None not in column]
+    return complete or [f for f, column in enumerate(by_fold) if any(column)]
+
+
+def _rank(mean: np.ndarray, lasted: np.ndarray) -> np.ndarray:
+    """1 for the best; ties share the lower rank, those that lasted go first, NaN is last."""
+    missing = np.isnan(mean)
+    worst_last = np.column_stack([missing, -lasted, -np.where(missing, 0.0, mean)])
+    _, place = np.unique(worst_last, axis=0, return_inverse=True)
+    return rankdata(place.ravel(), method="min").astype(np.int32)
