@@ -426,7 +426,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         scores.add(caller="fit", callee="score")
         scorer = Scoring(self.scoring, self._plain(), self.refit).scorer
         return (
-            MetadataRouter(owner=self)
+            MetadataRouter(owner=type(self).__name__)
             .add_self_request(self)
             .add(splitter=self.cv, method_mapping=fit_split)
             .add(scorer=scorer, method_mapping=scores)
