@@ -1,7 +1,4 @@
-"""What the parameters of scikit-learn's MLPs do, here: each row of the README's table.
-
-Where both mean the same, the two are trained from the same first weights and compared.
-"""
+"""What the parameters of scikit-learn's MLPs do here: each row of README's table, both compared."""
 
 import inspect
 import re
@@ -485,10 +482,9 @@ def test_scores_of_early_stopping_are_weighted():
 
 @row("early_stopping", "validation_fraction")
 def test_a_validation_set_without_a_row_is_refused_in_the_words_of_mlp():
-    """MLPRegressor wants two validation rows, we want one."""
-    for estimator, n_rows in ((MLPRegressor(), 2), (small(RegularizedMLPRegressor), 1)):
+    for estimator, n in ((MLPRegressor(), 2), (small(RegularizedMLPRegressor), 1)):
         with pytest.raises(ValueError, match="The validation set is too small"):
-            estimator.set_params(early_stopping=True).fit(X[:n_rows], NUMBERS[:n_rows])
+            estimator.set_params(early_stopping=True).fit(X[:n], NUMBERS[:n])
 
 
 # -- the table --------------------------------------------------------------------------------
