@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
 from skreg._export import Network, keras_model
 from skreg._fitting import Fit
-from skreg._network import ACTIVATIONS, numpy_logits, numpy_sampled_logits
+from skreg._network import ACTIVATIONS, NumpyMasks, are_few, numpy_logits
 from skreg._parameters import checked_hyperparameters
 from skreg._scaling import Statistics, blocks, standardised, standardised_csr
 from skreg._spec import Status
@@ -304,10 +304,10 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             )
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
 
-        def forward(values, kernels, biases, activation):
-            return numpy_sampled_logits(
-                values, kernels, biases, activation, rates, n_samples, generator
-            )
+        masks = NumpyMasks(rates, generator)
+
+        def forward(*network):
+            return np.stack([numpy_logits(*network, masks) for _ in range(n_samples)])
 
         return self._passed(X, forward, (n_samples,))
 
@@ -323,14 +323,14 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             biases[0] = biases[0] - (self.mean_ / self.scale_) @ self.coefs_[0]
             biases[0] = biases[0].astype(dtype)
         logits = np.empty((*leading, X.shape[0], self.n_outputs_), dtype=dtype)
-        widest = max(kernel.shape[1] for kernel in kernels)
+        few, widest = are_few(X.shape[0], kernels), max(kernel.shape[1] for kernel in kernels)
         for block in blocks(X.shape[0], max(0 if sparse.issparse(X) else X.shape[1], widest)):
             if sparse.issparse(X):
                 values = standardised_csr(X[block], self.scale_)
             else:
                 values = standardised(X[block], self.mean_, self.scale_)
             values = values.astype(dtype, copy=False)
-            logits[..., block, :] = forward(values, kernels, biases, self._activation)
+            logits[..., block, :] = forward(values, kernels, biases, self._activation, few)
         return logits
 
 

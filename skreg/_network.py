@@ -44,7 +44,7 @@ ACTIVATIONS = tuple(_NUMPY)
 # GEMM_MULTITHREAD_THRESHOLD). Beyond, its threads wake, and spin for some 25 ms afterwards: in a
 # search, which scores one network and trains the next one, on the cores that train.
 _SERIAL = 1 << 18
-# Up to here one thread takes about a millisecond, so that the others are not missed.
+# Up to here one thread takes about a millisecond.
 _FEW = 1 << 24
 
 
@@ -157,57 +157,62 @@ def compiled_logits(kernels, biases, inputs, activation: str):
     return values
 
 
-def numpy_logits(inputs, kernels, biases, activation: str):
-    """Logits without dropout, in the precision of `inputs`: the network that predicts.
+def are_few(n_rows: int, kernels) -> bool:
+    """Whether one thread multiplies so many rows with each kernel in about a millisecond."""
+    return n_rows * max(kernel.size for kernel in kernels) <= _FEW
+
+
+def numpy_logits(inputs, kernels, biases, activation: str, few: bool = False, masks=None):
+    """Logits in the precision of `inputs`: the network that predicts.
 
     Finite for all finite weights and inputs within +-LARGEST_INPUT.
+
+    Parameters
+    ----------
+    inputs : ndarray or CSR, shape (n, d)
+    kernels, biases : sequence of ndarray
+    activation : str
+    few : bool
+        Whether the table, of which these rows may be a block, `are_few` rows: they are then
+        multiplied in one thread.
+    masks : NumpyMasks, default=None
+        None has no dropout.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        logits = _numpy_forward(inputs, kernels, biases, activation)
+        logits = _numpy_forward(inputs, kernels, biases, activation, few, masks)
     if np.isfinite(logits).all():
         return logits
     # Huge weights, of a training that went wrong: again in float64, held within what one more
     # product with float32's largest numbers can bear, so that no inf - inf makes a NaN.
     wide = [kernel.astype(np.float64) for kernel in kernels]
-    logits = _numpy_forward(inputs.astype(np.float64), wide, biases, activation, most=1e200)
+    inputs_64 = inputs.astype(np.float64)
+    logits = _numpy_forward(inputs_64, wide, biases, activation, few, masks, most=1e200)
     return np.clip(logits, -1e30, 1e30).astype(inputs.dtype)
 
 
-def numpy_sampled_logits(
-    inputs, kernels, biases, activation: str, rates, n_samples: int, generator: np.random.Generator
-):
-    """Logits of shape (n_samples, n, q), with dropout on: each sample has masks of its own.
+class NumpyMasks(NamedTuple):
+    """Dropout outside of training: rates of the inputs and of each hidden layer."""
 
-    `rates` are those of the inputs and of each hidden layer.
-    """
-    samples = []
-    for _ in range(n_samples):
-        values = inputs
-        for layer, (kernel, bias, rate) in enumerate(zip(kernels, biases, rates, strict=True)):
-            values = _numpy_dropped(values, rate, generator)
-            values = _product(values, kernel) + bias
-            if layer < len(kernels) - 1:
-                values = _NUMPY[activation](values)
-        samples.append(values)
-    return np.stack(samples)
+    rates: tuple[float, ...]
+    generator: np.random.Generator
 
-
-def _numpy_dropped(values, rate: float, generator: np.random.Generator):
-    """Inverted dropout, of the stored entries of a sparse table."""
-    if not rate:
-        return values
-    if not isinstance(values, np.ndarray):
-        dropped = values.copy()
-        dropped.data = _numpy_dropped(values.data, rate, generator)
-        return dropped
-    keep = generator.random(values.shape, dtype=np.float32) >= rate
-    return np.where(keep, values * values.dtype.type(1 / (1 - rate)), 0)
+    def dropped(self, values, layer: int):
+        """Inverted dropout of what enters a layer; of a sparse table, of its stored entries."""
+        rate = self.rates[layer]
+        if not rate:
+            return values
+        if not isinstance(values, np.ndarray):
+            values = values.copy()
+            values.data = self.dropped(values.data, layer)
+            return values
+        keep = self.generator.random(values.shape, dtype=np.float32) >= rate
+        return np.where(keep, values * values.dtype.type(1 / (1 - rate)), 0)
 
 
-def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """The product of the rows with the kernel, in one thread if there are few rows."""
+def _product(values, kernel: np.ndarray, few: bool) -> np.ndarray:
+    """The product of the rows with the kernel, in one thread if they are few."""
     n_rows, step = values.shape[0], max(1, _SERIAL // kernel.size)
-    if not (isinstance(values, np.ndarray) and step < n_rows <= _FEW // kernel.size):
+    if not few or n_rows <= step or not isinstance(values, np.ndarray):
         return values @ kernel  # in as many threads as BLAS likes, or of a sparse table
     whole = n_rows // step * step
     result = np.empty((n_rows, kernel.shape[1]), dtype=np.result_type(values, kernel))
@@ -218,11 +223,13 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return result
 
 
-def _numpy_forward(inputs, kernels, biases, activation: str, most: float | None = None):
+def _numpy_forward(inputs, kernels, biases, activation, few, masks, most=None):
     function = _NUMPY[activation]
     values = inputs
     for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        values = _product(values, kernel)
+        if masks is not None:
+            values = masks.dropped(values, layer)
+        values = _product(values, kernel, few)
         values += bias
         if layer < len(kernels) - 1:
             values = function(values)

@@ -364,7 +364,8 @@ class Search:
     def _climb(self, rung: Rung, alive: list[int], keys: list[str]) -> None:
         """Train all who are alive to the rung's epoch."""
         waiting = [0] * len(self.folds)
-        work = list(self._work(rung, alive, keys))
+        n_epochs, self.reached = rung.epoch - self.reached, rung.epoch
+        work = list(self._work(rung.epoch, n_epochs, alive, keys))
         for index, batch in work:
             waiting[index] += len(batch.members)
         outputs = self._parallel()(joblib.delayed(run)(index, batch) for index, batch in work)
@@ -427,14 +428,14 @@ class Search:
             )
         return networks
 
-    def _work(self, rung: Rung, alive: list[int], keys: list[str]) -> Iterator[tuple[int, Work]]:
+    def _work(
+        self, until: int, n_epochs: int, alive: list[int], keys: list[str]
+    ) -> Iterator[tuple[int, Work]]:
         """Batches of members that have not ended: small in threads, else a few for each worker."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
         per_fold = -(-4 * n_workers // len(self.folds))
         threads = getattr(backend, "supports_sharedmem", False)
-        n_epochs = rung.epoch - self.reached
-        self.reached = rung.epoch
         for index, fold in enumerate(self.folds):
             members: list[tuple[int, Candidate, Paused | None]] = []
             for k in alive:
@@ -447,7 +448,4 @@ class Search:
                 size = max(1, min(_BATCH_VISITS // visits, len(members) // (2 * n_workers)))
             for begin in range(0, len(members), size):
                 batch = members[begin : begin + size]
-                yield (
-                    index,
-                    Work(fold, keys[index], batch, rung.epoch, self.memory, self.config, []),
-                )
+                yield index, Work(fold, keys[index], batch, until, self.memory, self.config, [])
