@@ -272,13 +272,13 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     def _searched(self, X, y, folds, candidates, scoring, memory) -> tuple[Search, Status]:
         """The search as far as it came, and how it ended."""
-        rungs = rungs_of(self.search, len(candidates), self.max_iter)
+        rungs = rungs_of(self.search, len(candidates), len(folds), self.max_iter)
         arguments = {"estimator": self, "X": X, "y": y}
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(**arguments)
         display = None
         if self.verbose:
-            display = SearchDisplay(len(folds) * n_epochs_of(rungs, len(candidates)))
+            display = SearchDisplay(n_epochs_of(rungs, len(candidates)))
 
         def told(fold: int, candidate: int, result: Result) -> None:
             if display is not None:

@@ -15,6 +15,7 @@ from skreg._base import BaseRegularizedMLP, validation_of
 from skreg._compat import StrOptions, fit_context
 from skreg._export import read_keras, solver_parameters, with_classes
 from skreg._heads import CLASS_HEADS, expit, log_expit
+from skreg._model_files import opened
 from skreg._targets import ClassTargets, column_as_vector
 
 
@@ -458,13 +459,14 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
 
         Parameters
         ----------
-        model : keras.Model
-            Sequential or functional: Dense layers with Dropout between them, after a Rescaling or
-            Normalization if any. The last layer's activation is softmax, or sigmoid for two
-            classes and for several labels a row.
+        model : keras.Model, str or os.PathLike
+            Sequential or functional, or a `.keras` file of one: Dense layers with Dropout between
+            them, after a Rescaling or Normalization if any. The last layer's activation is softmax,
+            or sigmoid for two classes and for several labels a row.
         classes : array-like of shape (n_classes,), default=None
             Labels in the order of the model's outputs, for one sigmoid output the label of 0 and
-            that of 1. None is 0, 1, ...
+            that of 1. None is those that :func:`skreg.keras.save_model` has written into the file,
+            else 0, 1, ...
 
         Returns
         -------
@@ -475,12 +477,16 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Raises
         ------
         TypeError
-            If `model` is no Keras model.
+            If `model` is neither a Keras model nor a path.
+        FileNotFoundError
+            If there is no file.
         ValueError
-            If a network of ours cannot say what a layer does, which is named; or if `classes` are
-            not as many as the outputs.
+            If the file cannot be read; if a network of ours cannot say what a layer does, which is
+            named; or if `classes` are not as many as the outputs.
         """
-        network, attributes = with_classes(read_keras(model), classes)
+        model, labels = opened(model)
+        network = read_keras(model)
+        network, attributes = with_classes(network, labels if classes is None else classes)
         return cls._of_network(network, solver_parameters(model), attributes)
 
     def _loss_and_outputs(self):

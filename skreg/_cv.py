@@ -69,9 +69,9 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         :func:`skreg.one_standard_error` does. With several metrics the name of the one that
         decides.
     search : {"grid", "halving"}, default="grid"
-        "grid" trains every candidate to its end. "halving" starts all of them, keeps the best two
-        sevenths after a seventh of `max_iter` epochs and the best seventh after half of them, and
-        trains those on to the end: a third of the cost.
+        "grid" trains every candidate to its end. "halving" starts all of them on two fifths of the
+        folds, keeps the best two fifths after 0.28 of `max_iter` epochs and the best fifth after
+        0.64 of them, and trains those to the end on all folds: a third of the cost.
     n_jobs : int or None, default=None
         Networks that are trained at once, in threads unless `joblib.parallel_config` names
         another backend. None is 1, unless in such a context.
@@ -111,7 +111,8 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         `n_iter_`, an array.
     cv_results_ : dict of ndarrays
         As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped; for
-        those that were not, which rank before the others, the last epoch of the search.
+        those that were not, which rank before the others, the last epoch of the search. Scores of
+        folds that a dropped candidate had not begun are NaN, and its means are over the others.
     scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds), or dict of such
         Scores of the held-out rows; by metric if there are several.
     loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
@@ -280,9 +281,9 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         :func:`skreg.one_standard_error` does. With several metrics the name of the one that
         decides.
     search : {"grid", "halving"}, default="grid"
-        "grid" trains every candidate to its end. "halving" starts all of them, keeps the best two
-        sevenths after a seventh of `max_iter` epochs and the best seventh after half of them, and
-        trains those on to the end: a third of the cost.
+        "grid" trains every candidate to its end. "halving" starts all of them on two fifths of the
+        folds, keeps the best two fifths after 0.28 of `max_iter` epochs and the best fifth after
+        0.64 of them, and trains those to the end on all folds: a third of the cost.
     n_jobs : int or None, default=None
         Networks that are trained at once, in threads unless `joblib.parallel_config` names
         another backend. None is 1, unless in such a context.
@@ -322,7 +323,8 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         array.
     cv_results_ : dict of ndarrays
         As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped; for
-        those that were not, which rank before the others, the last epoch of the search.
+        those that were not, which rank before the others, the last epoch of the search. Scores of
+        folds that a dropped candidate had not begun are NaN, and its means are over the others.
     scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds), or dict of such
         Scores of the held-out rows; by metric if there are several.
     loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)

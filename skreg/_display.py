@@ -33,7 +33,8 @@ class RegularizationPathDisplay:
     best : tuple of int or None, default=None
         Place of the chosen candidate on the grid.
     dropped : array-like of bool of shape (n_dropouts, n_l2s) or None, default=None
-        Candidates that halving dropped, whose scores are those of then.
+        Candidates that halving dropped, whose scores are those of then, NaN for folds that it had
+        not trained.
     score_name : str, default="score"
         What the scores are called.
 
@@ -163,15 +164,15 @@ class RegularizationPathDisplay:
         for k, values in enumerate(zip(dropout, l2, strict=True)):
             place = dropouts.index(values[0]), l2s.index(values[1])
             scores[place] = [results[f"split{fold}_test_{name}"][k] for fold in range(n_folds)]
-        complete = np.isfinite(scores).all(axis=(0, 1))
-        if complete.any():  # after an interrupt, those that the means are over
-            scores = scores[..., complete]
         best = int(np.argmin(results[f"rank_test_{name}"])) if best is None else best
         chosen = dropouts.index(dropout[best]), l2s.index(l2[best])
         dropped = np.zeros(scores.shape[:2], dtype=bool)
         lasted = results.get("n_epochs", np.zeros(len(dropout)))
         for values, epochs in zip(zip(dropout, l2, strict=True), lasted, strict=True):
             dropped[dropouts.index(values[0]), l2s.index(values[1])] = epochs < max(lasted)
+        complete = np.isfinite(scores[~dropped]).all(axis=0)
+        if complete.any():  # after an interrupt, those that the means are over
+            scores = scores[..., complete]
         return cls(
             dropouts=dropouts,
             l2s=l2s,
@@ -220,7 +221,7 @@ class RegularizationPathDisplay:
         return self
 
     def _plot_heatmap(self) -> None:
-        ax, mean = self.ax_, np.asarray(self.scores, float).mean(axis=2)
+        ax, (mean, _) = self.ax_, _mean_and_error(self.scores, self.dropped)
         self.image_ = ax.imshow(mean, cmap="cividis", aspect="auto", origin="lower")
         known = mean[np.isfinite(mean)]
         middle = (known.min() + known.max()) / 2 if known.size else np.nan
@@ -246,12 +247,11 @@ class RegularizationPathDisplay:
         self.figure_.colorbar(self.image_, ax=ax)
 
     def _plot_curves(self, along: str) -> None:
-        scores = np.asarray(self.scores, float)
+        mean, error = _mean_and_error(self.scores, self.dropped)
         values, others, other = self.l2s, self.dropouts, "dropout"
         if along == "dropout":
-            scores, values = scores.transpose(1, 0, 2), self.dropouts
+            mean, error, values = mean.T, error.T, self.dropouts
             others, other = self.l2s, "l2"
-        mean, error = scores.mean(axis=2), _standard_error(scores)
         places = np.arange(len(values))
         for k, value in enumerate(others):
             (line,) = self.ax_.plot(
@@ -450,10 +450,15 @@ def _in_order(values: list) -> list:
     return sorted(once) if all(isinstance(value, Real) for value in once) else once
 
 
-def _standard_error(scores: np.ndarray) -> np.ndarray:
-    """Over folds; zero of one fold."""
-    n_folds = scores.shape[2]
-    return scores.std(axis=2) / np.sqrt(max(n_folds - 1, 1))
+def _mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard error over folds, of dropped candidates over those that they have."""
+    scores = np.asarray(scores, float)
+    early = np.zeros(scores.shape[:2], bool) if dropped is None else np.asarray(dropped, bool)
+    counted = np.isfinite(scores) | ~early[..., None]  # NaN of others stays NaN
+    n_folds = np.maximum(counted.sum(axis=2), 1)
+    mean = np.where(counted, scores, 0).sum(axis=2) / n_folds
+    squares = np.where(counted, scores - mean[..., None], 0) ** 2
+    return mean, np.sqrt(squares.sum(axis=2) / n_folds / np.maximum(n_folds - 1, 1))
 
 
 def _label(value) -> str:

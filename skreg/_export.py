@@ -88,6 +88,8 @@ def keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: str
     )
     # Keras builds it when it loads a saved model, and then misses what was not built here.
     model.optimizer.build(model.trainable_variables)
+    # Keras exports a model to ONNX only if it was called.
+    model(np.zeros((1, len(network.kernels[0])), np.float32))
     return model
 
 
@@ -269,6 +271,15 @@ def _chain(keras, model) -> list:
             f"received {model.name!r} ({type(model).__name__})."
         )
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    # A Sequential is a chain; one that was loaded has tensors of its own for every layer added.
+    if not isinstance(model, keras.Sequential):
+        _check_chain(model, layers)
+    if len(model.inputs[0].shape) != 2:
+        raise _inexpressible(layers[0], f"inputs of shape {model.inputs[0].shape}")
+    return layers
+
+
+def _check_chain(model, layers) -> None:
     before = model.inputs
     for layer in layers:
         received = layer.input if isinstance(layer.input, list) else [layer.input]
@@ -277,9 +288,6 @@ def _chain(keras, model) -> list:
         before = [layer.output]
     if len(model.outputs) != 1 or model.outputs[0] is not before[0]:
         raise _inexpressible(layers[-1], "that the model's output is another one")
-    if len(model.inputs[0].shape) != 2:
-        raise _inexpressible(layers[0], f"inputs of shape {model.inputs[0].shape}")
-    return layers
 
 
 def _functions(keras, names: dict[str, str]) -> dict:

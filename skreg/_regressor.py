@@ -16,6 +16,7 @@ from skreg._base import BaseRegularizedMLP, validation_of
 from skreg._compat import Interval, StrOptions, fit_context
 from skreg._export import read_keras, solver_parameters, with_numbers
 from skreg._heads import REGRESSION_HEADS
+from skreg._model_files import opened
 from skreg._targets import NumberTargets, column_as_vector
 
 
@@ -401,10 +402,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
 
         Parameters
         ----------
-        model : keras.Model
-            Sequential or functional: Dense layers with Dropout between them, after a Rescaling or
-            Normalization if any. The last layer is linear, or exponential for counts; a Rescaling
-            may follow, which is taken for the targets' scale.
+        model : keras.Model, str or os.PathLike
+            Sequential or functional, or a `.keras` file of one: Dense layers with Dropout between
+            them, after a Rescaling or Normalization if any. The last layer is linear, or
+            exponential for counts; a Rescaling may follow, which is taken for the targets' scale.
 
         Returns
         -------
@@ -416,10 +417,14 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Raises
         ------
         TypeError
-            If `model` is no Keras model.
+            If `model` is neither a Keras model nor a path.
+        FileNotFoundError
+            If there is no file.
         ValueError
-            If a network of ours cannot say what a layer does, which is named.
+            If the file cannot be read; or if a network of ours cannot say what a layer does, which
+            is named.
         """
+        model, _ = opened(model)
         network = read_keras(model)
         loss, attributes = with_numbers(network)
         return cls._of_network(network, {**solver_parameters(model), "loss": loss}, attributes)

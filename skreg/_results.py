@@ -23,11 +23,11 @@ def cv_results(search: Search) -> dict[str, Any]:
     """
     n_candidates, n_folds = len(search.candidates), len(search.folds)
     found = [[search.results.get((c, f)) for f in range(n_folds)] for c in range(n_candidates)]
+    lasted = np.array([search.dropped.get(k, search.begun) for k in range(n_candidates)])
     results: dict[str, Any] = {}
     for name in ("fit", "score"):
         seconds = _table(found, attrgetter(f"{name}_seconds"))
-        seconds = seconds[:, _counted(found)]
-        results[f"mean_{name}_time"], results[f"std_{name}_time"] = seconds.mean(1), seconds.std(1)
+        results[f"mean_{name}_time"], results[f"std_{name}_time"] = _moments(seconds, found, lasted)
     for name in ("dropout", "l2"):
         values = np.empty(n_candidates, dtype=object)  # of tuples, where there is one a layer
         values[:] = [getattr(candidate, name) for candidate in search.candidates]
@@ -35,18 +35,15 @@ def cv_results(search: Search) -> dict[str, Any]:
             values = values.astype(float)
         results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
     results["params"] = [candidate._asdict() for candidate in search.candidates]
-    lasted = np.array([search.dropped.get(k, search.reached) for k in range(n_candidates)])
     metrics = dict.fromkeys(name for result in search.results.values() for name in result.scores)
     for name in metrics:
         scores = _table(found, partial(_score, name))
         for fold in range(n_folds):
             results[f"split{fold}_test_{name}"] = scores[:, fold]
-        # In C order, so that sums are GridSearchCV's to the bit.
-        counted = np.ascontiguousarray(scores[:, _counted(found)])
-        results[f"mean_test_{name}"] = mean = np.average(counted, axis=1)
-        results[f"std_test_{name}"] = np.sqrt(np.average((counted - mean[:, None]) ** 2, axis=1))
+        mean, deviation = _moments(scores, found, lasted)
+        results[f"mean_test_{name}"], results[f"std_test_{name}"] = mean, deviation
         results[f"rank_test_{name}"] = _rank(mean, lasted)
-    results["n_epochs"] = lasted
+    results["n_epochs"] = np.array([search.rungs[rung].epoch for rung in lasted])
     return results
 
 
@@ -59,10 +56,26 @@ def _table(found, number: Callable[[Result], float]) -> np.ndarray:
     return np.array([[np.nan if r is None else number(r) for r in row] for row in found], float)
 
 
-def _counted(found) -> list[int]:
-    """Folds that means are taken over: all, or after an interrupt those that are complete.
+def _moments(numbers: np.ndarray, found, lasted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over the folds of each candidate.
 
-    If none is, those in which at least one candidate was scored.
+    Candidates that lasted equally long are compared on the same folds.
+    """
+    mean, deviation = np.empty(len(numbers)), np.empty(len(numbers))
+    for rung in set(lasted):
+        equals = np.flatnonzero(lasted == rung)
+        folds = _counted([found[k] for k in equals])
+        # In C order, so that sums are GridSearchCV's to the bit.
+        counted = np.ascontiguousarray(numbers[np.ix_(equals, folds)])
+        mean[equals] = np.average(counted, axis=1)
+        deviation[equals] = np.sqrt(np.average((counted - mean[equals, None]) ** 2, axis=1))
+    return mean, deviation
+
+
+def _counted(found) -> list[int]:
+    """Folds that means are taken over: those in which all candidates were scored.
+
+    After an interrupt there may be none; then those in which at least one was.
     """
     by_fold = list(zip(*found, strict=True))
     complete = [f for f, column in enumerate(by_fold) if None not in column]

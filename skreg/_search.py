@@ -41,10 +41,10 @@ class Candidate(NamedTuple):
     l2: float | tuple[float, ...]
 
 
-# Share of max_iter at which a rung ends, and share of the candidates that stay: of all pairs of
-# rungs that cost at most a third of the grid, those that missed least of the best mean accuracy
-# on 33 tables (CONTRIBUTING.md has the figures).
-HALVING = (1 / 7, 2 / 7), (1 / 2, 1 / 7)
+# Of each rung but the last: the share of max_iter at which it ends, the share of the folds that are
+# trained by then, and the share of the candidates that stay (CONTRIBUTING.md has how they were
+# chosen).
+HALVING = (0.28, 0.4, 0.4), (0.64, 0.4, 0.2)
 
 
 # A task of one thread is of so many visits of rows, some 50 ms for the smaller networks, if there
@@ -56,27 +56,33 @@ _LARGE_FOLD = 1 << 22
 
 @dataclass(frozen=True)
 class Rung:
-    """A stage of the search: all who are left train to `epoch`, and the best `n_left` stay."""
+    """A stage: all who are left train to `epoch` on `folds`, and the best `n_left` stay."""
 
     epoch: int
+    folds: tuple[int, ...]
     n_left: int
 
 
-def rungs_of(search: str, n_candidates: int, max_iter: int) -> list[Rung]:
+def rungs_of(search: str, n_candidates: int, n_folds: int, max_iter: int) -> list[Rung]:
     """The stages of a search: one of "grid", the last one of "halving" is of max_iter epochs."""
     rungs, left = [], n_candidates
-    for share_of_epochs, share_that_stays in HALVING if search == "halving" else ():
-        left = max(1, round(share_that_stays * n_candidates))
-        rungs.append(Rung(max(1, int(share_of_epochs * max_iter)), left))
-    return [*rungs, Rung(max_iter, left)]
+    for epochs, folds, stays in HALVING if search == "halving" else ():
+        left = max(1, round(stays * n_candidates))
+        n = max(1, round(folds * n_folds))
+        # Far apart, since neighbours among folds of time or of repeats are alike.
+        spread = np.linspace(0, n_folds - 1, n).round().astype(int).tolist()
+        rungs.append(Rung(max(1, int(epochs * max_iter)), tuple(spread), left))
+    return [*rungs, Rung(max_iter, tuple(range(n_folds)), left)]
 
 
 def n_epochs_of(rungs: Sequence[Rung], n_candidates: int) -> int:
-    """Epochs of all candidates together, on one fold, if none ends early."""
-    epochs, before = 0, 0
+    """Epochs of all members together, if none ends early."""
+    epochs, reached = 0, dict.fromkeys(rungs[-1].folds, 0)
     for rung in rungs:
-        epochs += n_candidates * (rung.epoch - before)
-        n_candidates, before = rung.n_left, rung.epoch
+        for fold in rung.folds:
+            epochs += n_candidates * (rung.epoch - reached[fold])
+            reached[fold] = rung.epoch
+        n_candidates = rung.n_left
     return epochs
 
 
@@ -305,9 +311,9 @@ class Search:
     results : dict
         From (candidate, fold) to the last Result.
     dropped : dict
-        From a candidate to the epoch at which it was dropped.
-    reached : int
-        The epoch of the last rung that was begun.
+        From a candidate to the rung at which it was dropped, by its place in `rungs`.
+    begun : int
+        The place of the last rung that was begun.
     """
 
     def __init__(
@@ -327,7 +333,7 @@ class Search:
         self.decisive, self.keep, self.n_jobs = decisive, keep, n_jobs
         self.memory, self.config, self.told = memory, config, told
         self.stop = threading.Event()
-        self.reached = 0
+        self.begun = 0
         self.results: dict[tuple[int, int], Result] = {}
         self.dropped: dict[int, int] = {}
 
@@ -339,33 +345,32 @@ class Search:
             fold.stop = self.stop
         alive = list(range(len(self.candidates)))
         try:
-            for rung in self.rungs:
+            for place, rung in enumerate(self.rungs):
+                self.begun = place
                 self._climb(rung, alive, keys)
-                scores = [self.mean_score(k) for k in alive]
+                scores = [self.mean_score(k, rung.folds) for k in alive]
                 order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
                 out = [alive[k] for k in order[rung.n_left :]]
                 for candidate in out:
-                    self._drop(candidate, rung.epoch)
+                    self._drop(candidate)
                 alive = sorted(set(alive) - set(out))
         finally:
             self.stop.set()
 
-    def mean_score(self, candidate: int) -> float:
+    def mean_score(self, candidate: int, folds: Sequence[int]) -> float:
         """Mean over folds of the score that decides; NaN if one is missing."""
-        found = [self.results.get((candidate, fold)) for fold in range(len(self.folds))]
-        return float(np.mean([np.nan if r is None else self.decisive(r.scores) for r in found]))
+        return float(np.mean([self.decisive(self.results[candidate, f].scores) for f in folds]))
 
-    def _drop(self, candidate: int, epoch: int) -> None:
-        self.dropped[candidate] = epoch
-        for fold in range(len(self.folds)):
-            result = self.results[candidate, fold]
-            result.paused = result.attributes = None
+    def _drop(self, candidate: int) -> None:
+        self.dropped[candidate] = self.begun
+        for (k, _), result in self.results.items():
+            if k == candidate:
+                result.paused = result.attributes = None
 
     def _climb(self, rung: Rung, alive: list[int], keys: list[str]) -> None:
         """Train all who are alive to the rung's epoch."""
         waiting = [0] * len(self.folds)
-        n_epochs, self.reached = rung.epoch - self.reached, rung.epoch
-        work = list(self._work(rung.epoch, n_epochs, alive, keys))
+        work = list(self._work(rung, alive, keys))
         for index, batch in work:
             waiting[index] += len(batch.members)
         outputs = self._parallel()(joblib.delayed(run)(index, batch) for index, batch in work)
@@ -428,24 +433,27 @@ class Search:
             )
         return networks
 
-    def _work(
-        self, until: int, n_epochs: int, alive: list[int], keys: list[str]
-    ) -> Iterator[tuple[int, Work]]:
+    def _work(self, rung: Rung, alive: list[int], keys: list[str]) -> Iterator[tuple[int, Work]]:
         """Batches of members that have not ended: small in threads, else a few for each worker."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
-        per_fold = -(-4 * n_workers // len(self.folds))
+        per_fold = -(-4 * n_workers // len(rung.folds))
         threads = getattr(backend, "supports_sharedmem", False)
-        for index, fold in enumerate(self.folds):
+        for index in rung.folds:
+            fold, reached = self.folds[index], 0
             members: list[tuple[int, Candidate, Paused | None]] = []
             for k in alive:
                 before = self.results.get((k, index))
                 if before is None or before.status is Status.RUNNING:
                     members.append((k, self.candidates[k], before.paused if before else None))
+                    reached = before.n_epochs if before else 0
             size = max(1, -(-len(alive) // per_fold))
             if threads:
-                visits = max(1, len(fold.rows_in) * n_epochs)
+                visits = max(1, len(fold.rows_in) * (rung.epoch - reached))
                 size = max(1, min(_BATCH_VISITS // visits, len(members) // (2 * n_workers)))
             for begin in range(0, len(members), size):
                 batch = members[begin : begin + size]
-                yield index, Work(fold, keys[index], batch, until, self.memory, self.config, [])
+                yield (
+                    index,
+                    Work(fold, keys[index], batch, rung.epoch, self.memory, self.config, []),
+                )

@@ -1,21 +1,92 @@
-"""The bridge for people with Keras code: the network as a model builder for Keras' wrappers.
+"""The bridge for people with Keras code: files of networks, and the network in Keras' wrappers.
 
 Owns the builders, which scikeras and `keras.wrappers` call with what they know of a table. Does not
-own which layers there are (`_export`). A trained network goes to Keras and comes back by the
-estimators' `to_keras` and `from_keras`.
+own which layers there are (`_export`), the formats of files (`_model_files`), nor the mending of
+scikeras' wrappers (`_scikeras`). A trained network goes to Keras and comes back by the estimators'
+`to_keras` and `from_keras`.
 """
 
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skreg._export import Network, keras_layers, keras_module
+from skreg._model_files import checked_format, write
 from skreg._network import ACTIVATIONS
 from skreg._parameters import checked_dropout, checked_hidden_layer_sizes, checked_l2
 
-__all__ = ["build_classifier", "build_regressor"]
+if TYPE_CHECKING:
+    from skreg._scikeras import KerasClassifier, KerasRegressor
+
+__all__ = ["KerasClassifier", "KerasRegressor", "build_classifier", "build_regressor", "save_model"]
+
+
+def __getattr__(name: str):
+    # scikeras is imported only when one of its wrappers is asked for.
+    if name in ("KerasClassifier", "KerasRegressor"):
+        from skreg import _scikeras
+
+        return getattr(_scikeras, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def save_model(estimator, path, format=None):
+    """Write a fitted network to a file that Keras, TensorFlow or an ONNX runtime loads.
+
+    Parameters
+    ----------
+    estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
+        Fitted; of a searching estimator its `best_estimator_`.
+    path : str or os.PathLike
+        File to write, or folder for a SavedModel. A file that is there is replaced.
+    format : {"keras", "onnx", "tf_saved_model"}, default=None
+        None is by the ending of `path`: ".keras", ".onnx", or none for a SavedModel. ONNX needs
+        the extra: ``pip install 'skreg[onnx]'``.
+
+    Raises
+    ------
+    FileNotFoundError, FileExistsError
+        If the folder around `path` does not exist, or `path` is a folder.
+    ImportError
+        If a package is missing that the format needs.
+    ValueError
+        If the format is unknown, or the network cannot be said in Keras (see `to_keras`).
+
+    Notes
+    -----
+    The labels of a classifier go along as JSON of their "dtype" and "classes", in the order of the
+    outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, in
+    `.keras` as a member `classes.json` of the archive, which `from_keras` reads.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.keras import save_model
+    >>> iris = load_iris()
+    >>> names = iris.target_names[iris.target]
+    >>> model = RegularizedMLPClassifier(random_state=0).fit(iris.data, names)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/iris.keras")
+    ...     back = RegularizedMLPClassifier.from_keras(f"{folder}/iris.keras")
+    >>> back.predict(iris.data[:1]).item()
+    'setosa'
+    """
+    if not hasattr(estimator, "to_keras"):
+        raise TypeError(
+            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor; received "
+            f"{type(estimator).__name__}."
+        )
+    check_is_fitted(estimator)
+    path = Path(path)
+    format = checked_format(path, format)
+    write(estimator.to_keras(), getattr(estimator, "classes_", None), path, format)
 
 
 def build_classifier(
@@ -32,8 +103,8 @@ def build_classifier(
 ):
     """Build the regularised network for a wrapper that classifies.
 
-    Hand the function itself to ``scikeras.wrappers.KerasClassifier`` or to
-    ``keras.wrappers.SKLearnClassifier``, which call it for each fit.
+    Hand the function itself to :class:`skreg.keras.KerasClassifier`, which is scikeras' wrapper
+    mended, or to ``keras.wrappers.SKLearnClassifier``, which call it for each fit.
 
     Parameters
     ----------
@@ -78,7 +149,7 @@ def build_classifier(
     if kind == "binary":
         link, loss, n_outputs = "logistic", "binary_crossentropy", 1
     elif kind == "multilabel-indicator":
-        link, loss, n_outputs = "logistic", "binary_crossentropy", meta["n_outputs_"]
+        link, loss, n_outputs = "logistic", "binary_crossentropy", meta["n_classes_"]
     elif kind is not None:
         link, loss, n_outputs = "softmax", "sparse_categorical_crossentropy", meta["n_classes_"]
     else:
@@ -102,8 +173,8 @@ def build_regressor(
 ):
     """Build the regularised network for a wrapper that predicts numbers.
 
-    Hand the function itself to ``scikeras.wrappers.KerasRegressor`` or to
-    ``keras.wrappers.SKLearnRegressor``, which call it for each fit.
+    Hand the function itself to :class:`skreg.keras.KerasRegressor`, which is scikeras' wrapper
+    mended, or to ``keras.wrappers.SKLearnRegressor``, which call it for each fit.
 
     Parameters
     ----------

@@ -374,26 +374,35 @@ def test_it_learns_in_a_pipeline_and_under_cross_validation():
 
 def test_halving_drops_at_rungs_and_goes_on_without_a_restart():
     X, y = load_breast_cancer(return_X_y=True)
-    options = {"max_iter": 27, "dropouts": [0.0, 0.3, 0.6], "l2s": [1e-4, 1e-3, 1e-2]}
-    full = classifier(store_curves=True, **SMALL).set_params(**options).fit(X, y)
+    options = {"max_iter": 27, "dropouts": [0.0, 0.3, 0.6], "l2s": [1e-4, 1e-3, 1e-2], "cv": 5}
+    full = classifier(store_curves=True).set_params(**options).fit(X, y)
     halved = classifier(search="halving", store_curves=True).set_params(**options).fit(X, y)
     epochs = halved.cv_results_["n_epochs"]
-    assert sorted(epochs) == [3] * 6 + [13] * 2 + [27]
-    # Each network is the same as if it had trained alone, up to the epoch at which it was dropped.
+    trained = np.isfinite(halved.scores_.reshape(9, 5))
+    assert sorted(epochs) == [7] * 5 + [17] * 2 + [27] * 2
+    # Those that were dropped saw two of the five folds, the others all.
     for k, epoch in enumerate(epochs):
-        for one, other in zip(
-            full.loss_curves_.reshape(9, 3)[k], halved.loss_curves_.reshape(9, 3)[k], strict=True
-        ):
-            assert other == one[:epoch]
-    survivor = epochs.argmax()
-    assert halved.best_index_ == survivor
-    for fold in range(3):
-        name = f"split{fold}_test_score"
-        assert halved.cv_results_[name][survivor] == full.cv_results_[name][survivor]
-    ranks = halved.cv_results_["rank_test_score"]
-    assert ranks[survivor] == 1
-    assert set(ranks[epochs == 13]) <= {2, 3}
-    assert ranks[epochs == 3].min() >= 4
+        assert_array_equal(np.flatnonzero(trained[k]), range(5) if epoch == 27 else [0, 4])
+    # Each network is the same as if it had trained alone, up to the epoch at which it was dropped.
+    curves = (search.loss_curves_.reshape(9, 5) for search in (full, halved))
+    for one, other, epoch in zip(*curves, epochs, strict=True):
+        for fold in range(5):
+            assert other[fold] is None or other[fold] == one[fold][:epoch]
+    for k in np.flatnonzero(epochs == 27):
+        assert_array_equal(halved.scores_.reshape(9, 5)[k], full.scores_.reshape(9, 5)[k])
+    assert epochs[halved.best_index_] == 27
+
+
+def test_halving_ranks_by_how_long_a_candidate_lasted():
+    X, y = load_breast_cancer(return_X_y=True)
+    options = {"max_iter": 27, "dropouts": [0.0, 0.3, 0.6], "l2s": [1e-4, 1e-3, 1e-2], "cv": 5}
+    results = classifier(search="halving").set_params(**options).fit(X, y).cv_results_
+    scores = np.array([results[f"split{fold}_test_score"] for fold in range(5)]).T
+    np.testing.assert_allclose(results["mean_test_score"], np.nanmean(scores, axis=1))
+    np.testing.assert_allclose(results["std_test_score"], np.nanstd(scores, axis=1))
+    order = np.lexsort((-results["mean_test_score"], -results["n_epochs"]))
+    assert_array_equal(results["rank_test_score"][order], range(1, 10))
+    assert (results["mean_fit_time"] > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -41,16 +41,17 @@ def classifier(**changes):
 
 
 def test_rungs():
-    assert rungs_of("grid", 20, 50) == [Rung(50, 20)]
-    assert rungs_of("halving", 25, 50) == [Rung(7, 7), Rung(25, 4), Rung(50, 4)]
-    assert rungs_of("halving", 1, 2) == [Rung(1, 1), Rung(1, 1), Rung(2, 1)]
-    assert n_epochs_of(rungs_of("halving", 25, 50), 25) == 25 * 7 + 7 * 18 + 4 * 25 < 25 * 50 / 3
+    all_folds = (0, 1, 2, 3, 4)
+    assert rungs_of("grid", 20, 5, 50) == [Rung(50, all_folds, 20)]
+    halving = [Rung(14, (0, 4), 10), Rung(32, (0, 4), 5), Rung(50, all_folds, 5)]
+    assert rungs_of("halving", 25, 5, 50) == halving
+    cost = 25 * 2 * 14 + 10 * 2 * 18 + 5 * (2 * 18 + 3 * 50)
+    assert n_epochs_of(halving, 25) == cost < 25 * 5 * 50 / 3
+    one = [Rung(1, (0,), 1), Rung(1, (0,), 1), Rung(2, (0,), 1)]
+    assert rungs_of("halving", 1, 1, 2) == one
+    assert rungs_of("halving", 16, 10, 50)[0].folds == (0, 3, 6, 9)
 
 
-# -- workers --------------------------------------------------------------------------------------
-
-
-@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 @pytest.mark.parametrize("search", ["grid", "halving"])
 def test_worker_processes_give_the_same_bits(search):
     alone = classifier(search=search, refit="folds").fit(X, y)

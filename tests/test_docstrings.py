@@ -45,7 +45,9 @@ def public_objects():
 
 @pytest.mark.parametrize("path", list(public_objects()))
 def test_docstring_is_valid(path):
-    errors = [(code, text) for code, text in validate(path)["errors"] if code not in EXCLUDED]
+    # scikeras takes any parameter of the model's builder, so that no signature names them.
+    excluded = {*EXCLUDED, "PR02"} if "keras.Keras" in path else EXCLUDED
+    errors = [(code, text) for code, text in validate(path)["errors"] if code not in excluded]
     assert errors == []
 
 

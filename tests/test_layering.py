@@ -21,6 +21,7 @@ LEVELS = {
     "_program": 3,
     "_training": 4,
     "_export": 4,
+    "_model_files": 4.5,
     "_compat": 4,  # scikit-learn's, so for estimators only
     # Level 5 is in four steps: what a fit is made of, a fit, the base, the estimators.
     "_parameters": 5.0,
@@ -31,6 +32,7 @@ LEVELS = {
     "_base": 5.2,
     "_classifier": 5.3,
     "_regressor": 5.3,
+    "_scikeras": 5.0,
     "keras": 6,
     # Level 6's search is in four steps: scores and runs, results and rules, base, estimators.
     "_scoring": 6.0,

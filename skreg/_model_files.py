@@ -1,0 +1,159 @@
+"""Files of exported networks: `.keras`, SavedModel and ONNX, with the class labels inside.
+
+Owns the formats, where each holds labels, and that nothing is left half written. Does not own the
+layers (`_export`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skreg._export import keras_module
+
+FORMATS = "keras", "onnx", "tf_saved_model"
+_LABELS = "classes.json"  # in the archive of .keras, and in the extra assets of a SavedModel
+_LABELS_IN_ONNX = "classes"  # the key among an ONNX model's metadata
+
+
+def checked_format(path: Path, format: str | None) -> str:
+    """Return the format, if something of it can be written there.
+
+    Parameters
+    ----------
+    path : Path
+    format : {"keras", "onnx", "tf_saved_model"} or None
+        None is by the path's ending, ".keras", ".onnx" or none.
+
+    Raises
+    ------
+    FileNotFoundError, FileExistsError, ImportError, ValueError
+        If it cannot.
+    """
+    format = _format_of(path) if format is None else format
+    if format not in FORMATS:
+        raise ValueError(f"format: expected one of {FORMATS} or None; received {format!r}.")
+    if format == "keras" and path.suffix != ".keras":
+        raise ValueError(
+            "path: expected the ending '.keras', by which Keras knows its format; received "
+            f"{str(path)!r}."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path: expected a folder that exists; received {str(path)!r}.")
+    if path.is_dir():
+        raise FileExistsError(f"path: expected none that is a folder; received {str(path)!r}.")
+    backend = keras_module().config.backend()
+    if format != "keras" and backend != "tensorflow":
+        raise ValueError(
+            f"format: expected 'keras' where Keras runs on another backend than TensorFlow, "
+            f"KERAS_BACKEND={backend!r}; received {format!r}."
+        )
+    for package in ("onnx", "tf2onnx") if format == "onnx" else ():
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(
+                f"Expected the package {package!r}, to write an ONNX file; it is missing. "
+                "pip install 'skreg[onnx]' brings it."
+            )
+    return format
+
+
+def write(model: Any, classes: np.ndarray | None, path: Path, format: str) -> None:
+    """Write a Keras model and its labels to a file, or a folder for a SavedModel."""
+    writer = {"keras": _write_keras, "onnx": _write_onnx, "tf_saved_model": _write_saved_model}
+    labels = None if classes is None else _as_json(classes)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        there = Path(folder) / ("model.keras" if format == "keras" else "model")
+        writer[format](model, labels, there)
+        os.replace(there, path)
+
+
+def _format_of(path: Path) -> str:
+    formats = {".keras": "keras", ".onnx": "onnx", "": "tf_saved_model"}
+    if path.suffix not in formats:
+        raise ValueError(
+            "path: expected the ending '.keras' or '.onnx', none for a SavedModel, or a format; "
+            f"received {str(path)!r}."
+        )
+    return formats[path.suffix]
+
+
+def _as_json(classes: np.ndarray) -> str:
+    try:
+        return json.dumps({"dtype": classes.dtype.str, "classes": classes.tolist()})
+    except TypeError as error:
+        raise ValueError(
+            "classes_: expected labels that are numbers, strings or booleans, to write them into a "
+            f"file; received {classes[:3]!r}."
+        ) from error
+
+
+def _from_json(text: str | bytes) -> np.ndarray:
+    found = json.loads(text)
+    return np.array(found["classes"], dtype=found["dtype"])
+
+
+def _write_keras(model, labels: str | None, path: Path) -> None:
+    model.save(path)
+    if labels is not None:
+        with zipfile.ZipFile(path, "a") as archive:  # Keras reads the members that it knows
+            archive.writestr(_LABELS, labels)
+
+
+def _write_saved_model(model, labels: str | None, path: Path) -> None:
+    model.export(path, format="tf_saved_model", verbose=False)
+    if labels is not None:
+        # The folder that TensorFlow leaves to those who have more to say.
+        extra = path / "assets.extra"
+        extra.mkdir()
+        (extra / _LABELS).write_text(labels)
+
+
+def _write_onnx(model, labels: str | None, path: Path) -> None:
+    import onnx
+
+    with _numpy_object():
+        model.export(path, format="onnx", verbose=False)
+    if labels is not None:
+        graph = onnx.load(path)
+        onnx.helper.set_model_props(graph, {_LABELS_IN_ONNX: labels})
+        onnx.save(graph, path)
+
+
+@contextlib.contextmanager
+def _numpy_object():
+    """The name `numpy.object`, which tf2onnx needs; Keras would leave it there for good."""
+    missing = "object" not in vars(np)
+    if missing:
+        vars(np)["object"] = object
+    try:
+        yield
+    finally:
+        if missing:
+            del vars(np)["object"]
+
+
+def opened(model: Any) -> tuple[Any, np.ndarray | None]:
+    """Return a model as it is, or the one of a file and the labels there."""
+    return _read(Path(model)) if isinstance(model, (str, os.PathLike)) else (model, None)
+
+
+def _read(path: Path) -> tuple[Any, np.ndarray | None]:
+    if not path.exists():
+        raise FileNotFoundError(f"from_keras: expected a file; received {str(path)!r}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            labels = _from_json(archive.read(_LABELS)) if _LABELS in archive.namelist() else None
+        return keras_module().saving.load_model(path), labels
+    except Exception as error:  # whatever zipfile, json, h5py or Keras say of foreign bytes
+        raise ValueError(
+            "from_keras: expected a file that Keras 3 saved, of the ending '.keras'; received "
+            f"{str(path)!r}, which cannot be read: {type(error).__name__}: {error}"
+        ) from error
