@@ -53,6 +53,11 @@ class _Checked:
     """What both wrappers lack."""
 
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
+        if reset and y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
         if X is not None:
             # scikeras takes sparse rows, on which Keras then fails; it does not compare columns.
             check_array(X, accept_sparse=False, allow_nd=True, dtype=None, ensure_all_finite=False)

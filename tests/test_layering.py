@@ -75,6 +75,8 @@ def violations(name: str, source: str) -> list[str]:
                 found.append(f"{name} (level {level}) imports {target} (level {other})")
         if top in ("tensorflow", "keras") and name not in ("_tensorflow", "keras", "_export"):
             found.append(f"{name} imports {target}: only _tensorflow may")
+        if top == "scikeras" and name != "_scikeras":
+            found.append(f"{name} imports {target}: only _scikeras may")
         if top == "sklearn" and level <= 3:
             found.append(f"{name} (level {level}) imports {target}")
         private = top == "sklearn" and any(part.startswith("_") for part in rest)
@@ -102,6 +104,7 @@ def test_module_keeps_to_its_layer(path):
         ("_base", "from sklearn.utils._param_validation import Interval"),
         ("_base", "from sklearn.base import _fit_context"),
         ("_base", "def f():\n    import matplotlib.pyplot as plt"),
+        ("keras", "import scikeras.wrappers"),
         ("_base", "from . import _rows"),
         ("_new", ""),
     ],

@@ -86,6 +86,12 @@ def test_sparse_rows_are_refused():
             model.fit(sparse.csr_array(X), y)
 
 
+def test_targets_that_are_missing_are_refused():
+    for model in (classifier(), regressor()):
+        with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+            model.fit(X, None)
+
+
 def test_a_column_of_targets_warns():
     for model, targets in ((classifier(), y), (regressor(), X[:, 0])):
         with pytest.warns(DataConversionWarning, match="column-vector y was passed"):
@@ -128,7 +134,7 @@ EXPECTED = {
 @pytest.mark.parametrize("name", ["Classifier-", "Regressor-"])
 def test_check_estimator(name):
     kind = classifier if name == "Classifier-" else regressor
-    model = kind(epochs=30, dropout=0.0, learning_rate=0.02)
+    model = kind(epochs=15, dropout=0.0, learning_rate=0.05)
     results = check_estimator(model, expected_failed_checks=EXPECTED, on_skip=None)
     assert {result["status"] for result in results} <= {"passed", "xfail", "skipped"}
     assert sum(result["status"] == "passed" for result in results) > 40
