@@ -269,7 +269,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             **parameters,
         )
         center, scale = network.inputs or (None, None)
-        vars(estimator).update(
+        estimator.__dict__.update(
             coefs_=network.kernels,
             intercepts_=network.biases,
             mean_=center,
@@ -279,7 +279,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             n_features_in_=n_features,
             _activation=network.activation,
             # Of no rows, so that those of a stream begin with its first batch.
-            _statistics=None if center is None else Statistics(0.0, center, scale),
+            _statistics=None if network.inputs is None else Statistics(0.0, *network.inputs),
             **attributes,
         )
         return estimator
@@ -309,7 +309,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         def forward(*network):
             return np.stack([numpy_logits(*network, masks) for _ in range(n_samples)])
 
-        return self._passed(X, forward, (n_samples,))
+        return self._passed(X, forward, (int(n_samples),))
 
     def _passed(self, X, forward, leading: tuple[int, ...] = ()) -> np.ndarray:
         """What `forward` makes of the standardised rows, of shape (*leading, n, q)."""

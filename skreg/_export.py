@@ -180,7 +180,7 @@ def solver_parameters(model) -> dict:
     Empty where skreg has no such optimiser, or the model is not compiled.
     """
     keras = keras_module()
-    optimizer = getattr(model, "optimizer", None)
+    optimizer: Any = getattr(model, "optimizer", None)
     if type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW) and not optimizer.amsgrad:
         names = {"beta_1": "beta_1", "beta_2": "beta_2", "epsilon": "epsilon"}
         solver = "adam"
@@ -334,7 +334,7 @@ def _normalization(layer) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _divided(layer) -> tuple[np.ndarray, np.ndarray]:
-    scale, offset = np.float64(layer.scale), np.float64(layer.offset)
+    scale, offset = np.asarray(layer.scale, float), np.asarray(layer.offset, float)
     if not np.all(scale > 0):
         raise _inexpressible(layer, "a scale that is not positive")
     return -offset / scale, 1 / scale

@@ -66,7 +66,7 @@ def _moments(numbers: np.ndarray, found, lasted: np.ndarray) -> tuple[np.ndarray
         equals = np.flatnonzero(lasted == rung)
         folds = _counted([found[k] for k in equals])
         # In C order, so that sums are GridSearchCV's to the bit.
-        counted = np.ascontiguousarray(numbers[np.ix_(equals, folds)])
+        counted = np.ascontiguousarray(numbers[equals][:, folds])
         mean[equals] = np.average(counted, axis=1)
         deviation[equals] = np.sqrt(np.average((counted - mean[equals, None]) ** 2, axis=1))
     return mean, deviation
