@@ -236,13 +236,19 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             several scales.
         """
         check_is_fitted(self)
+        loss, _ = self._loss_and_outputs()
         hyper = checked_hyperparameters(self, self.n_layers_ - 2)
-        loss, outputs = self._loss_and_outputs()
+        return keras_model(self._network(), self.solver, hyper, loss)
+
+    def _network(self) -> Network:
+        """What the trained network says, for those who write it down."""
+        hyper = checked_hyperparameters(self, self.n_layers_ - 2)
+        _, outputs = self._loss_and_outputs()
         inputs = None
         if self.scale_ is not None:
             center = np.zeros_like(self.scale_) if self.mean_ is None else self.mean_
             inputs = center, self.scale_
-        network = Network(
+        return Network(
             self.coefs_,
             self.intercepts_,
             self._activation,
@@ -253,7 +259,6 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             inputs,
             outputs,
         )
-        return keras_model(network, self.solver, hyper, loss)
 
     @classmethod
     def _of_network(cls, network: Network, parameters: dict, attributes: dict):

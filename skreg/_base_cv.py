@@ -46,7 +46,15 @@ from skreg._parameters import (
 )
 from skreg._results import cv_results
 from skreg._scoring import Scoring
-from skreg._search import Candidate, Fold, Result, Search, n_epochs_of, rungs_of
+from skreg._search import (
+    Candidate,
+    Fold,
+    Result,
+    Search,
+    n_epochs_of,
+    n_members_of,
+    rungs_of,
+)
 from skreg._selection import best_index, edges
 from skreg._spec import Status
 from skreg._tables import checked_table, checked_weight
@@ -282,7 +290,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
         def told(fold: int, candidate: int, result: Result) -> None:
             if display is not None:
-                due = next(rung.epoch for rung in rungs if rung.epoch >= result.n_epochs)
+                runs = result.status is Status.RUNNING
+                due = rungs[search.begun].epoch if runs else self.max_iter
                 score = scoring.decisive(result.scores)
                 display.show(candidates[candidate]._asdict(), fold, result.n_epochs, due, score)
             if not getattr(self, "_skl_callbacks", None):
@@ -352,7 +361,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         means = [values for name, values in results.items() if name.startswith("mean_test_")]
         if self.refit is not False and not callable(self.refit):
             means = [results[f"mean_test_{scoring.metric}"]] if means else []
-        if any(np.isfinite(mean).any() for mean in means):
+        lasted = results["n_epochs"] == results["n_epochs"].max()  # not dropped by halving
+        if any(np.isfinite(mean[lasted]).any() for mean in means):
             return
         error = next((r.error for r in search.results.values() if r.error), None)
         raise ValueError(
@@ -380,28 +390,28 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         return {**_of_network(network), "refit_time_": time.perf_counter() - start}
 
     def _warn_of(self, search: Search, scoring: Scoring, status: Status) -> None:
-        n_members = len(search.candidates) * len(search.folds)
         results = search.results.values()
         if status in (Status.INTERRUPTED, Status.STOPPED):
             how = "interrupted" if status is Status.INTERRUPTED else "stopped by a callback"
             self._say(
                 UserWarning,
-                f"The search was {how} after {len(results)} of {n_members} networks; scores "
+                f"The search was {how} after {len(results)} of "
+                f"{n_members_of(search.rungs, len(search.candidates))} networks; scores "
                 "that are missing are NaN, and the best of the others is used.",
             )
         failed = [result.error for result in results if result.error]
         if failed:
             self._say(
                 UserWarning,
-                f"Scoring failed for {len(failed)} of {n_members} networks; their scores are NaN. "
-                f"The first failed with:\n{failed[0]}",
+                f"Scoring failed for {len(failed)} of {len(results)} networks; their scores are "
+                f"NaN. The first failed with:\n{failed[0]}",
             )
         n_diverged = sum(result.status is Status.DIVERGED for result in results)
         if n_diverged:
             self._say(
                 ConvergenceWarning,
-                f"{n_diverged} of {n_members} networks diverged, and are scored with the weights "
-                "from before. Try a smaller learning_rate_init "
+                f"{n_diverged} of {len(results)} networks diverged, and are scored with the "
+                "weights from before. Try a smaller learning_rate_init "
                 f"(now {self.learning_rate_init:g}) or a smaller l2.",
             )
         if "best_index_" in vars(self):

@@ -163,16 +163,18 @@ class RegularizationPathDisplay:
         scores = np.full((len(dropouts), len(l2s), n_folds), np.nan)
         for k, values in enumerate(zip(dropout, l2, strict=True)):
             place = dropouts.index(values[0]), l2s.index(values[1])
-            scores[place] = [results[f"split{fold}_test_{name}"][k] for fold in range(n_folds)]
+            if np.isfinite(results[f"mean_test_{name}"][k]):
+                scores[place] = [results[f"split{fold}_test_{name}"][k] for fold in range(n_folds)]
         best = int(np.argmin(results[f"rank_test_{name}"])) if best is None else best
         chosen = dropouts.index(dropout[best]), l2s.index(l2[best])
         dropped = np.zeros(scores.shape[:2], dtype=bool)
         lasted = results.get("n_epochs", np.zeros(len(dropout)))
         for values, epochs in zip(zip(dropout, l2, strict=True), lasted, strict=True):
             dropped[dropouts.index(values[0]), l2s.index(values[1])] = epochs < max(lasted)
-        complete = np.isfinite(scores[~dropped]).all(axis=0)
-        if complete.any():  # after an interrupt, those that the means are over
-            scores = scores[..., complete]
+        # After an interrupt, those folds that the means are over, as in `cv_results_`.
+        known = np.isfinite(scores[~dropped])
+        complete, some = np.all(known, axis=0), np.any(known, axis=0)
+        scores = scores[..., np.flatnonzero(complete if complete.any() else some)]
         return cls(
             dropouts=dropouts,
             l2s=l2s,
@@ -457,6 +459,7 @@ def _mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
     counted = np.isfinite(scores) | ~early[..., None]  # NaN of others stays NaN
     n_folds = np.maximum(counted.sum(axis=2), 1)
     mean = np.where(counted, scores, 0).sum(axis=2) / n_folds
+    mean[~counted.any(axis=2)] = np.nan
     squares = np.where(counted, scores - mean[..., None], 0) ** 2
     return mean, np.sqrt(squares.sum(axis=2) / n_folds / np.maximum(n_folds - 1, 1))
 

@@ -75,10 +75,7 @@ def keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: str
         "cross_entropy", or a key of `_heads.REGRESSION_HEADS` but "quantile".
     """
     keras = keras_module()
-    model = keras_layers(network)
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
-        layer.set_weights([kernel, bias])
+    model = keras_network(network)
     objective, weight = _objective(keras, network, loss)
     model.compile(
         optimizer=_optimizer(keras, solver, hyper),
@@ -88,6 +85,16 @@ def keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: str
     )
     # Keras builds it when it loads a saved model, and then misses what was not built here.
     model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def keras_network(network: Network):
+    """Return the layers with their weights as a built `keras.Sequential`, not compiled."""
+    keras = keras_module()
+    model = keras_layers(network)
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
+        layer.set_weights([kernel, bias])
     # Keras exports a model to ONNX only if it was called.
     model(np.zeros((1, len(network.kernels[0])), np.float32))
     return model
@@ -231,7 +238,7 @@ def read_keras(model: Any) -> Network:
         elif k == 0 < first and isinstance(layer, keras.layers.Rescaling):
             scales["inputs"] = _divided(layer)
         elif k == last + 1 and isinstance(layer, keras.layers.Rescaling):
-            scales["outputs"] = np.float64(layer.offset), np.float64(layer.scale)
+            scales["outputs"] = np.asarray(layer.offset, float), np.asarray(layer.scale, float)
         else:
             raise _inexpressible(layer, "what stands where it does")
     dense = [layers[k] for k in places]
@@ -264,7 +271,10 @@ def _inexpressible(layer, what: str) -> ValueError:
 def _chain(keras, model) -> list:
     """The layers of a model in their order, if each follows the one before."""
     if not isinstance(model, keras.Model):
-        raise TypeError(f"from_keras: expected a keras.Model; received {type(model).__name__}.")
+        raise TypeError(
+            "from_keras: expected a keras.Model or the path of a file; received "
+            f"{type(model).__name__}."
+        )
     if not getattr(model, "inputs", None):
         raise ValueError(
             "from_keras: expected a built Sequential or functional model, whose layers are known; "
@@ -328,7 +338,7 @@ def _activation_of(keras, hidden: list) -> str:
 def _normalization(layer) -> tuple[np.ndarray, np.ndarray]:
     if layer.invert or layer.mean is None:
         raise _inexpressible(layer, "a Normalization that is inverted or not adapted")
-    mean, variance = np.float64(layer.mean).ravel(), np.float64(layer.variance).ravel()
+    mean, variance = (np.asarray(part, float).ravel() for part in (layer.mean, layer.variance))
     # As Keras divides: by the deviation, or a little where there is none.
     return mean, np.maximum(np.sqrt(variance), 1e-7)
 

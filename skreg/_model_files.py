@@ -38,18 +38,21 @@ def checked_format(path: Path, format: str | None) -> str:
     FileNotFoundError, FileExistsError, ImportError, ValueError
         If it cannot.
     """
-    format = _format_of(path) if format is None else format
-    if format not in FORMATS:
+    if format not in (None, *FORMATS):
         raise ValueError(f"format: expected one of {FORMATS} or None; received {format!r}.")
-    if format == "keras" and path.suffix != ".keras":
+    format = _format_of(path) if format is None else format
+    if (format == "keras") != (path.suffix == ".keras"):
         raise ValueError(
-            "path: expected the ending '.keras', by which Keras knows its format; received "
-            f"{str(path)!r}."
+            "path: expected the ending '.keras' for format='keras', by which Keras knows it, and "
+            f"for no other; received {str(path)!r} and {format!r}."
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path: expected a folder that exists; received {str(path)!r}.")
-    if path.is_dir():
-        raise FileExistsError(f"path: expected none that is a folder; received {str(path)!r}.")
+    if path.is_dir() or (format == "tf_saved_model" and path.exists()):
+        raise FileExistsError(
+            "path: expected a file to write or replace, or a folder that does not exist; received "
+            f"{str(path)!r}."
+        )
     backend = keras_module().config.backend()
     if format != "keras" and backend != "tensorflow":
         raise ValueError(
@@ -90,8 +93,8 @@ def _as_json(classes: np.ndarray) -> str:
         return json.dumps({"dtype": classes.dtype.str, "classes": classes.tolist()})
     except TypeError as error:
         raise ValueError(
-            "classes_: expected labels that are numbers, strings or booleans, to write them into a "
-            f"file; received {classes[:3]!r}."
+            "classes_: expected labels that are numbers, strings or booleans, as JSON has them, to "
+            f"write them into a file; received {classes[:3]!r}."
         ) from error
 
 
@@ -151,9 +154,17 @@ def _read(path: Path) -> tuple[Any, np.ndarray | None]:
     try:
         with zipfile.ZipFile(path) as archive:
             labels = _from_json(archive.read(_LABELS)) if _LABELS in archive.namelist() else None
-        return keras_module().saving.load_model(path), labels
+        return _loaded(path), labels
     except Exception as error:  # whatever zipfile, json, h5py or Keras say of foreign bytes
         raise ValueError(
             "from_keras: expected a file that Keras 3 saved, of the ending '.keras'; received "
             f"{str(path)!r}, which cannot be read: {type(error).__name__}: {error}"
         ) from error
+
+
+def _loaded(path: Path):
+    load = keras_module().saving.load_model
+    try:
+        return load(path)
+    except (TypeError, ValueError):  # of a loss or metric of the user's own
+        return load(path, compile=False)

@@ -85,7 +85,8 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
     Notes
     -----
     What differs from scikeras 0.13: it is recognised as a classifier, so that folds are stratified;
-    importing it leaves Keras' classes as they are; sparse rows are refused; number and names of
+    importing it leaves Keras' classes as they are (if scikeras was not imported before; a later
+    import changes them no more); sparse rows are refused; number and names of
     columns are compared with those of `fit`; a column `y` warns; `class_weight` does not change the
     array of `sample_weight` that was handed in.
 
@@ -100,6 +101,7 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
     def __sklearn_tags__(self):
         # scikeras' class comes before ClassifierMixin, whose tags are then not asked for.
         tags = _Classifier().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
         tags.non_deterministic = True
         return tags
 
@@ -174,5 +176,6 @@ class KerasRegressor(_Checked, wrappers.KerasRegressor):
 
     def __sklearn_tags__(self):
         tags = _Regressor().__sklearn_tags__()
+        tags.target_tags.multi_output = True
         tags.non_deterministic = True
         return tags

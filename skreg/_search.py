@@ -44,7 +44,7 @@ class Candidate(NamedTuple):
 # Of each rung but the last: the share of max_iter at which it ends, the share of the folds that are
 # trained by then, and the share of the candidates that stay (CONTRIBUTING.md has how they were
 # chosen).
-HALVING = (0.28, 0.4, 0.4), (0.64, 0.4, 0.2)
+HALVING = (0.2, 0.4, 0.5), (0.64, 0.4, 0.2)
 
 
 # A task of one thread is of so many visits of rows, some 50 ms for the smaller networks, if there
@@ -63,15 +63,25 @@ class Rung:
     n_left: int
 
 
+def spread(n_folds: int, n: int) -> tuple[int, ...]:
+    """So many of the folds, far apart, since neighbours in time or among repeats are alike.
+
+    A single one is the last, which of folds in time has most rows to train on.
+    """
+    return tuple(np.linspace(n_folds - 1, 0, n).round().astype(int)[::-1].tolist())
+
+
 def rungs_of(search: str, n_candidates: int, n_folds: int, max_iter: int) -> list[Rung]:
-    """The stages of a search: one of "grid", the last one of "halving" is of max_iter epochs."""
-    rungs, left = [], n_candidates
+    """The stages of a search: one of "grid", the last one of "halving" is of max_iter epochs.
+
+    Their epochs increase: of few epochs there are fewer rungs.
+    """
+    rungs, left, reached = [], n_candidates, 0
     for epochs, folds, stays in HALVING if search == "halving" else ():
-        left = max(1, round(stays * n_candidates))
-        n = max(1, round(folds * n_folds))
-        # Far apart, since neighbours among folds of time or of repeats are alike.
-        spread = np.linspace(0, n_folds - 1, n).round().astype(int).tolist()
-        rungs.append(Rung(max(1, int(epochs * max_iter)), tuple(spread), left))
+        if reached < int(epochs * max_iter):
+            reached = int(epochs * max_iter)
+            left = max(1, round(stays * n_candidates))
+            rungs.append(Rung(reached, spread(n_folds, max(1, round(folds * n_folds))), left))
     return [*rungs, Rung(max_iter, tuple(range(n_folds)), left)]
 
 
@@ -84,6 +94,16 @@ def n_epochs_of(rungs: Sequence[Rung], n_candidates: int) -> int:
             reached[fold] = rung.epoch
         n_candidates = rung.n_left
     return epochs
+
+
+def n_members_of(rungs: Sequence[Rung], n_candidates: int) -> int:
+    """Members that are trained, on however many epochs."""
+    n_members, begun = 0, set[int]()
+    for rung in rungs:
+        n_members += n_candidates * len(set(rung.folds) - begun)
+        begun |= set(rung.folds)
+        n_candidates = rung.n_left
+    return n_members
 
 
 @dataclass
@@ -348,24 +368,23 @@ class Search:
             for place, rung in enumerate(self.rungs):
                 self.begun = place
                 self._climb(rung, alive, keys)
-                scores = [self.mean_score(k, rung.folds) for k in alive]
+                scores = [self._mean_score(k, rung.folds) for k in alive]
                 order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
                 out = [alive[k] for k in order[rung.n_left :]]
                 for candidate in out:
-                    self._drop(candidate)
+                    self._drop(candidate, rung)
                 alive = sorted(set(alive) - set(out))
         finally:
             self.stop.set()
 
-    def mean_score(self, candidate: int, folds: Sequence[int]) -> float:
-        """Mean over folds of the score that decides; NaN if one is missing."""
+    def _mean_score(self, candidate: int, folds: Sequence[int]) -> float:
         return float(np.mean([self.decisive(self.results[candidate, f].scores) for f in folds]))
 
-    def _drop(self, candidate: int) -> None:
+    def _drop(self, candidate: int, rung: Rung) -> None:
         self.dropped[candidate] = self.begun
-        for (k, _), result in self.results.items():
-            if k == candidate:
-                result.paused = result.attributes = None
+        for fold in rung.folds:
+            result = self.results[candidate, fold]
+            result.paused = result.attributes = None
 
     def _climb(self, rung: Rung, alive: list[int], keys: list[str]) -> None:
         """Train all who are alive to the rung's epoch."""
@@ -421,17 +440,11 @@ class Search:
     def networks(self, candidate: int) -> list:
         """The fitted networks of the folds, of a candidate that was kept."""
         found = [self.results.get((candidate, fold)) for fold in range(len(self.folds))]
-        networks = [
+        return [
             fold.with_values(self.candidates[candidate], result.attributes)
             for fold, result in zip(self.folds, found, strict=True)
             if result is not None and result.attributes is not None
         ]
-        if not networks:
-            raise ValueError(
-                "scoring: expected a finite score of a candidate that halving keeps; received NaN "
-                "of all of them, and the networks of the others are gone."
-            )
-        return networks
 
     def _work(self, rung: Rung, alive: list[int], keys: list[str]) -> Iterator[tuple[int, Work]]:
         """Batches of members that have not ended: small in threads, else a few for each worker."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._export import Network, keras_layers, keras_module
+from skreg._export import Network, keras_layers, keras_module, keras_network
 from skreg._model_files import checked_format, write
 from skreg._network import ACTIVATIONS
 from skreg._parameters import checked_dropout, checked_hidden_layer_sizes, checked_l2
@@ -35,6 +35,10 @@ def __getattr__(name: str):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
 def save_model(estimator, path, format=None):
     """Write a fitted network to a file that Keras, TensorFlow or an ONNX runtime loads.
 
@@ -43,7 +47,7 @@ def save_model(estimator, path, format=None):
     estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
         Fitted; of a searching estimator its `best_estimator_`.
     path : str or os.PathLike
-        File to write, or folder for a SavedModel. A file that is there is replaced.
+        File to write, which is replaced if it is there, or new folder for a SavedModel.
     format : {"keras", "onnx", "tf_saved_model"}, default=None
         None is by the ending of `path`: ".keras", ".onnx", or none for a SavedModel. ONNX needs
         the extra: ``pip install 'skreg[onnx]'``.
@@ -54,14 +58,18 @@ def save_model(estimator, path, format=None):
         If the folder around `path` does not exist, or `path` is a folder.
     ImportError
         If a package is missing that the format needs.
+    NotFittedError, TypeError
+        If `estimator` is not fitted, or another one.
     ValueError
-        If the format is unknown, or the network cannot be said in Keras (see `to_keras`).
+        If the format is unknown or not that of the ending, labels are not what JSON has, or, for
+        `.keras`, the loss is none of Keras' (see `to_keras`).
 
     Notes
     -----
     The labels of a classifier go along as JSON of their "dtype" and "classes", in the order of the
     outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, in
-    `.keras` as a member `classes.json` of the archive, which `from_keras` reads.
+    `.keras` as a member `classes.json` of the archive, which `from_keras` reads; a file that Keras
+    saves again has none, so that `from_keras` then needs its `classes`.
 
     Examples
     --------
@@ -86,7 +94,10 @@ def save_model(estimator, path, format=None):
     check_is_fitted(estimator)
     path = Path(path)
     format = checked_format(path, format)
-    write(estimator.to_keras(), getattr(estimator, "classes_", None), path, format)
+    # Only Keras' own format holds a loss and an optimiser, which not every network has there.
+    trains = format == "keras"
+    model = estimator.to_keras() if trains else keras_network(estimator._network())
+    write(model, getattr(estimator, "classes_", None), path, format)
 
 
 def build_classifier(

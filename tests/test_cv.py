@@ -379,7 +379,7 @@ def test_halving_drops_at_rungs_and_goes_on_without_a_restart():
     halved = classifier(search="halving", store_curves=True).set_params(**options).fit(X, y)
     epochs = halved.cv_results_["n_epochs"]
     trained = np.isfinite(halved.scores_.reshape(9, 5))
-    assert sorted(epochs) == [7] * 5 + [17] * 2 + [27] * 2
+    assert sorted(epochs) == [5] * 5 + [17] * 2 + [27] * 2
     # Those that were dropped saw two of the five folds, the others all.
     for k, epoch in enumerate(epochs):
         assert_array_equal(np.flatnonzero(trained[k]), range(5) if epoch == 27 else [0, 4])

@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 import skreg._search as search_module
 from skreg import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg._monitoring import SearchDisplay
-from skreg._search import Rung, n_epochs_of, rungs_of
+from skreg._search import Rung, n_epochs_of, n_members_of, rungs_of
 
 # Grids of a few values are for tests.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -43,13 +43,16 @@ def classifier(**changes):
 def test_rungs():
     all_folds = (0, 1, 2, 3, 4)
     assert rungs_of("grid", 20, 5, 50) == [Rung(50, all_folds, 20)]
-    halving = [Rung(14, (0, 4), 10), Rung(32, (0, 4), 5), Rung(50, all_folds, 5)]
+    halving = [Rung(10, (0, 4), 12), Rung(32, (0, 4), 5), Rung(50, all_folds, 5)]
     assert rungs_of("halving", 25, 5, 50) == halving
-    cost = 25 * 2 * 14 + 10 * 2 * 18 + 5 * (2 * 18 + 3 * 50)
+    cost = 25 * 2 * 10 + 12 * 2 * 22 + 5 * (2 * 18 + 3 * 50)
     assert n_epochs_of(halving, 25) == cost < 25 * 5 * 50 / 3
-    one = [Rung(1, (0,), 1), Rung(1, (0,), 1), Rung(2, (0,), 1)]
-    assert rungs_of("halving", 1, 1, 2) == one
+    assert n_members_of(halving, 25) == 25 * 2 + 5 * 3
     assert rungs_of("halving", 16, 10, 50)[0].folds == (0, 3, 6, 9)
+    assert rungs_of("halving", 16, 3, 50)[0].folds == (2,)
+    # Epochs increase, so that by its epoch everybody knows a rung.
+    assert rungs_of("halving", 25, 1, 1) == [Rung(1, (0,), 25)]
+    assert rungs_of("halving", 25, 1, 2) == [Rung(1, (0,), 5), Rung(2, (0,), 5)]
 
 
 @pytest.mark.parametrize("search", ["grid", "halving"])
@@ -430,16 +433,20 @@ def test_no_score_at_all_is_an_error_that_says_why():
         classifier(scoring="roc_auc").fit(iris, species)
 
 
-def test_halving_does_not_choose_a_survivor_without_a_score():
+@pytest.mark.parametrize("refit", [True, "folds"])
+def test_halving_does_not_choose_who_was_dropped_for_want_of_scores(refit):
     def score(model, X, y):
         return np.nan if model.n_iter_ == 27 else model.predict_proba(X)[:, 1].std()
 
-    options = {"search": "halving", "max_iter": 27, "scoring": score}
-    model = classifier(**options).fit(X, y)
-    assert np.isfinite(model.best_score_)
-    assert model.cv_results_["n_epochs"][model.best_index_] < 27
-    with pytest.raises(ValueError, match="networks of the others are gone"):
-        classifier(refit="folds", **options).fit(X, y)
+    with pytest.raises(ValueError, match="expected a finite score of at least one candidate"):
+        classifier(refit=refit, search="halving", max_iter=27, scoring=score).fit(X, y)
+
+
+def test_halving_counts_the_networks_that_it_trains():
+    options = {"solver": "sgd", "learning_rate_init": 1e30, "cv": 5, "search": "halving"}
+    model = classifier(max_iter=8, refit=False, **options).set_params(l2s=[1e-3, 1e-2, 1e-1])
+    with pytest.warns(ConvergenceWarning, match=r"^(\d+) of \1 networks diverged"):
+        model.fit(X, y)
 
 
 def test_halving_by_several_metrics_needs_one_that_decides(trained):

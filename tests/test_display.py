@@ -136,7 +136,23 @@ def test_halving_marks_what_it_dropped_and_values_stand_in_order():
     epochs = model.cv_results_["n_epochs"]
     assert len(kept) == (epochs == epochs.max()).sum() < len(epochs)
     assert "(dropped early)" in display.ax_.get_title()
-    assert display.scores[2, 1, 0] == model.scores_[0, 0, 0]
+    assert_allclose(display.scores[2, 1], model.scores_[0, 0])
+
+
+def test_a_candidate_without_a_score_has_an_empty_cell_after_halving():
+    def score(model, X, y):
+        return np.nan if model.dropout == 0.5 else -1 - model.score(X, y)
+
+    model = RegularizedMLPClassifierCV(
+        [0.0, 0.25, 0.5], L2S, cv=5, search="halving", scoring=score, **SMALL
+    ).fit(X, y)
+    for kind in ("heatmap", "curves"):
+        display = RegularizationPathDisplay.from_estimator(model, kind=kind)
+    mean = RegularizationPathDisplay.from_estimator(model).image_.get_array()
+    expected = model.cv_results_["mean_test_score"].reshape(3, -1)
+    assert_allclose(np.ma.filled(mean, np.nan), expected)
+    assert np.isnan(expected[2]).all()
+    assert display.lines_
 
 
 def test_curves_of_a_network_inside_a_search_and_a_pipeline():

@@ -226,7 +226,9 @@ def test_the_first_layer_that_cannot_be_expressed_is_named(keras):
 
 
 def test_other_things_than_models_and_wrong_classes_are_refused(keras):
-    with pytest.raises(TypeError, match=r"expected a keras\.Model; received list"):
+    with pytest.raises(
+        TypeError, match=r"expected a keras\.Model or the path of a file; received list"
+    ):
         RegularizedMLPClassifier.from_keras(["model.keras"])
     exported = classifier().fit(*DIGITS).to_keras()
     for classes in ([0, 1], [0] * 10, "abc"):

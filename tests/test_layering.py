@@ -32,7 +32,7 @@ LEVELS = {
     "_base": 5.2,
     "_classifier": 5.3,
     "_regressor": 5.3,
-    "_scikeras": 5.0,
+    "_scikeras": 5.9,
     "keras": 6,
     # Level 6's search is in four steps: scores and runs, results and rules, base, estimators.
     "_scoring": 6.0,

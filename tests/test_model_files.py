@@ -98,6 +98,32 @@ def test_several_labels_and_numbers_come_back(tmp_path):
     assert_allclose(back.predict(X), regressor.predict(X), atol=1e-4)
 
 
+@pytest.mark.parametrize("changes", [{"loss": "quantile"}, {}])
+def test_what_keras_could_not_train_can_predict_elsewhere(changes, tmp_path):
+    """No loss of Keras is a quantile's, or has two scales; a file without a loss needs none."""
+    X, y = load_diabetes(return_X_y=True)
+    y = y if changes else np.c_[y, 100 * y]
+    model = RegularizedMLPRegressor(**changes, **SMALL).fit(X, y)
+    save_model(model, tmp_path / "model.onnx")
+    expected = model.predict(X).reshape(len(X), -1)
+    predicted = in_onnxruntime(tmp_path / "model.onnx", X)
+    assert_allclose(predicted / y.max(), expected / y.max(), atol=1e-5)
+    with pytest.raises(ValueError, match="to_keras: expected"):
+        save_model(model, tmp_path / "model.keras")
+
+
+def fourth_power(y, predicted):
+    return (y - predicted) ** 4
+
+
+def test_a_file_with_a_loss_of_the_users_own(tmp_path):
+    theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    theirs.compile("adam", fourth_power)
+    theirs.save(tmp_path / "model.keras")
+    ours = RegularizedMLPRegressor.from_keras(tmp_path / "model.keras")
+    assert_allclose(ours.predict(IRIS.data), theirs.predict(IRIS.data, verbose=0)[:, 0], atol=1e-5)
+
+
 def test_a_functional_model_that_was_saved_comes_here(tmp_path):
     inputs = keras.Input((4,))
     outputs = keras.layers.Dense(3, "softmax")(keras.layers.Dense(5, "relu")(inputs))
@@ -121,8 +147,9 @@ def test_what_cannot_be_written_is_refused_before_anything_is(model, tmp_path, m
         ("model.h5", {}, ValueError, r"path: expected the ending.*received '.*model\.h5'"),
         ("model.onnx", {"format": "onx"}, ValueError, "format: expected one of .* received 'onx'"),
         ("model.zip", {"format": "keras"}, ValueError, r"expected the ending '\.keras'"),
+        ("model.keras", {"format": "onnx"}, ValueError, r"and for no other; received .*'onnx'"),
         ("none/model.keras", {}, FileNotFoundError, "expected a folder that exists"),
-        ("folder", {}, FileExistsError, "expected none that is a folder"),
+        ("folder", {}, FileExistsError, "or a folder that does not exist"),
     ):
         with pytest.raises(error, match=message):
             save_model(model, tmp_path / path, **options)
