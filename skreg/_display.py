@@ -172,9 +172,9 @@ class RegularizationPathDisplay:
         for values, epochs in zip(zip(dropout, l2, strict=True), lasted, strict=True):
             dropped[dropouts.index(values[0]), l2s.index(values[1])] = epochs < max(lasted)
         # After an interrupt, those folds that the means are over, as in `cv_results_`.
-        known = np.isfinite(scores[~dropped])
-        complete, some = np.all(known, axis=0), np.any(known, axis=0)
-        scores = scores[..., np.flatnonzero(complete if complete.any() else some)]
+        scored = np.isfinite(scores[~dropped])
+        complete, some = np.all(scored, axis=0), np.any(scored, axis=0)
+        scores = scores.take(np.flatnonzero(complete if complete.any() else some), axis=2)
         return cls(
             dropouts=dropouts,
             l2s=l2s,
