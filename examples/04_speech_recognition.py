@@ -1,0 +1,108 @@
+"""
+Speech recognition
+==================
+
+Which digit was spoken, by a speaker whom the network has not heard: two of six speakers are left
+out, in all fifteen ways, and `dropout` and `l2` are tuned by leaving out one of the other four.
+
+    python examples/04_speech_recognition.py [--quick] [--data FOLDER] [--output FILE]
+
+The recordings are the Free Spoken Digit Dataset (CC BY-SA 4.0), downloaded from GitHub once; with
+`--data` the features are read from FOLDER/spoken_digits_logmel.csv.gz.
+
+What was found, with --data: the mean log loss of fifteen splits is 2.13 for neither, 1.28 for
+dropout, 1.01 for L2 and 0.99 for both. With L2 or both it is lower than with neither in all fifteen
+splits, with dropout in fourteen. How much lower depends on the speakers, though, and there are six:
+corrected for the overlap of the splits, no interval excludes zero (both: -2.33 to +0.05, p 0.06;
+dropout: p 0.11). In accuracy, 0.637, 0.623, 0.645 and 0.655, nothing is clear, and dropout alone is
+if anything behind neither. Both are not clearly better than L2 alone (-0.14 to +0.12). Without
+regularisation the network is right more than six times in ten, at nearly the loss of ten equal
+probabilities, 2.30: what is mended here is how sure it is where it is wrong, not how often that is.
+No network stops early; one without regularisation that did would presumably be less far behind.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from itertools import islice
+from pathlib import PurePosixPath
+from zipfile import ZipFile
+
+import numpy as np
+from _comparison import (
+    GRID,
+    QUICK_GRID,
+    Table,
+    compare,
+    download,
+    draw,
+    parse,
+    read_table,
+    stand_in,
+    tell,
+)
+from scipy.io import wavfile
+from sklearn.datasets import fetch_file
+from sklearn.model_selection import LeavePGroupsOut
+
+RECORDINGS = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
+N_BANDS, N_SEGMENTS = 16, 8
+
+
+def mel_filters(rate, n_fft, n_bands):
+    """Triangles that are evenly spaced on the mel scale, of shape (n_bands, n_fft // 2 + 1)."""
+    highest = 2595 * np.log10(1 + rate / 2 / 700)
+    corners = 700 * (10 ** (np.linspace(0, highest, n_bands + 2) / 2595) - 1)
+    frequencies = np.fft.rfftfreq(n_fft, 1 / rate)
+    low, middle, high = (corners[i : i + n_bands, None] for i in range(3))
+    rising, falling = (frequencies - low) / (middle - low), (high - frequencies) / (high - middle)
+    return np.clip(np.minimum(rising, falling), 0, None)
+
+
+def log_mel(signal, rate):
+    """Logarithm of the energy in each mel band, averaged over equal parts of the recording."""
+    length, step, n_fft = rate * 25 // 1000, rate // 100, 256  # windows of 25 ms, every 10 ms
+    shortest = length + (N_SEGMENTS - 1) * step
+    signal = np.pad(signal, (0, max(0, shortest - len(signal))))
+    windows = np.lib.stride_tricks.sliding_window_view(signal, length)[::step]
+    power = np.abs(np.fft.rfft(windows * np.hamming(length), n_fft)) ** 2 / n_fft
+    energy = np.log(power @ mel_filters(rate, n_fft, N_BANDS).T + 1e-8)
+    return np.concatenate([part.mean(axis=0) for part in np.array_split(energy, N_SEGMENTS)])
+
+
+def read_recordings(path):
+    """Features, digits and speakers of the files DIGIT_SPEAKER_INDEX.wav in an archive."""
+    rows = []
+    with ZipFile(path) as archive:
+        for name in sorted(archive.namelist()):
+            if name.endswith(".wav"):
+                digit, speaker, _ = PurePosixPath(name).stem.split("_")
+                rate, signal = wavfile.read(BytesIO(archive.read(name)))
+                rows.append((log_mel(signal / 2**15, rate), digit, speaker))
+    return Table(*map(np.array, zip(*rows, strict=True)))
+
+
+def load(arguments):
+    """Return the features, with speakers as groups."""
+    if arguments.quick:
+        return stand_in(300, N_BANDS * N_SEGMENTS, n_classes=10, n_groups=6)
+    if arguments.data:
+        return read_table(arguments.data, "spoken_digits_logmel")
+    return read_recordings(download(fetch_file, "spoken_digits_logmel", url=RECORDINGS))
+
+
+def main():
+    """Compare the families on speakers who were left out."""
+    arguments = parse(__doc__, "04_speech_recognition.png")
+    table = load(arguments)
+    pairs = LeavePGroupsOut(2).split(table.X, table.y, table.groups)
+    splits = list(islice(pairs, 2 if arguments.quick else None))
+    grid = QUICK_GRID if arguments.quick else GRID
+    network = {"max_iter": 3 if arguments.quick else 20}
+    comparison = compare(table, splits, grid, folds=4, network=network)
+    tell("speech", comparison)
+    draw({"spoken digits, new speakers": comparison}, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""
+Autonomous vehicles
+===================
+
+Two tasks of machines that see, with few labels: which vehicle a silhouette is of, and what grows on
+a spot of a satellite's image. Each network is trained on 150 labelled rows only.
+
+    python examples/07_autonomous_vehicles.py [--quick] [--data FOLDER] [--output FILE]
+
+The tables are Statlog's vehicle silhouettes and Landsat satellite images (UCI), downloaded from
+OpenML once; with `--data` they are read from FOLDER/vehicle.csv.gz and FOLDER/satimage.csv.gz.
+
+What was found, with --data: on the satellite images the mean log loss of twenty splits that share
+no row is 0.667 for neither, 0.489 for dropout, 0.447 for L2 and 0.440 for both, clearly lower for
+each (p < 0.0001); both against L2 alone is not clear (-0.017 to +0.003). On the vehicles it is
+0.769, 0.582, 0.584 and 0.574, lower than neither in 18 of 20 splits for each; but these splits
+overlap, the correction for it is strict where few of the rows are drawn, and no interval excludes
+zero (both: -0.49 to +0.10). Accuracy does not gain: 0.757, 0.739, 0.745 and 0.744 on the vehicles,
+0.841, 0.839, 0.844 and 0.836 on the images, where both are even a little behind L2 alone (-0.0154
+to -0.0004, one of sixteen tests). With so few labels regularisation makes probabilities better, not
+decisions. No network stops early.
+"""
+
+from __future__ import annotations
+
+from _comparison import (
+    GRID,
+    QUICK_GRID,
+    Table,
+    compare,
+    download,
+    draw,
+    parse,
+    read_table,
+    separate_splits,
+    stand_in,
+    tell,
+)
+from sklearn.datasets import fetch_openml
+from sklearn.model_selection import StratifiedShuffleSplit
+
+N_LABELLED = 150
+NUMBERS = {"vehicle": 54, "satimage": 182}  # of the data sets at OpenML
+SHAPES = {"vehicle": (800, 18, 4), "satimage": (800, 36, 6)}  # of what stands in for them
+
+
+def load(name, arguments):
+    """Return one of the two tables."""
+    if arguments.quick:
+        return stand_in(*SHAPES[name])
+    if arguments.data:
+        return read_table(arguments.data, name)
+    options = {"return_X_y": True, "as_frame": False, "parser": "liac-arff"}
+    X, y = download(fetch_openml, name, data_id=NUMBERS[name], **options)
+    return Table(X, y.astype(str))
+
+
+def split(name, table, n_splits):
+    """Splits that share no row where there are enough rows, else drawn again for each.
+
+    Rows for testing are half as many as for training there: of overlapping splits the test's
+    interval grows with their ratio.
+    """
+    if name == "satimage":
+        return separate_splits(table.y, n_splits, N_LABELLED)
+    draws = StratifiedShuffleSplit(
+        n_splits, train_size=N_LABELLED, test_size=N_LABELLED // 2, random_state=0
+    )
+    return list(draws.split(table.X, table.y))
+
+
+def main():
+    """Compare the families on both tables."""
+    arguments = parse(__doc__, "07_autonomous_vehicles.png")
+    grid = QUICK_GRID if arguments.quick else GRID
+    network = {"max_iter": 3 if arguments.quick else 50}
+    comparisons = {}
+    for name in NUMBERS:
+        table = load(name, arguments)
+        splits = split(name, table, n_splits=2 if arguments.quick else 20)
+        comparisons[name] = compare(
+            table, splits, grid, folds=5, network=network, overlap=name == "vehicle"
+        )
+        tell(name, comparisons[name])
+    draw(comparisons, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

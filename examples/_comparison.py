@@ -1,0 +1,248 @@
+"""What examples 04 to 07 share: four families of networks, tuned and compared on the same splits.
+
+Private: only the examples import it, and it does nothing when it is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from sklearn.datasets import make_classification
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GroupKFold, StratifiedKFold, train_test_split
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
+
+FAMILIES = ["neither", "dropout", "L2", "both"]
+LOWER_IS_BETTER = ["log loss"]
+GRID = {"dropouts": [0.0, 0.25, 0.5, 0.75, 0.9], "l2s": [0.0, 1e-3, 1e-2, 3e-2, 1e-1]}
+QUICK_GRID = {"dropouts": [0.0, 0.5], "l2s": [0.0, 1e-2]}
+
+
+class Table(NamedTuple):
+    """Rows, their classes, and what must not be on both sides of a split."""
+
+    X: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray | None = None
+
+
+class Comparison(NamedTuple):
+    """What the splits gave, the most important metric first."""
+
+    scores: dict  # by metric, by family: an array of one score a split
+    chosen: list  # for each split, (dropout, l2) by family
+    ratio: float  # of the correction: test rows by training rows, 0 if no two splits overlap
+
+
+def parse(documentation, output):
+    """Return the arguments, which are the same for all."""
+    parser = argparse.ArgumentParser(description=documentation.splitlines()[1])
+    parser.add_argument("--quick", action="store_true", help="a smoke test, without real data")
+    parser.add_argument("--data", metavar="FOLDER", help="of .csv.gz files; without it: download")
+    parser.add_argument("--output", default=output, help="file of the figure")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        print("--quick: a smoke test on a stand-in or on few rows; its numbers mean nothing.")
+    return arguments
+
+
+def read_table(folder, name):
+    """Read NAME.csv.gz, which has a column `target`, perhaps one `group`, and numbers."""
+    path = Path(folder) / f"{name}.csv.gz"
+    if not path.exists():
+        raise SystemExit(f"There is no {path}. --data takes a folder with {path.name} in it.")
+    cells = np.loadtxt(path, dtype=str, delimiter=",", comments=None)
+    columns = dict(zip(cells[0], cells[1:].T, strict=True))
+    y, groups = columns.pop("target"), columns.pop("group", None)
+    return Table(np.array(list(columns.values()), dtype=float).T, y, groups)
+
+
+def download(fetch, name, **options):
+    """Return `fetch(**options)`, or end with what was tried and what else there is."""
+    try:
+        return fetch(**options)
+    except (OSError, ValueError) as error:
+        raise SystemExit(
+            f"{fetch.__name__} of {options} failed: {error!r}\n"
+            f"Without a network, --data FOLDER reads {name}.csv.gz from a local folder."
+        ) from error
+
+
+def stand_in(n_rows, n_columns, n_classes, n_groups=None):
+    """Draw a table with the columns, classes and groups of the real one."""
+    options = {"n_informative": 8, "n_classes": n_classes, "random_state": 0}
+    X, y = make_classification(n_rows, n_columns, **options)
+    groups = None if n_groups is None else np.arange(n_rows) % n_groups
+    return Table(X, y.astype(str), groups)
+
+
+def separate_splits(y, n_splits, n_train):
+    """Splits that share no row, so that their scores are independent: a block of rows for each."""
+    blocks = StratifiedKFold(n_splits, shuffle=True, random_state=0).split(y, y)
+    return [
+        train_test_split(block, train_size=n_train, stratify=y[block], random_state=number)
+        for number, (_, block) in enumerate(blocks)
+    ]
+
+
+def parts_of_the_grid(dropouts, l2s):
+    """Where in the grid each family is, as Boolean arrays of shape (n_dropouts, n_l2s)."""
+    drops, decays = np.array(dropouts)[:, None] > 0, np.array(l2s) > 0
+    masks = ~drops & ~decays, drops & ~decays, ~drops & decays, drops & decays
+    return dict(zip(FAMILIES, masks, strict=True))
+
+
+def winners(scores, dropouts, l2s):
+    """(dropout, l2) of the best mean over the folds, for each family; scores as `scores_`."""
+    best = {}
+    for family, mask in parts_of_the_grid(dropouts, l2s).items():
+        means = np.where(mask, scores.mean(axis=2), -np.inf)
+        row, column = np.unravel_index(means.argmax(), means.shape)
+        best[family] = dropouts[row], l2s[column]
+    return best
+
+
+def tune(table, train, grid, folds, network, seed):
+    """Search the whole grid once, in the training rows only, and return each family's winner."""
+    groups = None if table.groups is None else table.groups[train]
+    cv = folds if groups is None else GroupKFold(folds)
+    options = {"cv": cv, "refit": False, "n_jobs": 2, "random_state": seed}
+    search = RegularizedMLPClassifierCV(**grid, **network, **options)
+    with warnings.catch_warnings():  # of the whole grid; `tell` shows what each family chose
+        warnings.filterwarnings("ignore", "The best .* lies on the")
+        search.fit(table.X[train], table.y[train], groups=groups)
+    return winners(search.scores_, **grid)
+
+
+def measure(model, table, test):
+    """Scores of a classifier on the test rows."""
+    probabilities = model.predict_proba(table.X[test])
+    return {
+        "log loss": log_loss(table.y[test], probabilities, labels=model.classes_),
+        "accuracy": accuracy_score(table.y[test], model.predict(table.X[test])),
+    }
+
+
+def compare(table, splits, grid, folds, network, overlap=True, measure=measure):
+    """Tune, refit and score the families on every split."""
+    start, rows, chosen = time.perf_counter(), [], []
+    for seed, (train, test) in enumerate(splits):
+        chosen.append(tune(table, train, grid, folds, network, seed))
+        rows.append({})
+        for family, (dropout, l2) in chosen[-1].items():
+            model = RegularizedMLPClassifier(dropout=dropout, l2=l2, random_state=seed, **network)
+            rows[-1][family] = measure(model.fit(table.X[train], table.y[train]), table, test)
+    scores = {
+        metric: {family: np.array([row[family][metric] for row in rows]) for family in FAMILIES}
+        for metric in rows[0]["both"]
+    }
+    n_train, n_test = np.mean([(len(train), len(test)) for train, test in splits], axis=0)
+    print(f"\n{len(table.X):,} rows, {table.X.shape[1]} columns; {len(splits)} splits of", end=" ")
+    print(f"{n_train:.0f} and {n_test:.0f} rows; {time.perf_counter() - start:.0f} s")
+    return Comparison(scores, chosen, n_test / n_train if overlap else 0.0)
+
+
+def corrected_t_test(differences, ratio):
+    """Mean of paired differences, half its 95 % interval, and p of no difference.
+
+    Nadeau and Bengio 2003: splits share training rows, so that the variance of the mean over J of
+    them is (1/J + n_test/n_train) s^2; with a ratio of 0 it is the ordinary paired t-test.
+    """
+    n, mean = len(differences), np.mean(differences)
+    error = np.sqrt((1 / n + ratio) * np.var(differences, ddof=1))
+    return mean, stats.t.ppf(0.975, n - 1) * error, 2 * stats.t.sf(abs(mean), n - 1, scale=error)
+
+
+def contrasts(comparison, metric):
+    """Each family against neither, and both against the better one: the test, and how often < 0."""
+    first, scores = next(iter(comparison.scores.items()))
+    better = min if first in LOWER_IS_BETTER else max  # on the test rows: to its advantage
+    single = better(("dropout", "L2"), key=lambda family: scores[family].mean())
+    tests = {}
+    for one, other in [(family, "neither") for family in FAMILIES[1:]] + [("both", single)]:
+        differences = comparison.scores[metric][one] - comparison.scores[metric][other]
+        test = corrected_t_test(differences, comparison.ratio)
+        tests[one, other] = *test, np.sum(differences < 0)
+    return tests
+
+
+def verdict(mean, half):
+    """Say which side of zero the interval is on."""
+    return "lower" if mean + half < 0 else "higher" if mean - half > 0 else "no clear difference"
+
+
+def in_words(name, comparison):
+    """One sentence on both against neither and against the better one alone, from the numbers."""
+    parts = []
+    for one, other in list(contrasts(comparison, "log loss"))[-2:]:
+        words = []
+        for metric in comparison.scores:
+            mean, half, *_ = contrasts(comparison, metric)[one, other]
+            low, high = mean - half, mean + half
+            words.append(f"{metric} {verdict(mean, half)} ({low:+.4f} to {high:+.4f})")
+        parts.append(f"{one} against {other}: {', '.join(words)}")
+    return f"{name}, {'; '.join(parts)}."
+
+
+def tell(name, comparison):
+    """Print the scores, the differences and a sentence."""
+    metrics, n_splits = list(comparison.scores), len(comparison.chosen)
+    print(f"{name:11s}" + "".join(f"{metric:^20s}" for metric in metrics) + "chosen most often")
+    for family in FAMILIES:
+        cells = [comparison.scores[metric][family] for metric in metrics]
+        text = "".join(f"  {cell.mean():.4f} +- {cell.std(ddof=1):.4f} " for cell in cells)
+        ((dropout, l2), times), *_ = Counter(row[family] for row in comparison.chosen).most_common()
+        print(f"  {family:9s}{text}{dropout:g}, {l2:g} ({times} of {n_splits})")
+    for metric in metrics:
+        print(f"difference of {metric}, half its 95 % interval, splits in which it is below 0")
+        for (one, other), (mean, half, p, below) in contrasts(comparison, metric).items():
+            p = "p<0.0001" if p < 1e-4 else f"p {p:.4f}"
+            print(f"  {one:>7s} - {other:8s}{mean:+.4f} +- {half:.4f}  {p}", end="  ")
+            print(f"{below:2d}/{n_splits}  {verdict(mean, half)}")
+    print(textwrap.fill(in_words(name, comparison), 80))
+
+
+def draw_points(axes, points, markers, title, label):
+    """Middles with error bars, one below the other; points are {name: (middle, half)}."""
+    for place, (marker, (middle, half)) in enumerate(zip(markers, points.values(), strict=True)):
+        axes.errorbar(middle, place, xerr=half, fmt=marker, color="black", capsize=4)
+    axes.set_yticks(range(len(points)), list(points))
+    axes.set(title=title, xlabel=label, ylim=(3.6, -0.6))
+
+
+def draw_metric(left, right, comparison, metric):
+    """Scores, with those of single splits in grey below each, and differences, against zero."""
+    columns = comparison.scores[metric]
+    for place, column in enumerate(columns.values()):
+        left.plot(column, np.full(len(column), place + 0.3), "|", color="0.5")
+    points = {name: (column.mean(), column.std(ddof=1)) for name, column in columns.items()}
+    draw_points(left, points, "os^D", metric, "mean, standard deviation")
+    right.axvline(0, color="0.5", linestyle="--")
+    tests = contrasts(comparison, metric)
+    points = {f"{one} $-$ {other}": test[:2] for (one, other), test in tests.items()}
+    label = f"95 % interval; better: {'left' if metric in LOWER_IS_BETTER else 'right'}"
+    draw_points(right, points, "s^DX", f"difference of {metric}", label)
+
+
+def draw(comparisons, path):
+    """Save the figure: a row for each table; for each metric its scores and its differences."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 3.3 * len(comparisons)), layout="constrained")
+    rows = figure.subfigures(len(comparisons), 1, squeeze=False)[:, 0]
+    for row, (name, comparison) in zip(rows, comparisons.items(), strict=True):
+        row.suptitle(f"{name}, {len(comparison.chosen)} splits", fontweight="bold")
+        axes = row.subplots(1, 2 * len(comparison.scores))
+        for pair, metric in zip(axes.reshape(-1, 2), comparison.scores, strict=True):
+            draw_metric(*pair, comparison, metric)
+    figure.savefig(path, dpi=110)
+    print(f"\nfigure: {path}")
