@@ -8,6 +8,16 @@ Which digit was written, on images of 8 x 8 pixels (scikit-learn's digits) and o
 
 MNIST is downloaded from OpenML once, which takes a while; with `--data` it is read from
 FOLDER/mnist_10k.csv.gz, its 10,000 test images.
+
+What was found, with --data: on the small digits, with 1,347 training rows, regularisation has
+little left to do: the mean log loss of ten splits is 0.072 for neither, 0.066 for dropout, 0.067
+for L2 and 0.062 for both (lower than neither in nine splits, but the interval is -0.026 to +0.006),
+and the accuracy between 0.980 and 0.982 for all. On MNIST, with 700 training rows, the log loss is
+0.464, 0.441, 0.390 and 0.397: clearly lower than neither for L2 (-0.117 to -0.032) and for both
+(-0.109 to -0.026), not for dropout (-0.073 to +0.025), and both are not better than L2 alone. No
+accuracy, 0.892, 0.893, 0.887 and 0.896, is clearly different from that of neither. Both against L2
+alone it is +0.002 to +0.016, one of sixteen tests; with 20 epochs instead of 30 it was not clear.
+No network stops early.
 """
 
 from __future__ import annotations

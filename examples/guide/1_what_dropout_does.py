@@ -206,7 +206,7 @@ def show_removals(tables, networks, n_masks):
     labels = ["one: points moved", "one: worst, lost", "all there"]
     labels += [f"{share:.0%} missing" for share in SHARES]
     print_table(
-        "Accuracy when hidden units are taken away (single ones: in points, of the last layer)",
+        "Accuracy without some hidden units (one: in points, of the last layer)",
         ["", *headings],
         [[label, *row] for label, row in zip(labels, np.transpose(columns), strict=True)],
         [18, *(max(7, len(heading)) for heading in headings)],
@@ -238,7 +238,7 @@ def draw(curves, losses, remaining, counts):
         title="drawn table: loss, masks off", xlabel="epoch", ylabel="log loss", ylim=(0, 1.6)
     )
     axes[0].legend(title="rows, dropout")
-    for (name, loss), style in zip(losses.items(), ("o-", "s--", "^:"), strict=True):
+    for (name, loss), style in zip(losses.items(), ("o-", "s--", "^:"), strict=False):
         relative = loss.mean(axis=1) / loss.mean(axis=1)[-1]
         axes[1].plot(counts, relative[:-1], style, label=name)
     axes[1].axhline(1, color="black", linewidth=1)

@@ -94,7 +94,7 @@ def show_too_much(n_splits, max_iter):
         ]
         found.append(np.mean(measures, axis=1))
     print_table(
-        "Digits, 300 rows: too much of one alone (chance: a loss of 2.303, an accuracy of 0.1)",
+        "Digits, 300 rows: too much of one (chance: a loss of 2.303, an accuracy of 0.1)",
         ["dropout", "test loss", "accuracy", "l2", "test loss", "accuracy"],
         [
             [f"{rate:g}", *of_rate, f"{strength:g}", *of_strength]
