@@ -31,7 +31,7 @@ from zipfile import ZipFile
 import numpy as np
 from _comparison import (
     GRID,
-    QUICK_GRID,
+    QUICK,
     Table,
     compare,
     download,
@@ -47,6 +47,7 @@ from sklearn.model_selection import LeavePGroupsOut
 
 RECORDINGS = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 N_BANDS, N_SEGMENTS = 16, 8
+SETTINGS = {"grid": GRID, "folds": 4, "network": {"max_iter": 20}}
 
 
 def mel_filters(rate, n_fft, n_bands):
@@ -97,9 +98,7 @@ def main():
     table = load(arguments)
     pairs = LeavePGroupsOut(2).split(table.X, table.y, table.groups)
     splits = list(islice(pairs, 2 if arguments.quick else None))
-    grid = QUICK_GRID if arguments.quick else GRID
-    network = {"max_iter": 3 if arguments.quick else 20}
-    comparison = compare(table, splits, grid, folds=4, network=network)
+    comparison = compare(table, splits, **(QUICK if arguments.quick else SETTINGS))
     tell("speech", comparison)
     draw({"spoken digits, new speakers": comparison}, arguments.output)
 

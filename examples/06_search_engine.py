@@ -31,7 +31,7 @@ from __future__ import annotations
 import numpy as np
 from _comparison import (
     GRID,
-    QUICK_GRID,
+    QUICK,
     Table,
     compare,
     download,
@@ -48,6 +48,7 @@ from sklearn.model_selection import GroupShuffleSplit
 
 FOLDER = "https://raw.githubusercontent.com/microsoft/LightGBM/v4.5.0/examples/lambdarank/"
 PLACES = 10
+SETTINGS = {"grid": GRID, "folds": 3, "network": {"max_iter": 20}}
 
 
 def read_ranking(tables, sizes):
@@ -98,9 +99,8 @@ def main():
     table = load(arguments)
     draws = GroupShuffleSplit(2 if arguments.quick else 10, test_size=0.25, random_state=0)
     splits = list(draws.split(table.X, table.y, table.groups))
-    grid = QUICK_GRID if arguments.quick else GRID
-    network = {"max_iter": 3 if arguments.quick else 20}
-    comparison = compare(table, splits, grid, folds=3, network=network, measure=measure)
+    settings = QUICK if arguments.quick else SETTINGS
+    comparison = compare(table, splits, **settings, measure=measure)
     tell("search", comparison)
     draw({"query results, new queries": comparison}, arguments.output)
 

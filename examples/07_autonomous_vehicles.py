@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from _comparison import (
     GRID,
-    QUICK_GRID,
+    QUICK,
     Table,
     compare,
     download,
@@ -40,6 +40,7 @@ from sklearn.datasets import fetch_openml
 from sklearn.model_selection import StratifiedShuffleSplit
 
 N_LABELLED = 150
+SETTINGS = {"grid": GRID, "folds": 5, "network": {"max_iter": 50}}
 NUMBERS = {"vehicle": 54, "satimage": 182}  # of the data sets at OpenML
 SHAPES = {"vehicle": (800, 18, 4), "satimage": (800, 36, 6)}  # of what stands in for them
 
@@ -72,15 +73,12 @@ def split(name, table, n_splits):
 def main():
     """Compare the families on both tables."""
     arguments = parse(__doc__, "07_autonomous_vehicles.png")
-    grid = QUICK_GRID if arguments.quick else GRID
-    network = {"max_iter": 3 if arguments.quick else 50}
+    settings = QUICK if arguments.quick else SETTINGS
     comparisons = {}
     for name in NUMBERS:
         table = load(name, arguments)
         splits = split(name, table, n_splits=2 if arguments.quick else 20)
-        comparisons[name] = compare(
-            table, splits, grid, folds=5, network=network, overlap=name == "vehicle"
-        )
+        comparisons[name] = compare(table, splits, **settings, overlap=name == "vehicle")
         tell(name, comparisons[name])
     draw(comparisons, arguments.output)
 

@@ -24,7 +24,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 FAMILIES = ["neither", "dropout", "L2", "both"]
 LOWER_IS_BETTER = ["log loss"]
 GRID = {"dropouts": [0.0, 0.25, 0.5, 0.75, 0.9], "l2s": [0.0, 1e-3, 1e-2, 3e-2, 1e-1]}
-QUICK_GRID = {"dropouts": [0.0, 0.5], "l2s": [0.0, 1e-2]}
+QUICK = {"grid": {"dropouts": [0, 0.5], "l2s": [0, 1e-2]}, "folds": 2, "network": {"max_iter": 3}}
 
 
 class Table(NamedTuple):
