@@ -126,6 +126,7 @@ EXPECTED = {
     "check_estimator_tags_renamed": "scikeras still defines _more_tags",
     "check_no_attributes_set_in_init": "parameters of the builder are parameters here too",
     "check_mixin_order": "scikeras has ClassifierMixin and RegressorMixin last",
+    "check_regressor_multioutput": "Keras predicts in float32",
     "check_sample_weight_equivalence_on_dense_data": "Keras draws batches of rows, not of weights",
 }
 
