@@ -20,7 +20,7 @@ import warnings
 import joblib
 import numpy as np
 import sklearn
-from scipy import stats
+from _comparison import corrected_t_test
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
@@ -108,16 +108,6 @@ def compare_families(X, y, settings):
     }
 
 
-def corrected_interval(differences, folds):
-    """Mean difference and half its 95 % interval, corrected for overlapping training rows.
-
-    Nadeau and Bengio 2003: the variance of the mean over J splits is (1/J + n_test/n_train) s^2.
-    """
-    count = len(differences)
-    variance = (1 / count + 1 / (folds - 1)) * np.var(differences, ddof=1)
-    return differences.mean(), stats.t.ppf(0.975, count - 1) * np.sqrt(variance)
-
-
 def tell(scores, settings):
     """Print the families' scores and say in words what the differences show."""
     print(f"\n  {'':10s} {'log loss':>18s} {'accuracy':>18s}   (mean and standard deviation)")
@@ -127,16 +117,16 @@ def tell(scores, settings):
             f"  {family:10s}" + "".join(f"   {v.mean():.4f} +- {v.std(ddof=1):.4f}" for v in cells)
         )
     print("\n  log loss against neither (95 % interval, corrected for overlapping splits):")
+    overlap = 1 / (settings["folds"] - 1)  # test rows by training rows
     for family in FAMILIES[1:]:
         differences = scores[family]["log_loss"] - scores["neither"]["log_loss"]
-        mean, half = corrected_interval(differences, settings["folds"])
+        mean, half, _ = corrected_t_test(differences, overlap)
         share = 100 * mean / scores["neither"]["log_loss"].mean()
         verdict = "lower" if mean + half < 0 else "higher" if mean - half > 0 else "no clear change"
         print(f"    {family:8s} {mean:+.4f} +- {half:.4f} ({share:+.0f} %): {verdict}")
     single = min(("dropout", "L2"), key=lambda family: scores[family]["log_loss"].mean())
-    mean, half = corrected_interval(
-        scores["both"]["log_loss"] - scores[single]["log_loss"], settings["folds"]
-    )
+    differences = scores["both"]["log_loss"] - scores[single]["log_loss"]
+    mean, half, _ = corrected_t_test(differences, overlap)
     if mean + half < 0:
         words = f"both together are better than {single} alone, the better of the two"
     elif mean - half > 0:
@@ -145,7 +135,7 @@ def tell(scores, settings):
         words = f"both together are not clearly different from {single} alone"
     print(f"  {words} ({mean:+.4f} +- {half:.4f}).")
     accuracy = scores["both"]["accuracy"] - scores["neither"]["accuracy"]
-    mean, half = corrected_interval(accuracy, settings["folds"])
+    mean, half, _ = corrected_t_test(accuracy, overlap)
     clear = "a clear gain" if mean - half > 0 else "a clear loss" if mean + half < 0 else "little"
     print(f"  In accuracy, both against neither show {clear}: {mean:+.4f} +- {half:.4f}.")
 

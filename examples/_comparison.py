@@ -1,6 +1,6 @@
 """What examples 04 to 07 share: four families of networks, tuned and compared on the same splits.
 
-Private: only the examples import it, and it does nothing when it is run.
+Private: only the examples and the guide import it, and it does nothing when it is run.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def compare(table, splits, grid, folds, network, overlap=True, measure=measure):
     return Comparison(scores, chosen, n_test / n_train if overlap else 0.0)
 
 
-def corrected_t_test(differences, ratio):
+def corrected_t_test(differences, ratio=0.0):
     """Mean of paired differences, half its 95 % interval, and p of no difference.
 
     Nadeau and Bengio 2003: splits share training rows, so that the variance of the mean over J of

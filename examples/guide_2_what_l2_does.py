@@ -6,13 +6,14 @@ What a penalty on the squared weights does to them and to the losses, along whic
 shrinks a linear model, and how it differs from decoupled weight decay: not at all for plain sgd,
 much for adam.
 
-    python examples/guide/2_what_l2_does.py [--quick] [--output FILE]
+    python examples/guide_2_what_l2_does.py [--quick] [--output FILE]
 """
 
 from __future__ import annotations
 
 import numpy as np
-from _tables import corrected_interval, parse_arguments, print_table, three_tables
+from _comparison import corrected_t_test
+from _guide import parse_arguments, print_table, three_tables
 from sklearn.datasets import load_diabetes
 from sklearn.metrics import log_loss
 
@@ -90,7 +91,7 @@ def show_best(l2s, decays):
     rows = []
     for place, label in ((6, "test loss"), (7, "accuracy"), (1, "norm of kernel 2")):
         change = decays[best_decay, :, place] - l2s[best_l2, :, place]
-        mean, half = corrected_interval(change)
+        mean, half, _ = corrected_t_test(change)
         means = [l2s[best_l2, :, place].mean(), decays[best_decay, :, place].mean()]
         rows.append([label, *means, f"{mean:+.3f} +- {half:.3f}"])
     print_table(

@@ -6,7 +6,7 @@ Neither, dropout alone, L2 alone, or both? Each is tuned inside the training row
 repeated splits of public tables, and judged on the test rows; then again with fewer rows, with
 columns of noise and with wrong labels, to see when both pay.
 
-    python examples/guide/3_together.py [--quick] [--data FOLDER] [--output FILE]
+    python examples/guide_3_together.py [--quick] [--data FOLDER] [--output FILE]
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import time
 import warnings
 
 import numpy as np
-from _tables import corrected_interval, parse_arguments, print_table, public_tables
+from _comparison import corrected_t_test
+from _guide import parse_arguments, print_table, public_tables
 from scipy import stats
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -124,7 +125,7 @@ def measure_table(X, y, condition, n_splits, cv, max_iter):
 
 def verdict(differences, test_over_train):
     """1 if the interval of the mean difference is below 0, -1 if above, else 0."""
-    mean, half = corrected_interval(differences, test_over_train)
+    mean, half, _ = corrected_t_test(differences, test_over_train)
     return int(mean + half < 0) - int(mean - half > 0)
 
 
@@ -145,7 +146,7 @@ def counted(verdicts):
 def show_table(name, shape, measures, ratio):
     """Print one line: the log loss of each family, and both against the better one."""
     losses = measures[..., 0]
-    mean, half = corrected_interval(losses[:, 0] - losses[:, 4], ratio)
+    mean, half, _ = corrected_t_test(losses[:, 0] - losses[:, 4], ratio)
     cells = [f"{losses[:, k].mean():.3f}" for k in (1, 2, 3, 0)]
     line = "".join(f"{cell:>8}" for cell in cells)
     print(f"  {name:18s}{shape[0]:4d} x {shape[1]:3d}{line}  {mean:+.3f} +- {half:.3f}", flush=True)

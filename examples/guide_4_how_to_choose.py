@@ -6,13 +6,13 @@ How flat the surface of the loss is around its best, how far off the default is,
 candidates are against many, and how the best rates move with the width of the network and the
 number of rows.
 
-    python examples/guide/4_how_to_choose.py [--quick] [--output FILE]
+    python examples/guide_4_how_to_choose.py [--quick] [--output FILE]
 """
 
 from __future__ import annotations
 
 import numpy as np
-from _tables import drawn_problem, parse_arguments, print_table, three_tables
+from _guide import drawn_problem, parse_arguments, print_table, three_tables
 from sklearn.metrics import log_loss
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV

@@ -5,13 +5,14 @@ What dropout does
 What a mask does to a unit's input, what training under masks does to the losses, why the network
 that predicts is an average of masked ones, and what happens when units are taken away from it.
 
-    python examples/guide/1_what_dropout_does.py [--quick] [--output FILE]
+    python examples/guide_1_what_dropout_does.py [--quick] [--output FILE]
 """
 
 from __future__ import annotations
 
 import numpy as np
-from _tables import corrected_interval, parse_arguments, print_table, three_tables
+from _comparison import corrected_t_test
+from _guide import parse_arguments, print_table, three_tables
 
 from skreg import RegularizedMLPClassifier
 
@@ -128,7 +129,7 @@ def show_differences(tables, networks, curves):
         )
         rows.append([name])
         for change in changes:
-            mean, half = corrected_interval(change, TEST_OVER_TRAIN[name])
+            mean, half, _ = corrected_t_test(change, TEST_OVER_TRAIN[name])
             rows[-1] += [f"{mean:+.3f}", f"+- {half:.3f}"]
     print_table(
         f"What dropout {RATE:g} changes, with 95 % intervals",

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+from _comparison import download
 from sklearn.datasets import (
     fetch_openml,
     load_breast_cancer,
@@ -97,15 +97,7 @@ def from_folder(files, name):
 
 def from_openml(name, number):
     """Columns and target of a table of OpenML, downloaded once and then taken from the cache."""
-    try:
-        table = fetch_openml(data_id=number, as_frame=True)
-    except (OSError, ValueError) as error:
-        raise SystemExit(
-            f"Tried to download {name!r} by sklearn.datasets.fetch_openml(data_id={number}): "
-            f"{type(error).__name__}: {error}\nWithout a network, --data takes a folder of the "
-            "same tables: .csv.gz files with a column `target`, and index.json, a list of "
-            '{"name": ..., "file": ...}.'
-        ) from error
+    table = download(fetch_openml, name, data_id=number, as_frame=True)
     return table.data, table.target.astype(str)
 
 
@@ -169,20 +161,6 @@ def three_tables(n_splits):
         "digits": list(random_splits(*digits, n_splits, 300, 300)),
         "breast cancer": list(random_splits(*cancer, n_splits, 284, 284)),
     }
-
-
-# -- differences, and how they are printed -----------------------------------------------------
-
-
-def corrected_interval(differences, test_over_train=0.0):
-    """Mean difference over splits and half its 95 % interval, corrected for their overlap.
-
-    Nadeau and Bengio 2003: the variance of the mean over J splits is (1/J + n_test/n_train) s^2.
-    Splits that share no row have no second part.
-    """
-    count = len(differences)
-    variance = (1 / count + test_over_train) * np.var(differences, ddof=1)
-    return np.mean(differences), stats.t.ppf(0.975, count - 1) * np.sqrt(variance)
 
 
 def print_table(title, columns, rows, widths=None):

@@ -5,13 +5,13 @@ When not to use dropout and L2
 Where they hurt: a small network with many rows, rates that are too large, regression with dropout,
 and a truth that is linear.
 
-    python examples/guide/5_when_not.py [--quick] [--output FILE]
+    python examples/guide_5_when_not.py [--quick] [--output FILE]
 """
 
 from __future__ import annotations
 
 import numpy as np
-from _tables import drawn_splits, parse_arguments, print_table, three_tables
+from _guide import drawn_splits, parse_arguments, print_table, three_tables
 from scipy.special import expit
 from sklearn.datasets import make_friedman1
 from sklearn.metrics import log_loss, r2_score
