@@ -29,18 +29,7 @@ from pathlib import PurePosixPath
 from zipfile import ZipFile
 
 import numpy as np
-from _comparison import (
-    GRID,
-    QUICK,
-    Table,
-    compare,
-    download,
-    draw,
-    parse,
-    read_table,
-    stand_in,
-    tell,
-)
+from _comparison import GRID, QUICK, Table, compare, download, read_table, run, stand_in
 from scipy.io import wavfile
 from sklearn.datasets import fetch_file
 from sklearn.model_selection import LeavePGroupsOut
@@ -92,16 +81,13 @@ def load(arguments):
     return read_recordings(download(fetch_file, "spoken_digits_logmel", url=RECORDINGS))
 
 
-def main():
+def speech(arguments):
     """Compare the families on speakers who were left out."""
-    arguments = parse(__doc__, "04_speech_recognition.png")
     table = load(arguments)
     pairs = LeavePGroupsOut(2).split(table.X, table.y, table.groups)
     splits = list(islice(pairs, 2 if arguments.quick else None))
-    comparison = compare(table, splits, **(QUICK if arguments.quick else SETTINGS))
-    tell("speech", comparison)
-    draw({"spoken digits, new speakers": comparison}, arguments.output)
+    return compare(table, splits, **(QUICK if arguments.quick else SETTINGS))
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "04_speech_recognition.png", {"spoken digits, new speakers": speech})

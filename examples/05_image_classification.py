@@ -29,11 +29,10 @@ from _comparison import (
     Table,
     compare,
     download,
-    draw,
-    parse,
     read_table,
+    run,
     separate_splits,
-    tell,
+    stand_in,
 )
 from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import StratifiedShuffleSplit
@@ -53,10 +52,12 @@ def load_small():
     return Table(X / 16, y)
 
 
-def load_mnist(folder):
+def load_mnist(arguments):
     """The 10,000 test images, which are the last ones at OpenML."""
-    if folder:
-        table = read_table(folder, "mnist_10k")
+    if arguments.quick:
+        return stand_in(2000, 784, n_classes=10)
+    if arguments.data:
+        table = read_table(arguments.data, "mnist_10k")
     else:
         parser = "pandas" if find_spec("pandas") else "liac-arff"  # the slower one needs no pandas
         options = {"return_X_y": True, "as_frame": False, "parser": parser}
@@ -65,30 +66,20 @@ def load_mnist(folder):
     return Table(table.X / 255, table.y)
 
 
-def compare_small(table, quick):
+def digits(arguments):
     """Three quarters of the rows for training, ten times."""
-    draws = StratifiedShuffleSplit(2 if quick else 10, test_size=0.25, random_state=0)
+    table = load_small()
+    draws = StratifiedShuffleSplit(2 if arguments.quick else 10, test_size=0.25, random_state=0)
     splits = list(draws.split(table.X, table.y))
-    return compare(table, splits, **(QUICK if quick else SETTINGS))
+    return compare(table, splits, **(QUICK if arguments.quick else SETTINGS))
 
 
-def compare_mnist(table):
+def mnist(arguments):
     """Ten splits that share no image, of 700 rows for training and 300 for testing."""
-    splits = separate_splits(table.y, n_splits=10, n_train=700)
-    return compare(table, splits, **SETTINGS, overlap=False)
-
-
-def main():
-    """Compare the families on both kinds of images."""
-    arguments = parse(__doc__, "05_image_classification.png")
-    mnist = None if arguments.quick else load_mnist(arguments.data)
-    comparisons = {"digits": compare_small(load_small(), arguments.quick)}
-    tell("digits", comparisons["digits"])
-    if mnist:
-        comparisons["MNIST"] = compare_mnist(mnist)
-        tell("MNIST", comparisons["MNIST"])
-    draw(comparisons, arguments.output)
+    table = load_mnist(arguments)
+    splits = separate_splits(table.y, n_splits=2 if arguments.quick else 10, n_train=700)
+    return compare(table, splits, **(QUICK if arguments.quick else SETTINGS), overlap=False)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "05_image_classification.png", {"digits": digits, "MNIST": mnist})

@@ -29,18 +29,7 @@ which costs the ranking nothing. No network stops early.
 from __future__ import annotations
 
 import numpy as np
-from _comparison import (
-    GRID,
-    QUICK,
-    Table,
-    compare,
-    download,
-    draw,
-    parse,
-    read_table,
-    stand_in,
-    tell,
-)
+from _comparison import GRID, QUICK, Table, compare, download, read_table, run, stand_in
 from sklearn.datasets import fetch_file, load_svmlight_files
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.metrics import log_loss, ndcg_score
@@ -93,17 +82,14 @@ def measure(model, table, test):
     }
 
 
-def main():
+def search(arguments):
     """Compare the families on queries that were left out."""
-    arguments = parse(__doc__, "06_search_engine.png")
     table = load(arguments)
     draws = GroupShuffleSplit(2 if arguments.quick else 10, test_size=0.25, random_state=0)
     splits = list(draws.split(table.X, table.y, table.groups))
     settings = QUICK if arguments.quick else SETTINGS
-    comparison = compare(table, splits, **settings, measure=measure)
-    tell("search", comparison)
-    draw({"query results, new queries": comparison}, arguments.output)
+    return compare(table, splits, **settings, measure=measure)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "06_search_engine.png", {"query results, new queries": search})

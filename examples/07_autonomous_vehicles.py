@@ -23,18 +23,18 @@ decisions. No network stops early.
 
 from __future__ import annotations
 
+from functools import partial
+
 from _comparison import (
     GRID,
     QUICK,
     Table,
     compare,
     download,
-    draw,
-    parse,
     read_table,
+    run,
     separate_splits,
     stand_in,
-    tell,
 )
 from sklearn.datasets import fetch_openml
 from sklearn.model_selection import StratifiedShuffleSplit
@@ -70,18 +70,13 @@ def split(name, table, n_splits):
     return list(draws.split(table.X, table.y))
 
 
-def main():
-    """Compare the families on both tables."""
-    arguments = parse(__doc__, "07_autonomous_vehicles.png")
+def images(name, arguments):
+    """Compare the families on one of the tables."""
+    table = load(name, arguments)
+    splits = split(name, table, n_splits=2 if arguments.quick else 20)
     settings = QUICK if arguments.quick else SETTINGS
-    comparisons = {}
-    for name in NUMBERS:
-        table = load(name, arguments)
-        splits = split(name, table, n_splits=2 if arguments.quick else 20)
-        comparisons[name] = compare(table, splits, **settings, overlap=name == "vehicle")
-        tell(name, comparisons[name])
-    draw(comparisons, arguments.output)
+    return compare(table, splits, **settings, overlap=name == "vehicle")
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "07_autonomous_vehicles.png", {name: partial(images, name) for name in NUMBERS})

@@ -196,7 +196,8 @@ def in_words(name, comparison):
 def tell(name, comparison):
     """Print the scores, the differences and a sentence."""
     metrics, n_splits = list(comparison.scores), len(comparison.chosen)
-    print(f"{name:11s}" + "".join(f"{metric:^20s}" for metric in metrics) + "chosen most often")
+    print(name)
+    print(" " * 11 + "".join(f"{metric:^20s}" for metric in metrics) + "chosen most often")
     for family in FAMILIES:
         cells = [comparison.scores[metric][family] for metric in metrics]
         text = "".join(f"  {cell.mean():.4f} +- {cell.std(ddof=1):.4f} " for cell in cells)
@@ -246,3 +247,13 @@ def draw(comparisons, path):
             draw_metric(*pair, comparison, metric)
     figure.savefig(path, dpi=110)
     print(f"\nfigure: {path}")
+
+
+def run(documentation, output, experiments):
+    """Make, tell and draw the comparisons; experiments are {title: function of the arguments}."""
+    arguments = parse(documentation, output)
+    comparisons = {}
+    for title, experiment in experiments.items():
+        comparisons[title] = experiment(arguments)
+        tell(title, comparisons[title])
+    draw(comparisons, arguments.output)
