@@ -26,7 +26,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from skreg import RegularizedMLPClassifier
 from skreg._search import HALVING, Candidate, Fold, Rung, Search
 
-EPOCHS = [1, 2, 3, 5, 7, 10, 14, 18, 25, 32, 40, 50]
+EPOCHS = [5, 7, 10, 12, 15, 20, 25, 30, 32, 35, 40, 50]
 N_FOLDS = 5
 DROPOUTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 L2S = [1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2]
@@ -37,8 +37,8 @@ GRIDS = {
     25: ([0, 1, 3, 5, 7], [0, 1, 2, 4, 5]),
     48: (range(8), range(6)),
 }
-EPOCHS_OF_RUNGS, FOLDS_OF_RUNGS = [5, 7, 10, 14, 18, 25, 32], [1, 2, 5]
-SHARES = [1 / 12, 1 / 7, 1 / 5, 2 / 7, 2 / 5, 1 / 2]
+EPOCHS_OF_RUNGS, FOLDS_OF_RUNGS = [5, 7, 10, 12, 15, 20, 25, 30, 35, 40], [1, 2, 3, 5]
+SHARES = [0.1, 0.15, 0.2, 0.3, 0.4, 0.5]
 # All pairs of folds come first once, each fold twice.
 ORDERS = [(first + step * np.arange(N_FOLDS)) % N_FOLDS for first in range(5) for step in (1, 2)]
 

@@ -70,9 +70,9 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         decides.
     search : {"grid", "halving"}, default="grid"
         "grid" trains every candidate to its end. "halving" starts all of them on two fifths of the
-        folds, keeps the better half after a fifth of `max_iter` epochs and the best fifth after
-        0.64 of them, and trains those to the end on all folds: a third of the cost, with five
-        folds or more and sixteen candidates or more.
+        folds, keeps the best 40 % after 0.3 of `max_iter` epochs, trains these on three fifths of
+        the folds, keeps the best 15 % of all after 0.7 of the epochs, and trains those to the end
+        on all folds: a third of the cost, with several folds and sixteen candidates or more.
     n_jobs : int or None, default=None
         Networks that are trained at once, in threads unless `joblib.parallel_config` names
         another backend. None is 1, unless in such a context.
@@ -283,9 +283,9 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         decides.
     search : {"grid", "halving"}, default="grid"
         "grid" trains every candidate to its end. "halving" starts all of them on two fifths of the
-        folds, keeps the better half after a fifth of `max_iter` epochs and the best fifth after
-        0.64 of them, and trains those to the end on all folds: a third of the cost, with five
-        folds or more and sixteen candidates or more.
+        folds, keeps the best 40 % after 0.3 of `max_iter` epochs, trains these on three fifths of
+        the folds, keeps the best 15 % of all after 0.7 of the epochs, and trains those to the end
+        on all folds: a third of the cost, with several folds and sixteen candidates or more.
     n_jobs : int or None, default=None
         Networks that are trained at once, in threads unless `joblib.parallel_config` names
         another backend. None is 1, unless in such a context.

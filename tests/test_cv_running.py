@@ -43,16 +43,18 @@ def classifier(**changes):
 def test_rungs():
     all_folds = (0, 1, 2, 3, 4)
     assert rungs_of("grid", 20, 5, 50) == [Rung(50, all_folds, 20)]
-    halving = [Rung(10, (0, 4), 12), Rung(32, (0, 4), 5), Rung(50, all_folds, 5)]
+    halving = [Rung(15, (0, 4), 10), Rung(35, (0, 2, 4), 4), Rung(50, all_folds, 4)]
     assert rungs_of("halving", 25, 5, 50) == halving
-    cost = 25 * 2 * 10 + 12 * 2 * 22 + 5 * (2 * 18 + 3 * 50)
+    cost = 25 * 2 * 15 + 10 * (2 * 20 + 35) + 4 * (3 * 15 + 2 * 50)
     assert n_epochs_of(halving, 25) == cost < 25 * 5 * 50 / 3
-    assert n_members_of(halving, 25) == 25 * 2 + 5 * 3
-    assert rungs_of("halving", 16, 10, 50)[0].folds == (0, 3, 6, 9)
-    assert rungs_of("halving", 16, 3, 50)[0].folds == (2,)
+    assert n_members_of(halving, 25) == 25 * 2 + 10 + 4 * 2
+    # Folds far apart, the last among them, and those of the rung before.
+    of_rungs = [rung.folds for rung in rungs_of("halving", 16, 10, 50)]
+    assert of_rungs == [(0, 2, 4, 9), (0, 1, 2, 4, 6, 9), tuple(range(10))]
+    assert [rung.folds for rung in rungs_of("halving", 16, 3, 50)] == [(2,), (0, 2), (0, 1, 2)]
     # Epochs increase, so that by its epoch everybody knows a rung.
     assert rungs_of("halving", 25, 1, 1) == [Rung(1, (0,), 25)]
-    assert rungs_of("halving", 25, 1, 2) == [Rung(1, (0,), 5), Rung(2, (0,), 5)]
+    assert rungs_of("halving", 25, 1, 2) == [Rung(1, (0,), 4), Rung(2, (0,), 4)]
 
 
 @pytest.mark.parametrize("search", ["grid", "halving"])

@@ -127,11 +127,12 @@ def test_training_after_a_fork_is_refused_and_predicting_is_not():
         FIT
         + textwrap.dedent(
             """
-            import os, warnings
+            import os, signal, warnings
             warnings.simplefilter("ignore")  # Python itself warns of forking with threads
             model.fit(X, y)
             child = os.fork()
             if child == 0:
+                signal.alarm(120)  # if it waited for ever, it would hold the pipes of `run` open
                 print(model.predict(X).shape, flush=True)
                 try:
                     model.fit(X, y)
