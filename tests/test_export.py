@@ -41,7 +41,14 @@ CLASSIFIERS = {
     "by layer": (DIGITS, {"dropout": (0.2, 0.0), "l2": (0.0, 1e-3, 1e-2)}),
     "not standardised, sgd": (
         (DIGITS[0] / 16, DIGITS[1]),
-        {"standardize": False, "solver": "sgd", "activation": "logistic"},
+        {
+            "standardize": False,
+            "solver": "sgd",
+            "activation": "logistic",
+            "dropout": 0.0,
+            "learning_rate_init": 0.5,
+            "max_iter": 60,
+        },
     ),
     "several labels": ((CANCER[0], np.c_[CANCER[1], CANCER[0][:, 0] > 14].astype(int)), {}),
 }
@@ -61,7 +68,8 @@ def test_a_classifier_goes_to_keras_and_comes_back(name, keras):
         assert getattr(back, parameter) == getattr(model, parameter)
     for ours, theirs in zip(back.coefs_, model.coefs_, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert back.partial_fit(X, y).score(X, y) > model.score(X, y) - 0.05
+    back.set_params(random_state=0)
+    assert back.partial_fit(X, y).score(X, y) > model.score(X, y) - 0.05 > 0.5
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
@@ -74,7 +82,8 @@ def test_a_regressor_goes_to_keras_and_comes_back(loss, keras):
     np.testing.assert_allclose(predicted / scale, model.predict(X) / scale, atol=1e-5)
     back = RegularizedMLPRegressor.from_keras(exported)
     np.testing.assert_allclose(back.predict(X) / scale, model.predict(X) / scale, atol=1e-5)
-    assert back.partial_fit(X, y).score(X, y) > model.score(X, y) - 0.05
+    back.set_params(random_state=0)
+    assert back.partial_fit(X, y).score(X, y) > model.score(X, y) - 0.05 > 0.4
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
