@@ -44,8 +44,9 @@ ACTIVATIONS = tuple(_NUMPY)
 # GEMM_MULTITHREAD_THRESHOLD). Beyond, its threads wake, and spin for some 25 ms afterwards: in a
 # search, which scores one network and trains the next one, on the cores that train.
 _SERIAL = 1 << 18
-# Up to here one thread takes about a millisecond.
-_FEW = 1 << 24
+# Up to here one thread takes some three milliseconds in float32; in parts of fewer rows than 16, as
+# of kernels larger than these, up to eight times as long.
+_FEW, _LARGEST_KERNEL = 1 << 27, 1 << 14
 
 
 def initial_parameters(layer_sizes, n_features, n_outputs, generator: np.random.Generator):
@@ -158,8 +159,9 @@ def compiled_logits(kernels, biases, inputs, activation: str):
 
 
 def are_few(n_rows: int, kernels) -> bool:
-    """Whether one thread multiplies so many rows with each kernel in about a millisecond."""
-    return n_rows * max(kernel.size for kernel in kernels) <= _FEW
+    """Whether one thread multiplies so many rows with each kernel in a few milliseconds."""
+    largest = max(kernel.size for kernel in kernels)
+    return largest <= _LARGEST_KERNEL and n_rows * largest <= _FEW
 
 
 def numpy_logits(inputs, kernels, biases, activation: str, few: bool = False, masks=None):

@@ -274,12 +274,12 @@ def split_rows(
     )
 
 
-def _aligned_zeros(shape: tuple[int, int]) -> np.ndarray:
-    """A float32 array of zeros at an address that TensorFlow can use without a copy."""
-    size = int(np.prod(shape)) * 4
+def _aligned_zeros(shape: tuple[int, int], dtype=np.float32) -> np.ndarray:
+    """Zeros at an address that TensorFlow can use without a copy."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.zeros(size + _ALIGNMENT, dtype=np.uint8)
     offset = -memory.ctypes.data % _ALIGNMENT
-    return memory[offset : offset + size].view(np.float32).reshape(shape)
+    return memory[offset : offset + size].view(dtype).reshape(shape)
 
 
 def _visits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -375,13 +375,15 @@ def _padded(array: np.ndarray, slots: int) -> np.ndarray:
     return padded
 
 
-def permutations(visits: np.ndarray, seed: int, first_epoch: int, n_epochs: int, width: int):
-    """The order of the visits in each of `n_epochs` epochs, shape (n_epochs, width).
+def permutations(
+    visits: np.ndarray, seed: int, first_epoch: int, n_epochs: int, shape: tuple[int, int]
+):
+    """The order of the visits in each of `n_epochs` epochs, a row each, zeros up to `shape`.
 
     A pure function of (visits, seed, epoch), so that it does not matter how many epochs are drawn
-    together, nor by whom. Rows are padded with zeros to `width`.
+    together, nor by whom.
     """
-    orders = np.zeros((n_epochs, width), dtype=np.int32)
+    orders = _aligned_zeros(shape, np.int32)
     bits = np.random.Philox(key=seed)
     generator, fresh = np.random.Generator(bits), bits.state
     for row in range(n_epochs):

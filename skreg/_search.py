@@ -455,23 +455,35 @@ class Search:
         """Batches of members that have not ended: small in threads, else a few for each worker."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
-        per_fold = -(-4 * n_workers // len(rung.folds))
         threads = getattr(backend, "supports_sharedmem", False)
-        for index in rung.folds:
-            fold, reached = self.folds[index], 0
-            members: list[tuple[int, Candidate, Paused | None]] = []
-            for k in alive:
-                before = self.results.get((k, index))
-                if before is None or before.status is Status.RUNNING:
-                    members.append((k, self.candidates[k], before.paused if before else None))
-                    reached = before.n_epochs if before else 0
-            size = max(1, -(-len(alive) // per_fold))
-            if threads:
-                visits = max(1, len(fold.rows_in) * (rung.epoch - reached))
-                size = max(1, min(_BATCH_VISITS // visits, len(members) // (2 * n_workers)))
-            for begin in range(0, len(members), size):
-                batch = members[begin : begin + size]
+        waiting = {fold: self._waiting(fold, alive) for fold in rung.folds}
+        n_left = sum(len(members) for members in waiting.values())
+        # Folds that begin here first, and ever smaller batches, so that workers end together.
+        for index in sorted(waiting, key=self._n_epochs):
+            fold, members = self.folds[index], waiting[index]
+            visits = len(fold.rows_in) * (rung.epoch - self._n_epochs(index))
+            size = max(1, -(-len(alive) * len(rung.folds) // (4 * n_workers)))
+            while members:
+                if threads:
+                    size = max(1, min(_BATCH_VISITS // max(visits, 1), n_left // (4 * n_workers)))
+                batch, members = members[:size], members[size:]
+                n_left -= len(batch)
                 yield (
                     index,
                     Work(fold, keys[index], batch, rung.epoch, self.memory, self.config, []),
                 )
+
+    def _waiting(self, fold: int, alive: list[int]) -> list[tuple[int, Candidate, Paused | None]]:
+        """The members of a fold that have not ended."""
+        results = [(k, self.results.get((k, fold))) for k in alive]
+        return [
+            (k, self.candidates[k], result.paused if result else None)
+            for k, result in results
+            if result is None or result.status is Status.RUNNING
+        ]
+
+    def _n_epochs(self, fold: int) -> int:
+        """Epochs that the members of a fold have run, if none has ended."""
+        return max(
+            (result.n_epochs for (_, f), result in self.results.items() if f == fold), default=0
+        )

@@ -435,7 +435,6 @@ def _orders(member: Member, spec: ProgramSpec, first_epoch: int, block: int):
     """Tensor of the visits of one block of epochs, one epoch after the other, padded."""
     first = block * spec.epoch_slots
     n_epochs = min(spec.epoch_slots, member.hyper.max_iter - first)
-    width = spec.visit_slots + spec.batch_slots
-    orders = np.zeros((spec.epoch_slots, width), dtype=np.int32)
-    orders[:n_epochs] = member.rows.orders(_key(member.seed), first_epoch + first, n_epochs, width)
-    return tensorflow().constant(orders.ravel())
+    shape = spec.epoch_slots, spec.visit_slots + spec.batch_slots
+    orders = member.rows.orders(_key(member.seed), first_epoch + first, n_epochs, shape)
+    return zero_copy(orders.ravel())

@@ -78,7 +78,7 @@ def batches(member):
     key = _key(member.seed)
     visits = member.rows.visits
     for epoch in range(member.hyper.max_iter):
-        order = permutations(visits, key, epoch, 1, len(visits))[0]
+        order = permutations(visits, key, epoch, 1, (1, len(visits)))[0]
         yield from np.array_split(order, member.n_steps)
 
 

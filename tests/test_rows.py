@@ -134,13 +134,15 @@ def test_padding_is_zero_and_the_table_is_aligned(table):
 
 def test_permutations_do_not_depend_on_how_many_are_drawn_together():
     visits = np.arange(30, dtype=np.int32).repeat(2)
-    together = permutations(visits, 7, 0, 5, 64)
+    together = permutations(visits, 7, 0, 5, (5, 64))
     for epoch in range(5):
-        np.testing.assert_array_equal(permutations(visits, 7, epoch, 1, 64)[0], together[epoch])
+        np.testing.assert_array_equal(
+            permutations(visits, 7, epoch, 1, (1, 64))[0], together[epoch]
+        )
         np.testing.assert_array_equal(np.sort(together[epoch, :60]), visits)
         assert not together[epoch, 60:].any()
     assert len({row.tobytes() for row in together}) == 5
-    assert (permutations(visits, 8, 0, 1, 64) != together[0]).any()
+    assert (permutations(visits, 8, 0, 1, (1, 64)) != together[0]).any()
 
 
 @pytest.mark.parametrize("n_visits", [1, 10, 569, 5000, 10**5, 10**7])
