@@ -1,7 +1,6 @@
 """What every test runs under."""
 
 import os
-import sys
 
 import pytest
 
@@ -22,8 +21,13 @@ WITH_KERAS = {"test_scikeras", "test_keras", "test_migration", "test_export", "t
 
 
 @pytest.fixture(autouse=True)
-def _no_models_of_keras_are_kept(request):
-    """Keras keeps what each of its models compiled until it is told otherwise: gigabytes a run."""
+def _keras_draws_the_same_and_keeps_nothing(request):
+    """Keras draws from global seeds, and keeps what its models compiled: gigabytes a run."""
+    if request.node.path.stem not in WITH_KERAS:
+        yield
+        return
+    import keras
+
+    keras.utils.set_random_seed(0)
     yield
-    if request.node.path.stem in WITH_KERAS and "keras" in sys.modules:
-        sys.modules["keras"].utils.clear_session(free_memory=True)
+    keras.utils.clear_session(free_memory=True)

@@ -61,7 +61,7 @@ def test_the_tutorials_network_has_the_same_trajectory_here():
         theirs.train_on_batch(X, y)
     for kernel, expected in zip(ours.coefs_, theirs.get_weights()[::2], strict=True):
         # Of a gradient that is almost zero Adam takes the sign, which rounding may decide.
-        assert np.quantile(np.abs(kernel - expected), 0.9) < 1e-5
+        assert np.quantile(np.abs(kernel - expected), 0.9) < 1e-4
         assert np.abs(kernel - expected).max() < 20 * 0.001
     predicted = theirs.predict(X, verbose=0)
     np.testing.assert_allclose(ours.predict_proba(X), predicted, atol=1e-3)
