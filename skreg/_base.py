@@ -22,13 +22,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
-from skreg._export import Network, keras_model
 from skreg._fitting import Fit
 from skreg._network import ACTIVATIONS, NumpyMasks, are_few, numpy_logits
 from skreg._parameters import checked_hyperparameters
 from skreg._scaling import Statistics, blocks, standardised, standardised_csr
 from skreg._spec import Status
 from skreg._tables import checked_table
+from skreg._to_keras import Network, keras_model
 
 # Raised by one when fitted attributes change in a way that older pickles do not have.
 _PICKLE_FORMAT = 1
@@ -214,41 +214,41 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
     @abstractmethod
     def _loss_and_outputs(self):
-        """The loss as `_export.keras_model` takes it, and center and scale of the outputs."""
+        """The loss as `_to_keras.keras_model` takes it, and center and scale of the outputs."""
 
     def to_keras(self):
         """Return the trained network as a compiled Keras model.
 
-        The layers are those that the parameters name, after a Rescaling that standardises; the
-        optimiser has the parameters' numbers, at the constant rate `learning_rate_init`. Labels
-        are codes there, the places in `classes_`.
+        The layers are those that the parameters name, behind two Rescalings, one that centres and
+        one that divides by the deviations; the optimiser has the parameters' numbers, at the
+        constant rate `learning_rate_init`. Labels are codes there, the places in `classes_`.
 
         Returns
         -------
         model : keras.Sequential
             It predicts the probabilities of `predict_proba`, for two classes that of the second
-            one, or what `predict` does; in float32.
+            one, or what `predict` does; in float32. Built, and compiled but where Keras has no such
+            loss: of loss="quantile", and of targets of several scales.
 
         Raises
         ------
+        ImportError
+            If Keras is missing.
+        NotFittedError
+            If the estimator is not fitted.
         ValueError
-            If a loss of Keras cannot say what this one's does: loss="quantile", or targets of
-            several scales.
+            If a parameter was set after the fit to what no fit takes or could not have led to this
+            network, or if float32 cannot hold the columns' or targets' scales.
         """
         check_is_fitted(self)
-        loss, _ = self._loss_and_outputs()
+        self._validate_params()
         hyper = checked_hyperparameters(self, self.n_layers_ - 2)
-        return keras_model(self._network(), self.solver, hyper, loss)
-
-    def _network(self) -> Network:
-        """What the trained network says, for those who write it down."""
-        hyper = checked_hyperparameters(self, self.n_layers_ - 2)
-        _, outputs = self._loss_and_outputs()
+        loss, outputs = self._loss_and_outputs()
         inputs = None
         if self.scale_ is not None:
             center = np.zeros_like(self.scale_) if self.mean_ is None else self.mean_
             inputs = center, self.scale_
-        return Network(
+        network = Network(
             self.coefs_,
             self.intercepts_,
             self._activation,
@@ -259,6 +259,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             inputs,
             outputs,
         )
+        return keras_model(network, self.solver, hyper, loss)
 
     @classmethod
     def _of_network(cls, network: Network, parameters: dict, attributes: dict):
@@ -314,26 +315,31 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         def forward(*network):
             return np.stack([numpy_logits(*network, masks) for _ in range(n_samples)])
 
-        return self._passed(X, forward, (int(n_samples),))
+        return self._passed(X, forward, (int(n_samples),), drops_inputs=rates[0] > 0)
 
-    def _passed(self, X, forward, leading: tuple[int, ...] = ()) -> np.ndarray:
+    def _passed(self, X, forward, leading=(), drops_inputs: bool = False) -> np.ndarray:
         """What `forward` makes of the standardised rows, of shape (*leading, n, q)."""
         check_is_fitted(self)
         X = checked_table(self, X, reset=False)
         dtype = np.float32 if X.dtype == np.float32 else np.float64
         kernels = [kernel.astype(dtype, copy=False) for kernel in self.coefs_]
         biases = list(self.intercepts_)
-        if sparse.issparse(X) and self.mean_ is not None:
+        centred = self.mean_ is not None
+        # Dropout of centred inputs drops their zeros, too.
+        stays_sparse = sparse.issparse(X) and not (centred and drops_inputs)
+        if stays_sparse and centred:
             # Centring would fill the zeros: what the mean contributes goes into the bias.
             biases[0] = biases[0] - (self.mean_ / self.scale_) @ self.coefs_[0]
             biases[0] = biases[0].astype(dtype)
         logits = np.empty((*leading, X.shape[0], self.n_outputs_), dtype=dtype)
         few, widest = are_few(X.shape[0], kernels), max(kernel.shape[1] for kernel in kernels)
-        for block in blocks(X.shape[0], max(0 if sparse.issparse(X) else X.shape[1], widest)):
-            if sparse.issparse(X):
-                values = standardised_csr(X[block], self.scale_)
+        for block in blocks(X.shape[0], max(0 if stays_sparse else X.shape[1], widest)):
+            rows = X[block]
+            if stays_sparse:
+                values = standardised_csr(rows, self.scale_)
             else:
-                values = standardised(X[block], self.mean_, self.scale_)
+                rows = rows.toarray() if sparse.issparse(rows) else rows
+                values = standardised(rows, self.mean_, self.scale_)
             values = values.astype(dtype, copy=False)
             logits[..., block, :] = forward(values, kernels, biases, self._activation, few)
         return logits

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from skreg._base import BaseRegularizedMLP, validation_of
 from skreg._compat import StrOptions, fit_context
-from skreg._export import read_keras, solver_parameters, with_classes
+from skreg._from_keras import read_keras, solver_parameters, with_classes
 from skreg._heads import CLASS_HEADS, expit, log_expit
 from skreg._model_files import opened
 from skreg._targets import ClassTargets, column_as_vector
@@ -461,8 +461,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         ----------
         model : keras.Model, str or os.PathLike
             Sequential or functional, or a `.keras` file of one: Dense layers with Dropout between
-            them, after a Rescaling or Normalization if any. The last layer's activation is softmax,
-            or sigmoid for two classes and for several labels a row.
+            them, behind Rescalings or a Normalization if any. The last activation is softmax, or
+            sigmoid for two classes and for several labels a row; or linear, for a loss of logits.
         classes : array-like of shape (n_classes,), default=None
             Labels in the order of the model's outputs, for one sigmoid output the label of 0 and
             that of 1. None is those that :func:`skreg.keras.save_model` has written into the file,
@@ -472,7 +472,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         -------
         estimator : RegularizedMLPClassifier
             Its parameters are those of the layers and, where there is one like it here, of the
-            optimiser. The attributes that tell of the training are not there.
+            optimiser at a constant rate. The attributes that tell of the training are not there.
 
         Raises
         ------
@@ -486,7 +486,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         """
         model, labels = opened(model)
         network = read_keras(model)
-        network, attributes = with_classes(network, labels if classes is None else classes)
+        classes = labels if classes is None else classes
+        network, attributes = with_classes(network, model, classes)
         return cls._of_network(network, solver_parameters(model), attributes)
 
     def _loss_and_outputs(self):

@@ -1,7 +1,7 @@
 """Files of exported networks: `.keras`, SavedModel and ONNX, with the class labels inside.
 
 Owns the formats, where each holds labels, and that nothing is left half written. Does not own the
-layers (`_export`).
+layers (`_to_keras`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from skreg._export import keras_module
+from skreg._to_keras import keras_module
 
 FORMATS = "keras", "onnx", "tf_saved_model"
 _LABELS = "classes.json"  # in the archive of .keras, and in the extra assets of a SavedModel

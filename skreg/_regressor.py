@@ -14,7 +14,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from skreg._base import BaseRegularizedMLP, validation_of
 from skreg._compat import Interval, StrOptions, fit_context
-from skreg._export import read_keras, solver_parameters, with_numbers
+from skreg._from_keras import read_keras, solver_parameters, with_numbers
 from skreg._heads import REGRESSION_HEADS
 from skreg._model_files import opened
 from skreg._targets import NumberTargets, column_as_vector
@@ -404,15 +404,16 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         ----------
         model : keras.Model, str or os.PathLike
             Sequential or functional, or a `.keras` file of one: Dense layers with Dropout between
-            them, after a Rescaling or Normalization if any. The last layer is linear, or
+            them, behind Rescalings or a Normalization if any. The last layer is linear, or
             exponential for counts; a Rescaling may follow, which is taken for the targets' scale.
 
         Returns
         -------
         estimator : RegularizedMLPRegressor
             Its parameters are those of the layers and, where there is one like it here, of the
-            optimiser; `loss` is "poisson" after an exponential, else "squared_error". The
-            attributes that tell of the training are not there.
+            optimiser at a constant rate; `loss` is "poisson" after an exponential, else that of
+            the compiled model where it is one of ours, else "squared_error". The attributes that
+            tell of the training are not there.
 
         Raises
         ------
@@ -426,10 +427,15 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         """
         model, _ = opened(model)
         network = read_keras(model)
-        loss, attributes = with_numbers(network)
+        loss, attributes = with_numbers(network, model)
         return cls._of_network(network, {**solver_parameters(model), "loss": loss}, attributes)
 
     def _loss_and_outputs(self):
+        if (self.loss == "poisson") != (self.out_activation_ == "exp"):
+            raise ValueError(
+                f"loss: expected that of the fit, whose output is {self.out_activation_!r}; "
+                f"received {self.loss!r}."
+            )
         scaled = self.target_center_.any() or (self.target_scale_ != 1).any()
         return self.loss, (self.target_center_, self.target_scale_) if scaled else None
 

@@ -9,6 +9,7 @@ Each mending is named by what scikeras 0.13 does, and has a test in `tests/test_
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from skreg._export import keras_module
+from skreg._to_keras import keras_module
 
 
 @contextlib.contextmanager
@@ -35,6 +36,13 @@ def _keras_as_it_was():
                 elif name in vars(kind):
                     delattr(kind, name)
 
+
+if importlib.util.find_spec("scikeras") is None:
+    raise ModuleNotFoundError(
+        "Expected the package 'scikeras', whose wrapper this is; it is missing. "
+        "`pip install scikeras` brings it.",
+        name="scikeras",
+    )
 
 # Who has imported it before has asked for what it does.
 with contextlib.nullcontext() if "scikeras" in sys.modules else _keras_as_it_was():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import multiprocessing
 import os
 import re
@@ -86,6 +87,12 @@ def _share_of_threads() -> int | None:
 @functools.cache
 def _imported() -> ModuleType:
     already = "tensorflow" in sys.modules
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ModuleNotFoundError(
+            "Expected the package 'tensorflow', with which networks are trained and go to Keras; "
+            "it is missing. `pip install tensorflow` brings it. Predicting does not need it.",
+            name="tensorflow",
+        )
     with _quiet_start():
         import tensorflow as tf
 

@@ -44,7 +44,8 @@ def predictive_uncertainty(samples):
     Raises
     ------
     ValueError
-        If `samples` are not of three axes, or do not sum to 1 over the classes.
+        If `samples` are not of three axes, not of one sample at least, or no probabilities that
+        sum to 1 over the classes.
 
     References
     ----------
@@ -63,10 +64,17 @@ def predictive_uncertainty(samples):
     array([0.   , 0.216])
     """
     samples = np.asarray(samples)
-    if samples.ndim != 3 or not np.allclose(samples.sum(axis=2), 1, atol=1e-3):
+    if samples.ndim != 3 or not len(samples):
         raise ValueError(
-            "samples: expected probabilities of shape (n_samples, n_rows, n_classes) that sum to "
-            f"1 over the classes; received an array of shape {samples.shape}."
+            "samples: expected probabilities of shape (n_samples, n_rows, n_classes), one sample "
+            f"at least; received an array of shape {samples.shape}."
+        )
+    sums = samples.sum(axis=2)
+    wrong = ~(np.isclose(sums, 1, atol=1e-3) & (samples >= 0).all(axis=2))
+    if wrong.any():
+        raise ValueError(
+            "samples: expected probabilities, none below 0, that sum to 1 over the classes; "
+            f"received {samples[wrong][0][:5]}, of the sum {sums[wrong][0]:.4g}."
         )
     mean = samples.mean(axis=0)
     entropy = entr(mean).sum(axis=1)

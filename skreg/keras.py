@@ -1,7 +1,7 @@
 """The bridge for people with Keras code: files of networks, and the network in Keras' wrappers.
 
 Owns the builders, which scikeras and `keras.wrappers` call with what they know of a table. Does not
-own which layers there are (`_export`), the formats of files (`_model_files`), nor the mending of
+own which layers there are (`_to_keras`), the formats of files (`_model_files`), nor the mending of
 scikeras' wrappers (`_scikeras`). A trained network goes to Keras and comes back by the estimators'
 `to_keras` and `from_keras`.
 """
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._export import Network, keras_layers, keras_module, keras_network
 from skreg._model_files import checked_format, write
 from skreg._network import ACTIVATIONS
 from skreg._parameters import checked_dropout, checked_hidden_layer_sizes, checked_l2
+from skreg._to_keras import Network, keras_layers, keras_module
 
 if TYPE_CHECKING:
     from skreg._scikeras import KerasClassifier, KerasRegressor
@@ -61,8 +61,8 @@ def save_model(estimator, path, format=None):
     NotFittedError, TypeError
         If `estimator` is not fitted, or another one.
     ValueError
-        If the format is unknown or not that of the ending, labels are not what JSON has, or, for
-        `.keras`, the loss is none of Keras' (see `to_keras`).
+        If the format is unknown or not that of the ending, labels are not what JSON has, or
+        `to_keras` does.
 
     Notes
     -----
@@ -70,6 +70,9 @@ def save_model(estimator, path, format=None):
     outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, in
     `.keras` as a member `classes.json` of the archive, which `from_keras` reads; a file that Keras
     saves again has none, so that `from_keras` then needs its `classes`.
+
+    Keras 3.15 does not write the delta of a Huber loss: compile a network of loss="huber" again
+    before it is trained on from a file.
 
     Examples
     --------
@@ -94,10 +97,7 @@ def save_model(estimator, path, format=None):
     check_is_fitted(estimator)
     path = Path(path)
     format = checked_format(path, format)
-    # Only Keras' own format holds a loss and an optimiser, which not every network has there.
-    trains = format == "keras"
-    model = estimator.to_keras() if trains else keras_network(estimator._network())
-    write(model, getattr(estimator, "classes_", None), path, format)
+    write(estimator.to_keras(), getattr(estimator, "classes_", None), path, format)
 
 
 def build_classifier(
@@ -156,16 +156,23 @@ def build_classifier(
     >>> [type(layer).__name__ for layer in model.layers]
     ['Dense', 'Dropout', 'Dense', 'Dropout', 'Dense']
     """
-    kind = None if meta is None else meta["target_type_"]
+    kind = _known(meta, "target_type_")
     if kind == "binary":
         link, loss, n_outputs = "logistic", "binary_crossentropy", 1
     elif kind == "multilabel-indicator":
-        link, loss, n_outputs = "logistic", "binary_crossentropy", meta["n_classes_"]
+        link, loss, n_outputs = "logistic", "binary_crossentropy", _known(meta, "n_classes_")
     elif kind is not None:
-        link, loss, n_outputs = "softmax", "sparse_categorical_crossentropy", meta["n_classes_"]
+        link, loss = "softmax", "sparse_categorical_crossentropy"
+        n_outputs = _known(meta, "n_classes_")
     else:
-        link, loss, n_outputs = "softmax", "categorical_crossentropy", _n_columns(y)
-    sizes = _n_features(X, meta), hidden_layer_sizes, n_outputs
+        link, loss, n_outputs = "softmax", "categorical_crossentropy", _n_columns("y", y)
+        if np.ndim(y) != 2:
+            raise ValueError(
+                "y: expected one column a class, as keras.wrappers make them; received an array "
+                f"of shape {np.shape(y)}."
+            )
+    n_features = _n_columns("X", X) if meta is None else _known(meta, "n_features_in_")
+    sizes = n_features, hidden_layer_sizes, n_outputs
     layers = _layers(sizes, activation, link, dropout, input_dropout, l2)
     return _compiled(layers, learning_rate, loss, ["accuracy"])
 
@@ -226,22 +233,33 @@ def build_regressor(
     >>> model.layers[1].rate
     0.2
     """
-    n_outputs = _n_columns(y) if meta is None else meta["n_outputs_"]
-    sizes = _n_features(X, meta), hidden_layer_sizes, n_outputs
+    n_outputs = _n_columns("y", y) if meta is None else _known(meta, "n_outputs_")
+    n_features = _n_columns("X", X) if meta is None else _known(meta, "n_features_in_")
+    sizes = n_features, hidden_layer_sizes, n_outputs
     layers = _layers(sizes, activation, "identity", dropout, input_dropout, l2)
     return _compiled(layers, learning_rate, "mean_squared_error", None)
 
 
-def _n_columns(y) -> int:
-    if y is None:
+def _n_columns(name: str, table) -> int:
+    if table is None:
         raise ValueError(
-            "Expected X and y, or what scikeras knows of them as meta; received neither."
+            "Expected X and y, or what scikeras knows of them as meta; received neither meta nor "
+            f"{name}."
         )
-    return 1 if np.ndim(y) == 1 else np.shape(y)[1]
+    shape = np.shape(table)
+    if len(shape) not in ((1, 2) if name == "y" else (2,)):
+        raise ValueError(f"{name}: expected a table; received an array of shape {shape}.")
+    return shape[1] if len(shape) == 2 else 1
 
 
-def _n_features(X, meta) -> int:
-    return np.shape(X)[1] if meta is None else meta["n_features_in_"]
+def _known(meta, name: str):
+    """What scikeras knows, or None if it was not asked."""
+    if meta is not None and name not in meta:
+        raise ValueError(
+            f"meta: expected what scikeras knows of a table, with {name!r}; received the keys "
+            f"{sorted(meta)}."
+        )
+    return None if meta is None else meta[name]
 
 
 def _layers(sizes, activation, link, dropout, input_dropout, l2) -> Network:

@@ -17,7 +17,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
-WITH_KERAS = {"test_scikeras", "test_keras", "test_migration", "test_export", "test_model_files"}
+WITH_KERAS = {
+    "test_from_keras",
+    "test_keras",
+    "test_migration",
+    "test_model_files",
+    "test_scikeras",
+    "test_to_keras",
+}
 
 
 @pytest.fixture(autouse=True)

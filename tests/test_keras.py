@@ -1,5 +1,8 @@
 """The builders in scikeras and keras.wrappers: the tutorial's network, layer for layer."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -116,5 +119,33 @@ def test_bad_values_are_refused_by_name():
         with pytest.raises(ValueError, match=message):
             build_classifier(meta=OF_DIGITS, **changes)
     for build in (build_classifier, build_regressor):
-        with pytest.raises(ValueError, match="received neither"):
+        with pytest.raises(ValueError, match="received neither meta nor y"):
             build()
+        with pytest.raises(ValueError, match="received neither meta nor X"):
+            build(y=DIGITS[1][:, None])
+        with pytest.raises(ValueError, match=r"X: expected a table.*shape \(1797,\)"):
+            build(DIGITS[1], DIGITS[1][:, None])
+        with pytest.raises(ValueError, match=r"meta: expected .*'(target_type|n_outputs)_'.*\[\]"):
+            build(meta={})
+    with pytest.raises(ValueError, match=r"y: expected one column a class.*shape \(1797,\)"):
+        build_classifier(*DIGITS)
+    with pytest.raises(ValueError, match=r"with 'n_classes_'; received .*'target_type_'\]"):
+        build_classifier(meta={"target_type_": "multiclass", "n_features_in_": 2})
+
+
+@pytest.mark.parametrize("package", ["tensorflow", "scikeras"])
+def test_a_package_that_is_missing_is_named(package):
+    """Those who installed without dependencies, to predict, are told what more they need."""
+    script = (
+        "import sys\n"
+        f"sys.modules[{package!r}] = None\n"
+        "from skreg.keras import build_regressor\n"
+        "try:\n"
+        "    from skreg.keras import KerasClassifier\n"
+        "except ModuleNotFoundError as error:\n"
+        f"    assert \"Expected the package '{package}'\" in str(error), error\n"
+        f"    assert 'pip install {package}' in str(error), error\n"
+        "else:\n"
+        "    raise AssertionError('imported')\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

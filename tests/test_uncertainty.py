@@ -67,6 +67,20 @@ def test_sparse_rows_and_several_labels_and_outputs():
     assert numbers.mc_dropout(X, 3).shape == (3, len(X), 2)
 
 
+def test_sparse_rows_of_a_centred_network_are_dropped_as_dense_ones():
+    """Also their zeros, which centring makes other numbers: moments as of the dense table."""
+    X, y = DIGITS
+    thin = np.where(np.random.default_rng(0).random(X.shape) < 0.7, 0, X)
+    values = {"input_dropout": 0.3, "dropout": 0.0, "max_iter": 3, "random_state": 0}
+    model = RegularizedMLPRegressor((), **values).fit(thin, y)
+    dense, sparsely = (
+        model.mc_dropout(table, 2000, 0) for table in (thin[:50], sparse.csr_array(thin[:50]))
+    )
+    np.testing.assert_allclose(sparsely.std(axis=0), dense.std(axis=0), rtol=0.15)
+    error = dense.std(axis=0) / np.sqrt(2000)
+    assert np.abs((sparsely.mean(axis=0) - dense.mean(axis=0)) / error).max() < 6
+
+
 def test_uncertainty_rises_on_what_was_not_learned():
     X, y = DIGITS
     model = RegularizedMLPClassifier(random_state=0).fit(X[y < 5], y[y < 5])
@@ -97,6 +111,9 @@ def test_bad_input_is_refused():
     for n_samples in (0, 2.5, None):
         with pytest.raises(ValueError, match="n_samples: expected an integer >= 1"):
             classifier().mc_dropout(DIGITS[0], n_samples)
-    for samples in (np.ones((3, 2)), np.ones((3, 2, 2))):
+    for samples in (np.ones((3, 2)), np.ones((0, 3, 2))):
         with pytest.raises(ValueError, match="samples: expected probabilities of shape"):
             predictive_uncertainty(samples)
+    for row in ([1.0, 1.0], [-1.0, 2.0], [np.nan, 1.0]):
+        with pytest.raises(ValueError, match=r"none below 0, that sum to 1 .* received "):
+            predictive_uncertainty([[[0.5, 0.5], row]])
