@@ -1,9 +1,11 @@
 """How halving's rungs were chosen: what each pair of rungs misses of the grid's best score.
 
-The scores of all candidates are recorded at several epochs on every fold; pairs of rungs (share of
-the epochs, of the folds, of the candidates that stay) are then played on the records, with the
-folds in several orders, since which come first is chance and decides more than the rungs do. What
-is missed is the best mean score less the best of those that are left, in % of the best.
+The scores of all candidates are recorded at several epochs on every fold; pairs of rungs (epoch,
+folds, share of the candidates that stay) are then played on the records, with the folds in several
+orders, since which come first is chance and decides more than the rungs do. What is missed is the
+best mean score less the best of those that are left, in % of the best; the cost is in epochs, as a
+share of the grid's, as a mean over tables and over their rows. A pair is also judged by its
+neighbours, whose first rung is two epochs earlier or later.
 
     python benchmarks/choose_rungs.py --data FOLDER [--limit N] [--rows N]
 """
@@ -23,10 +25,11 @@ from choose_defaults import load_tables
 from choose_search import measured
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from skreg import RegularizedMLPClassifier
-from skreg._search import HALVING, Candidate, Fold, Rung, Search
+from skreg import RegularizedMLPClassifier, _rungs
+from skreg._rungs import HALVING, Rung, Stage, n_epochs_of, rungs_of
+from skreg._search import Candidate, Fold, Search
 
-EPOCHS = [5, 7, 10, 12, 15, 20, 25, 30, 32, 35, 40, 50]
+EPOCHS = [10, 12, 14, 16, 18, 20, 25, 32, 36, 40, 50]
 N_FOLDS = 5
 DROPOUTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 L2S = [1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2]
@@ -37,8 +40,11 @@ GRIDS = {
     25: ([0, 1, 3, 5, 7], [0, 1, 2, 4, 5]),
     48: (range(8), range(6)),
 }
-EPOCHS_OF_RUNGS, FOLDS_OF_RUNGS = [5, 7, 10, 12, 15, 20, 25, 30, 35, 40], [1, 2, 3, 5]
-SHARES = [0.1, 0.15, 0.2, 0.3, 0.4, 0.5]
+# Of first and second rungs: epoch, share of the folds, share that stays; and the rows that folds
+# have to score.
+FIRST = list(itertools.product([12, 14, 16, 18], [0.0, 0.4], [0.3, 0.35, 0.4, 0.5]))
+SECOND = list(itertools.product([25, 32, 36, 40], [0.6, 1.0], [0.1, 0.13, 0.16, 0.2]))
+ROWS = [100, 150, 200]
 # All pairs of folds come first once, each fold twice.
 ORDERS = [(first + step * np.arange(N_FOLDS)) % N_FOLDS for first in range(5) for step in (1, 2)]
 
@@ -75,79 +81,83 @@ def recorded(X, y):
     return scores.reshape(len(EPOCHS), len(DROPOUTS), len(L2S), N_FOLDS, 2)
 
 
-def missed_and_cost(scores, rungs):
-    """What rungs miss of the best, in %, and their cost as a share of the grid's.
-
-    `scores` has the shape (epochs, candidates, folds); a rung is the place of its epoch, its folds
-    and the share of the candidates that stay.
-    """
-    n_candidates = scores.shape[1]
-    alive, reached = np.arange(n_candidates), np.zeros((n_candidates, N_FOLDS))
-    for epoch, n_folds, stays in rungs:
-        reached[alive, :n_folds] = EPOCHS[epoch]
-        order = np.argsort(-scores[epoch, alive, :n_folds].mean(axis=1), kind="stable")
-        alive = np.sort(alive[order[: max(1, round(stays * n_candidates))]])
-    reached[alive] = EPOCHS[-1]
-    last = scores[-1].mean(axis=1)
-    best = last.max()
-    missed = 100 * (best - last[alive].max()) / abs(best) if best else 0.0
-    return missed, reached.sum() / (n_candidates * N_FOLDS * EPOCHS[-1])
-
-
-def pairs_of_rungs():
-    """Pairs that cost a quarter to a third of the grid."""
-    one = list(itertools.product(map(EPOCHS.index, EPOCHS_OF_RUNGS), FOLDS_OF_RUNGS, SHARES))
-    nothing = np.zeros((len(EPOCHS), len(DROPOUTS) * len(L2S), N_FOLDS))
-    for first, second in itertools.product(one, one):
-        goes_on = second[0] >= first[0] and second[1] >= first[1] and second[:2] != first[:2]
-        if goes_on and second[2] < first[2]:
-            if 0.25 < missed_and_cost(nothing, (first, second))[1] <= 1 / 3:
-                yield first, second
-
-
 def of_grid(scores, places, metric):
     """The records of one grid and metric, of shape (epochs, candidates, folds)."""
     return scores[:, *np.ix_(*places)][..., metric].reshape(len(EPOCHS), -1, N_FOLDS)
 
 
-def line_of(rungs, tables):
-    """Name, cost, and what is missed on average of each grid's loss and score."""
-    name = ", ".join(f"{EPOCHS[e] / EPOCHS[-1]:.2f} {n}/5 {stays:.2f}" for e, n, stays in rungs)
-    missed, cost = [], 0.0
-    for metric, places in itertools.product((0, 1), GRIDS.values()):
-        of_tables = [
-            missed_and_cost(of_grid(scores, places, metric)[..., order], rungs)
-            for scores, order in itertools.product(tables, ORDERS)
+def missed(scores, rungs):
+    """What rungs miss of the best, in % and as a mean over the orders of folds."""
+    last = scores[-1].mean(axis=1)
+    percent = []
+    for order in ORDERS:
+        alive = np.arange(scores.shape[1])
+        for rung in rungs[:-1]:
+            seen = scores[EPOCHS.index(rung.epoch), alive][:, order[: len(rung.folds)]]
+            ranked = np.argsort(-seen.mean(axis=1), kind="stable")
+            alive = np.sort(alive[ranked[: rung.n_left]])
+        percent.append(100 * (last.max() - last[alive].max()) / (abs(last.max()) or 1.0))
+    return np.mean(percent)
+
+
+def played(pair, least_rows, tables):
+    """Of every grid and table: % of the best loss and score missed, and the cost."""
+    _rungs.LEAST_ROWS = least_rows
+    stages = [Stage(epoch / EPOCHS[-1], folds, stays) for epoch, folds, stays in pair]
+    found = np.empty((len(GRIDS), len(tables), 3))
+    for (k, places), (m, (scores, n_rows)) in itertools.product(
+        enumerate(GRIDS.values()), enumerate(tables)
+    ):
+        n = len(places[0]) * len(places[1])
+        rungs = rungs_of(n, [n_rows // N_FOLDS] * N_FOLDS, EPOCHS[-1], stages)
+        loss, score = (missed(of_grid(scores, places, metric), rungs) for metric in (0, 1))
+        found[k, m] = loss, score, n_epochs_of(rungs, n) / (n * N_FOLDS * EPOCHS[-1])
+    return found
+
+
+def lines_of(tables):
+    """One line for every pair of rungs and number of rows, by these."""
+    weight = np.array([n_rows for _, n_rows in tables], dtype=float)
+    keys = list(itertools.product(FIRST, SECOND, ROWS))
+    found = {key: played(key[:2], key[2], tables) for key in keys}
+    lines = {}
+    for (epoch, *rest), second, rows in keys:
+        here = found[(epoch, *rest), second, rows]
+        near = [found.get(((epoch + shift, *rest), second, rows)) for shift in (-2, 0, 2)]
+        around = np.mean([values for values in near if values is not None], axis=(0, 1, 2))
+        name = f"{epoch} {rest}, {second}, {rows}".translate(str.maketrans("", "", "[]()"))
+        by_rows = np.average(here[..., 2].mean(axis=0), weights=weight)
+        loss, score, cost = here.mean(axis=(0, 1))
+        grids = here[..., 0].mean(axis=1)
+        lines[(epoch, *rest), second, rows] = [
+            *(name, cost, by_rows, loss, score, around[0], around[1], *grids)
         ]
-        missed.append(float(np.mean([m for m, _ in of_tables])))
-        cost = of_tables[0][1]
-    return [name, cost, *missed]
+    return lines
 
 
 def main():
-    """Print the rungs that are used and the ten pairs that miss least."""
+    """Print the rungs that are used and the ten pairs of a third of the cost that miss least."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--limit", type=int, help="use only the first so many tables")
     parser.add_argument("--rows", type=int, default=2000, help="most rows of a table")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    pair = ((round(s.epochs * EPOCHS[-1]), s.folds, s.stays) for s in HALVING)
+    used = (*pair, _rungs.LEAST_ROWS)
     tables = []
     for name, X, y in load_tables(
         arguments.data, ("binary", "multiclass"), arguments.rows, arguments.limit
     ):
         X, _, y, _ = train_test_split(X, y, test_size=1 / 3, random_state=0, stratify=y)
-        tables.append(recorded(X, y))
+        tables.append((recorded(X, y), len(X)))
         print(f"{name:20s} {X.shape[0]:6d} x {X.shape[1]:4d}", flush=True)
-    used = tuple(
-        (EPOCHS.index(round(epochs * EPOCHS[-1])), round(folds * N_FOLDS), stays)
-        for epochs, folds, stays in HALVING
-    )
-    lines = [line_of(rungs, tables) for rungs in pairs_of_rungs()]
-    lines.sort(key=lambda line: sum(line[2:]))
-    print(f"\n{len(tables)} tables, {len(lines)} pairs; a rung is epochs, folds, what stays\n")
-    columns = [f"{metric} {n}" for metric in ("loss", "score") for n in GRIDS]
-    print_table(["rungs", "cost", *columns], [line_of(used, tables), *lines[:10]])
+    lines = lines_of(tables)
+    best = sorted((line for line in lines.values() if line[1] <= 1 / 3), key=lambda line: line[5])
+    print(f"\n{len(tables)} tables, {len(lines)} pairs of rungs: epoch, folds, what stays; rows\n")
+    columns = ["cost", "by rows", "loss", "score", "loss around", "score around"]
+    columns += [f"loss {n}" for n in GRIDS]
+    print_table(["rungs", *columns], [lines[used], *best[:10]])
 
 
 if __name__ == "__main__":

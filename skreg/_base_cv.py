@@ -45,15 +45,13 @@ from skreg._parameters import (
     checked_l2,
 )
 from skreg._results import cv_results
+from skreg._rungs import HALVING, n_epochs_of, n_members_of, rungs_of
 from skreg._scoring import Scoring
 from skreg._search import (
     Candidate,
     Fold,
     Result,
     Search,
-    n_epochs_of,
-    n_members_of,
-    rungs_of,
 )
 from skreg._selection import best_index, edges
 from skreg._spec import Status
@@ -280,7 +278,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     def _searched(self, X, y, folds, candidates, scoring, memory) -> tuple[Search, Status]:
         """The search as far as it came, and how it ended."""
-        rungs = rungs_of(self.search, len(candidates), len(folds), self.max_iter)
+        n_rows = [len(fold.rows_out) for fold in folds]
+        stages = HALVING if self.search == "halving" else ()
+        rungs = rungs_of(len(candidates), n_rows, self.max_iter, stages)
         arguments = {"estimator": self, "X": X, "y": y}
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(**arguments)

@@ -69,10 +69,11 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         :func:`skreg.one_standard_error` does. With several metrics the name of the one that
         decides.
     search : {"grid", "halving"}, default="grid"
-        "grid" trains every candidate to its end. "halving" starts all of them on two fifths of the
-        folds, keeps the best 40 % after 0.3 of `max_iter` epochs, trains these on three fifths of
-        the folds, keeps the best 15 % of all after 0.7 of the epochs, and trains those to the end
-        on all folds: a third of the cost, with several folds and sixteen candidates or more.
+        "grid" trains every candidate to its end. "halving" starts all of them on as many folds as
+        score 150 rows, keeps the best 40 % after 0.32 of `max_iter` epochs, trains these on three
+        fifths of the folds at least, keeps the best 16 % of all after 0.72 of the epochs, and
+        trains those to the end on all folds; three stay at least. That is about a third of the cost
+        with five folds and sixteen candidates or more, and half of it on fewer than 200 rows.
     n_jobs : int or None, default=None
         Networks that are trained at once, in threads unless `joblib.parallel_config` names
         another backend. None is 1, unless in such a context.
@@ -282,10 +283,11 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         :func:`skreg.one_standard_error` does. With several metrics the name of the one that
         decides.
     search : {"grid", "halving"}, default="grid"
-        "grid" trains every candidate to its end. "halving" starts all of them on two fifths of the
-        folds, keeps the best 40 % after 0.3 of `max_iter` epochs, trains these on three fifths of
-        the folds, keeps the best 15 % of all after 0.7 of the epochs, and trains those to the end
-        on all folds: a third of the cost, with several folds and sixteen candidates or more.
+        "grid" trains every candidate to its end. "halving" starts all of them on as many folds as
+        score 150 rows, keeps the best 40 % after 0.32 of `max_iter` epochs, trains these on three
+        fifths of the folds at least, keeps the best 16 % of all after 0.72 of the epochs, and
+        trains those to the end on all folds; three stay at least. That is about a third of the cost
+        with five folds and sixteen candidates or more, and half of it on fewer than 200 rows.
     n_jobs : int or None, default=None
         Networks that are trained at once, in threads unless `joblib.parallel_config` names
         another backend. None is 1, unless in such a context.

@@ -1,9 +1,9 @@
 """A search: candidates x folds as members over the cores, trained in rungs or to their end.
 
 Owns the folds with what candidates share of them, how members are handed to joblib, which of them
-go on at a rung, and what is remembered between processes. Does not own the training of a member
-(`_training`), the schema of the results (`_results`), nor parameters, scorers, splits and the
-winner, which the estimators decide on (`_base_cv`).
+go on at a rung, and what is remembered between processes. Does not own what rungs there are
+(`_rungs`), the training of a member (`_training`), the schema of the results (`_results`), nor
+parameters, scorers, splits and the winner, which the estimators decide on (`_base_cv`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from skreg._compat import safe_indexing
 from skreg._fitting import Fit
 from skreg._monitoring import FitWatcher
 from skreg._parameters import checked_hyperparameters
+from skreg._rungs import Rung
 from skreg._spec import Status
 from skreg._training import Member, Paused, train
 
@@ -41,74 +42,11 @@ class Candidate(NamedTuple):
     l2: float | tuple[float, ...]
 
 
-# Of each rung but the last: the share of max_iter at which it ends, the share of the folds that are
-# trained by then, and the share of the candidates that stay (CONTRIBUTING.md has how they were
-# chosen).
-HALVING = (0.3, 0.4, 0.4), (0.7, 0.6, 0.15)
-
-
 # A task of one thread is of so many visits of rows, some 50 ms for the smaller networks, if there
 # are members enough: joblib takes 0.2 ms a task.
 _BATCH_VISITS = 1 << 16
 # Values of a fold's table above which it is made anew in each rung: 16 MiB.
 _LARGE_FOLD = 1 << 22
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A stage: all who are left train to `epoch` on `folds`, and the best `n_left` stay."""
-
-    epoch: int
-    folds: tuple[int, ...]
-    n_left: int
-
-
-def spread(n_folds: int, n: int) -> tuple[int, ...]:
-    """So many of the folds, far apart, since neighbours in time or among repeats are alike.
-
-    The first is the last fold, which of folds in time has most rows to train on; more folds hold
-    fewer, so that a rung goes on with those of the rung before.
-    """
-    chosen = [n_folds - 1]
-    while len(chosen) < n:
-        distance = [min(abs(fold - other) for other in chosen) for fold in range(n_folds)]
-        chosen.append(distance.index(max(distance)))
-    return tuple(sorted(chosen))
-
-
-def rungs_of(search: str, n_candidates: int, n_folds: int, max_iter: int) -> list[Rung]:
-    """The stages of a search: one of "grid", the last one of "halving" is of max_iter epochs.
-
-    Their epochs increase: of few epochs there are fewer rungs.
-    """
-    rungs, left, reached = [], n_candidates, 0
-    for epochs, folds, stays in HALVING if search == "halving" else ():
-        if reached < int(epochs * max_iter):
-            reached = int(epochs * max_iter)
-            left = max(1, round(stays * n_candidates))
-            rungs.append(Rung(reached, spread(n_folds, max(1, round(folds * n_folds))), left))
-    return [*rungs, Rung(max_iter, tuple(range(n_folds)), left)]
-
-
-def n_epochs_of(rungs: Sequence[Rung], n_candidates: int) -> int:
-    """Epochs of all members together, if none ends early."""
-    epochs, reached = 0, dict.fromkeys(rungs[-1].folds, 0)
-    for rung in rungs:
-        for fold in rung.folds:
-            epochs += n_candidates * (rung.epoch - reached[fold])
-            reached[fold] = rung.epoch
-        n_candidates = rung.n_left
-    return epochs
-
-
-def n_members_of(rungs: Sequence[Rung], n_candidates: int) -> int:
-    """Members that are trained, on however many epochs."""
-    n_members, begun = 0, set[int]()
-    for rung in rungs:
-        n_members += n_candidates * len(set(rung.folds) - begun)
-        begun |= set(rung.folds)
-        n_candidates = rung.n_left
-    return n_members
 
 
 @dataclass

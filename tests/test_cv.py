@@ -371,38 +371,38 @@ def test_it_learns_in_a_pipeline_and_under_cross_validation():
 
 # -- halving --------------------------------------------------------------------------------------
 
+TWELVE = {"max_iter": 27, "dropouts": [0.0, 0.3, 0.6], "l2s": [1e-4, 1e-3, 1e-2, 1e-1], "cv": 5}
+
 
 def test_halving_drops_at_rungs_and_goes_on_without_a_restart():
     X, y = load_breast_cancer(return_X_y=True)
-    options = {"max_iter": 27, "dropouts": [0.0, 0.3, 0.6], "l2s": [1e-4, 1e-3, 1e-2], "cv": 5}
-    full = classifier(store_curves=True).set_params(**options).fit(X, y)
-    halved = classifier(search="halving", store_curves=True).set_params(**options).fit(X, y)
+    full = classifier(store_curves=True).set_params(**TWELVE).fit(X, y)
+    halved = classifier(search="halving", store_curves=True).set_params(**TWELVE).fit(X, y)
     epochs = halved.cv_results_["n_epochs"]
-    trained = np.isfinite(halved.scores_.reshape(9, 5))
-    assert sorted(epochs) == [8] * 5 + [18] * 3 + [27]
-    # Those that were dropped saw two or three of the five folds, the other all.
-    folds = {8: [0, 4], 18: [0, 2, 4], 27: range(5)}
+    trained = np.isfinite(halved.scores_.reshape(12, 5))
+    assert sorted(epochs) == [8] * 8 + [19] + [27] * 3
+    # Those that were dropped saw two or three of the five folds, the others all.
+    folds = {8: [0, 4], 19: [0, 2, 4], 27: range(5)}
     for k, epoch in enumerate(epochs):
         assert_array_equal(np.flatnonzero(trained[k]), folds[epoch])
     # Each network is the same as if it had trained alone, up to the epoch at which it was dropped.
-    curves = (search.loss_curves_.reshape(9, 5) for search in (full, halved))
+    curves = (search.loss_curves_.reshape(12, 5) for search in (full, halved))
     for one, other, epoch in zip(*curves, epochs, strict=True):
         for fold in range(5):
             assert other[fold] is None or other[fold] == one[fold][:epoch]
     for k in np.flatnonzero(epochs == 27):
-        assert_array_equal(halved.scores_.reshape(9, 5)[k], full.scores_.reshape(9, 5)[k])
+        assert_array_equal(halved.scores_.reshape(12, 5)[k], full.scores_.reshape(12, 5)[k])
     assert epochs[halved.best_index_] == 27
 
 
 def test_halving_ranks_by_how_long_a_candidate_lasted():
     X, y = load_breast_cancer(return_X_y=True)
-    options = {"max_iter": 27, "dropouts": [0.0, 0.3, 0.6], "l2s": [1e-4, 1e-3, 1e-2], "cv": 5}
-    results = classifier(search="halving").set_params(**options).fit(X, y).cv_results_
+    results = classifier(search="halving").set_params(**TWELVE).fit(X, y).cv_results_
     scores = np.array([results[f"split{fold}_test_score"] for fold in range(5)]).T
     np.testing.assert_allclose(results["mean_test_score"], np.nanmean(scores, axis=1))
     np.testing.assert_allclose(results["std_test_score"], np.nanstd(scores, axis=1))
     order = np.lexsort((-results["mean_test_score"], -results["n_epochs"]))
-    assert_array_equal(results["rank_test_score"][order], range(1, 10))
+    assert_array_equal(results["rank_test_score"][order], range(1, 13))
     assert (results["mean_fit_time"] > 0).all()
 
 

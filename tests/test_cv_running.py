@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 import skreg._search as search_module
 from skreg import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg._monitoring import SearchDisplay
-from skreg._search import Rung, n_epochs_of, n_members_of, rungs_of
+from skreg._rungs import HALVING, Rung, n_epochs_of, n_members_of, rungs_of
 
 # Grids of a few values are for tests.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -42,19 +42,39 @@ def classifier(**changes):
 
 def test_rungs():
     all_folds = (0, 1, 2, 3, 4)
-    assert rungs_of("grid", 20, 5, 50) == [Rung(50, all_folds, 20)]
-    halving = [Rung(15, (0, 4), 10), Rung(35, (0, 2, 4), 4), Rung(50, all_folds, 4)]
-    assert rungs_of("halving", 25, 5, 50) == halving
-    cost = 25 * 2 * 15 + 10 * (2 * 20 + 35) + 4 * (3 * 15 + 2 * 50)
-    assert n_epochs_of(halving, 25) == cost < 25 * 5 * 50 / 3
+    assert rungs_of(20, [100] * 5, 50) == [Rung(50, all_folds, 20)]
+    halving = [Rung(16, (0, 4), 10), Rung(36, (0, 2, 4), 4), Rung(50, all_folds, 4)]
+    assert rungs_of(25, [100] * 5, 50, HALVING) == halving
+    cost = 25 * 2 * 16 + 10 * (2 * 20 + 36) + 4 * (3 * 14 + 2 * 50)
+    assert n_epochs_of(halving, 25) == cost < 0.35 * 25 * 5 * 50
     assert n_members_of(halving, 25) == 25 * 2 + 10 + 4 * 2
+
+
+def folds_of_rungs(n_rows):
+    return [rung.folds for rung in rungs_of(16, n_rows, 50, HALVING)]
+
+
+def test_rungs_train_on_folds_that_score_enough_rows():
+    all_folds = (0, 1, 2, 3, 4)
+    assert folds_of_rungs([1000] * 5) == [(4,), (0, 2, 4), all_folds]
+    assert folds_of_rungs([150] * 5) == [(4,), (0, 2, 4), all_folds]
+    assert folds_of_rungs([149] * 5) == [(0, 4), (0, 2, 4), all_folds]
+    assert folds_of_rungs([10] * 5) == [all_folds] * 3
+    assert folds_of_rungs([200, 20, 20, 20, 20]) == [(0, 4), (0, 2, 4), all_folds]
     # Folds far apart, the last among them, and those of the rung before.
-    of_rungs = [rung.folds for rung in rungs_of("halving", 16, 10, 50)]
-    assert of_rungs == [(0, 2, 4, 9), (0, 1, 2, 4, 6, 9), tuple(range(10))]
-    assert [rung.folds for rung in rungs_of("halving", 16, 3, 50)] == [(2,), (0, 2), (0, 1, 2)]
+    ten = [(0, 2, 4, 9), (0, 1, 2, 4, 6, 9), tuple(range(10))]
+    assert folds_of_rungs([40] * 10) == ten
+    assert folds_of_rungs([1000] * 3) == [(2,), (0, 2), (0, 1, 2)]
+    # One row a fold, as LeaveOneOut has them, takes no time.
+    assert [len(folds) for folds in folds_of_rungs([1] * 2000)] == [150, 1200, 2000]
+
+
+def test_rungs_of_few_epochs_and_few_candidates():
     # Epochs increase, so that by its epoch everybody knows a rung.
-    assert rungs_of("halving", 25, 1, 1) == [Rung(1, (0,), 25)]
-    assert rungs_of("halving", 25, 1, 2) == [Rung(1, (0,), 4), Rung(2, (0,), 4)]
+    assert rungs_of(25, [100], 1, HALVING) == [Rung(1, (0,), 25)]
+    assert rungs_of(25, [100], 2, HALVING) == [Rung(1, (0,), 4), Rung(2, (0,), 4)]
+    lefts = [[rung.n_left for rung in rungs_of(n, [100], 50, HALVING)] for n in (1, 2, 4, 10, 48)]
+    assert lefts == [[1] * 3, [2] * 3, [3] * 3, [4, 3, 3], [19, 7, 7]]
 
 
 @pytest.mark.parametrize("search", ["grid", "halving"])

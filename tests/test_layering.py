@@ -34,6 +34,7 @@ LEVELS = {
     "_base": 5.2,
     "_classifier": 5.3,
     "_regressor": 5.3,
+    "_rungs": 5.9,
     "_scikeras": 5.9,
     "keras": 6,
     # Level 6's search is in four steps: scores and runs, results and rules, base, estimators.
