@@ -247,6 +247,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         inputs = None
         if self.scale_ is not None:
             center = np.zeros_like(self.scale_) if self.mean_ is None else self.mean_
+            # What is left of a constant column is nothing in float32, too.
+            with np.errstate(over="ignore"):
+                rounded = center.astype(np.float32)
+            rounds = self._statistics.constant & np.isfinite(rounded)
+            center = np.where(rounds, rounded, center)
             inputs = center, self.scale_
         network = Network(
             self.coefs_,

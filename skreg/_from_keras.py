@@ -45,7 +45,7 @@ def read_keras(model: Any) -> Network:
         elif kind is keras.layers.Rescaling and n_dense == 0 and not rates and k < first:
             inputs = _rescaled(inputs, layer)
         elif kind is keras.layers.Rescaling and k == last + 1:
-            outputs = np.asarray(layer.offset, float), np.asarray(layer.scale, float)
+            outputs = np.asarray(layer.offset, float), _positive_scale(layer)
         else:
             raise _inexpressible(layer, "what stands where it does")
     dense = [chain[k] for k in places]
@@ -81,7 +81,8 @@ def _chain(keras, model) -> list:
             "from_keras: expected a keras.Model or the path of a file; received "
             f"{type(model).__name__}."
         )
-    if not getattr(model, "inputs", None):
+    own_call = not type(model).call.__module__.startswith("keras.")
+    if own_call or not getattr(model, "inputs", None):
         raise ValueError(
             "from_keras: expected a built Sequential or functional model, whose layers are known; "
             f"received {model.name!r} ({type(model).__name__})."
@@ -154,6 +155,8 @@ def _check_dense(layer) -> None:
         raise _inexpressible(layer, "a bias that is constrained or missing")
     if layer.quantization_mode is not None:
         raise _inexpressible(layer, f"a kernel of {layer.quantization_mode}")
+    if not all(np.isfinite(weight).all() for weight in layer.get_weights()):
+        raise _inexpressible(layer, "weights that are not finite")
     penalty = layer.kernel_regularizer
     regularizers = keras_module().regularizers
     if penalty is not None and type(penalty) not in (regularizers.L2, regularizers.L1L2):
@@ -193,10 +196,15 @@ def _normalization(layer) -> tuple[np.ndarray, np.ndarray]:
 def _rescaled(inputs, layer) -> tuple[np.ndarray, np.ndarray]:
     """The scales of inputs that one more Rescaling follows: ((x - c) / s) scale + offset."""
     center, divisor = inputs or (np.zeros(1), np.ones(1))
-    scale, offset = np.asarray(layer.scale, float), np.asarray(layer.offset, float)
+    scale, offset = _positive_scale(layer), np.asarray(layer.offset, float)
+    return center - divisor * offset / scale, divisor / scale
+
+
+def _positive_scale(layer) -> np.ndarray:
+    scale = np.asarray(layer.scale, float)
     if not np.all(scale > 0):
         raise _inexpressible(layer, "a scale that is not positive")
-    return center - divisor * offset / scale, divisor / scale
+    return scale
 
 
 def _columns(center_and_scale, n_columns: int):
@@ -226,7 +234,13 @@ def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
     several_labels = network.link == "logistic" and len(bias) > 1
     n_classes = 2 if network.link == "logistic" and not several_labels else len(bias)
     labels = np.arange(n_classes) if classes is None else np.asarray(classes)
-    if labels.shape != (n_classes,) or len(np.unique(labels)) != n_classes:
+    try:
+        distinct = np.unique(labels)
+    except TypeError as error:
+        raise TypeError(
+            f"classes: expected labels of one kind, which can be sorted; received {classes!r}."
+        ) from error
+    if labels.shape != (n_classes,) or len(distinct) != n_classes:
         raise ValueError(
             f"classes: expected {n_classes} distinct labels, one for each output; received "
             f"{classes!r}."

@@ -91,8 +91,8 @@ def save_model(estimator, path, format=None):
     """
     if not hasattr(estimator, "to_keras"):
         raise TypeError(
-            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor; received "
-            f"{type(estimator).__name__}."
+            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor, of a "
+            f"search its best_estimator_; received {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
     path = Path(path)

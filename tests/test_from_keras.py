@@ -197,6 +197,13 @@ class Doubled(layers.Dense):
         return 2 * super().call(inputs)
 
 
+class Twice(keras.Sequential):
+    """Computes something else than its layers."""
+
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs)
+
+
 class Kept(layers.Dropout):
     """Drops nothing, whatever its rate."""
 
@@ -235,6 +242,14 @@ def wrong_models():
     small = chain(layers.Dense(3, name="int8"), layers.Dense(2))
     small.layers[0].quantize("int8")
     yield small, "'int8'.*a kernel of int8"
+    for place, scale in ((0, -1.0), (2, 0.0)):
+        parts = [layers.Dense(3), layers.Dense(1)]
+        parts.insert(place, layers.Rescaling(scale, name="mirror"))
+        yield chain(*parts), "'mirror'.*a scale that is not positive"
+    lost = chain(layers.Dense(2, name="lost"))
+    lost.layers[0].set_weights([np.full((4, 2), np.nan), np.zeros(2)])
+    yield lost, "'lost'.*weights that are not finite"
+    yield Twice([keras.Input((4,)), layers.Dense(2)]), r"a built Sequential.*\(Twice\)"
     yield branched, "does not follow|skreg cannot express"
     yield keras.Sequential([layers.Dense(3)]), "a built Sequential"
     yield keras.Sequential([keras.Input((4,)), layers.Dropout(0.5)]), "a Dense layer; received none"
@@ -258,6 +273,8 @@ def test_other_things_than_models_and_wrong_classes_are_refused():
     for classes in ([0, 1], [0] * 10, "abc"):
         with pytest.raises(ValueError, match="classes: expected 10 distinct labels"):
             RegularizedMLPClassifier.from_keras(model, classes=classes)
+    with pytest.raises(TypeError, match=r"classes: expected labels of one kind.*None"):
+        RegularizedMLPClassifier.from_keras(model, classes=[*"abcdefgh", 1, None])
     with pytest.raises(ValueError, match=r"expected numbers, .* received 'softmax'"):
         RegularizedMLPRegressor.from_keras(model)
     numbers = exported(RegularizedMLPRegressor, *DIABETES)
