@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -176,7 +177,7 @@ class Fit:
                 f"received {largest:g}. Use standardize=True."
             )
 
-    @property
+    @functools.cached_property
     def _mean_and_scale(self) -> tuple[np.ndarray | None, np.ndarray | None]:
         if self.statistics is None:
             return None, None

@@ -16,6 +16,7 @@ one vector, which saves a dozen little computations a step and a third of the ti
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import time
@@ -36,7 +37,7 @@ from skreg._penalties import decayed, l2_gradient, l2_value
 from skreg._solvers import SOLVERS, SolverValues, scheduled
 from skreg._sparse import sparse_batch
 from skreg._spec import VALIDATION_BLOCK, Hyperparameters, Monitor, ProgramSpec, Status
-from skreg._tensorflow import check_room_for_a_program, tensorflow
+from skreg._tensorflow import check_room_for_a_program, on_cpu, tensorflow
 
 # Share of the past in the smoothed training loss: dropout makes the loss of an epoch noisy, and a
 # mean over some five epochs is what tol is compared with.
@@ -97,10 +98,16 @@ _INTEGERS = (
 )
 
 
-def member_values(hyper: Hyperparameters, seed: np.ndarray, **integers: int) -> Values:
+@functools.lru_cache(maxsize=1024)
+def _constant(values, dtype: str):
+    """A tensor of numbers, remembered: the members of a search have most of theirs in common."""
+    with on_cpu():
+        return tensorflow().constant(values, dtype)
+
+
+def member_values(hyper: Hyperparameters, seed: tuple[int, int], **integers: int) -> Values:
     """Turn a member's hyperparameters, seed and other numbers of `_INTEGERS` into tensors."""
-    tf = tensorflow()
-    rates = np.array([hyper.input_dropout, *hyper.dropout])
+    rates = hyper.input_dropout, *hyper.dropout
     numbers = {name: getattr(hyper, name) for name in _NUMBERS}
     numbers["tol"] = hyper.tol or 0.0
     # Above zero in float32 too, for 0 / (0 + epsilon) is what keeps padded columns at zero.
@@ -109,17 +116,18 @@ def member_values(hyper: Hyperparameters, seed: np.ndarray, **integers: int) -> 
     for name in ("beta_1", "beta_2"):
         numbers[name] = min(numbers[name], float(np.nextafter(np.float32(1), np.float32(0))))
     integers |= {"max_iter": hyper.max_iter, "n_iter_no_change": hyper.n_iter_no_change}
-    ordered = [integers[name] for name in _INTEGERS]
+    ordered = (integers[name] for name in _INTEGERS)
     return Values(
-        numbers=tf.constant([float(numbers[name]) for name in _NUMBERS], tf.float32),
-        integers=tf.constant(np.clip(ordered, 0, 2**31 - 1), tf.int32),
-        l2=tf.constant(hyper.l2, tf.float32),
-        thresholds=tf.constant([keep_threshold(rate) for rate in rates], tf.uint32),
-        scales=tf.constant(1.0 / (1.0 - rates), tf.float32),
-        seed=tf.constant(seed, tf.uint32),
+        numbers=_constant(tuple(float(numbers[name]) for name in _NUMBERS), "float32"),
+        integers=_constant(tuple(max(0, min(int(n), 2**31 - 1)) for n in ordered), "int32"),
+        l2=_constant(hyper.l2, "float32"),
+        thresholds=_constant(tuple(keep_threshold(rate) for rate in rates), "uint32"),
+        scales=_constant(tuple(1.0 / (1.0 - rate) for rate in rates), "float32"),
+        seed=_constant(seed, "uint32"),
     )
 
 
+@functools.cache
 def _bias_bounds(spec: ProgramSpec) -> np.ndarray:
     """Where each layer's bias begins in the vector of biases; the last entry is their number."""
     return np.cumsum([0, *spec.layer_sizes[1:]])
@@ -444,10 +452,9 @@ class Program:
 
     def advance(self, state: State, data: Data, order, values: Values, budget: int) -> State:
         """Run at most `budget` steps; TensorFlow releases the GIL meanwhile."""
-        tf = tensorflow()
         arguments = (state, data, order, values)
         advance = self._advance or self._made_ready(arguments)
-        return advance(*arguments, tf.constant(budget, tf.int32))
+        return advance(*arguments, _constant(budget, "int32"))
 
     def _made_ready(self, arguments) -> Callable:
         """Trace and compile by a call of no steps, in one thread while the others wait."""

@@ -98,8 +98,8 @@ class TrainingRows:
         return functools.lru_cache(maxsize=4)(functools.partial(permutations, self.visits))
 
     @functools.cached_property
-    def first_states(self) -> dict:
-        """Where networks of these rows begin, by layers and seed: candidates share that, too."""
+    def shared(self) -> dict:
+        """What else networks of these rows share: their tensors, and the first weights."""
         return {}
 
 

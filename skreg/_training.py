@@ -125,7 +125,7 @@ class Member:
             batch_slots=visit_slots if fits_in_one else self.batch_size,
             row_slots=row_slots,
             visit_slots=visit_slots,
-            epoch_slots=int(np.clip(_BLOCK_VISITS // visit_slots, 1, 128)),
+            epoch_slots=max(1, min(_BLOCK_VISITS // visit_slots, 128)),
             validation_slots=0 if self.validation is None else self.validation.table.shape[0],
             piece=getattr(self.rows.table, "piece", 0),
             nonzero_slots=(
@@ -260,6 +260,15 @@ def train(
         return run.outcome()
 
 
+def _shared_data(member: Member) -> Data:
+    """Tensors of the rows, which members that differ in hyperparameters share."""
+    validation, data = member.rows.shared.get("data", (None, None))
+    if data is None or validation is not member.validation:
+        data = _data(member.rows, member.validation)
+        member.rows.shared["data"] = member.validation, data
+    return data
+
+
 def _data(rows: TrainingRows, validation: ValidationRows | None) -> Data:
     tf = tensorflow()
     held_out: tuple = ()
@@ -301,7 +310,7 @@ class _Run:
 
     def __init__(self, member: Member, watcher: Watcher, paused: Paused | None):
         self.member, self.watcher = member, watcher
-        self.data = _data(member.rows, member.validation)
+        self.data = _shared_data(member)
         self.spec = member.spec
         self.program = program_for(self.spec)
         self.losses: list[float] = []
@@ -318,7 +327,7 @@ class _Run:
         self.first_epoch = start.n_epochs
         self.values = member_values(
             member.hyper,
-            np.array(member.seed),
+            member.seed,
             n_visits=len(member.rows.visits),
             n_steps=member.n_steps,
             first_step=start.n_steps,
@@ -353,9 +362,9 @@ class _Run:
         reached, step, code, *_ = (int(number) for number in state.counters.numpy())
         seconds = time.perf_counter() - start - (self.program.compile_seconds - compiled_before)
         self.rate = self.program.rate = budget / max(seconds, 1e-6)
-        losses, validation_losses = state.losses.numpy()[
-            :, np.arange(epoch, reached) % n_epochs
-        ].tolist()
+        first = epoch - self.block * n_epochs
+        recorded = state.losses.numpy()[:, first : first + reached - epoch]
+        losses, validation_losses = recorded.tolist()
         self.state, self.step, self.status = state, step, list(Status)[code]
         self.losses += losses
         self.validation_losses += validation_losses
@@ -410,7 +419,7 @@ class _Run:
 
 def _first_state(member: Member, spec: ProgramSpec) -> State:
     if member.start is None:
-        states, key = member.rows.first_states, (spec, member.seed)
+        states, key = member.rows.shared, (spec, member.seed)
         if key not in states:  # no call changes a state, so that all may begin with the same one
             generator = generator_of(member.seed, FIRST_WEIGHTS)
             kernels, biases = initial_parameters(
