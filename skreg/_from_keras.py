@@ -81,7 +81,8 @@ def _chain(keras, model) -> list:
             "from_keras: expected a keras.Model or the path of a file; received "
             f"{type(model).__name__}."
         )
-    own_call = not type(model).call.__module__.startswith("keras.")
+    calls = type(model).call, type(model).__call__
+    own_call = not all(call.__module__.startswith("keras.") for call in calls)
     if own_call or not getattr(model, "inputs", None):
         raise ValueError(
             "from_keras: expected a built Sequential or functional model, whose layers are known; "
@@ -155,8 +156,9 @@ def _check_dense(layer) -> None:
         raise _inexpressible(layer, "a bias that is constrained or missing")
     if layer.quantization_mode is not None:
         raise _inexpressible(layer, f"a kernel of {layer.quantization_mode}")
-    if not all(np.isfinite(weight).all() for weight in layer.get_weights()):
-        raise _inexpressible(layer, "weights that are not finite")
+    weights = (np.asarray(weight, float) for weight in layer.get_weights())
+    if not all((np.abs(weight) <= np.finfo(np.float32).max).all() for weight in weights):
+        raise _inexpressible(layer, "weights that are not finite in float32")
     penalty = layer.kernel_regularizer
     regularizers = keras_module().regularizers
     if penalty is not None and type(penalty) not in (regularizers.L2, regularizers.L1L2):
@@ -223,8 +225,14 @@ def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
     """
     losses, loss = keras_module().losses, _loss(model)
     if network.link == "identity" and getattr(loss, "from_logits", False):
-        binary = type(loss) is losses.BinaryCrossentropy
-        network = replace(network, link="logistic" if binary else "softmax")
+        if type(loss) in (losses.BinaryCrossentropy, losses.BinaryFocalCrossentropy):
+            network = replace(network, link="logistic")
+        elif type(loss) in (
+            losses.CategoricalCrossentropy,
+            losses.CategoricalFocalCrossentropy,
+            losses.SparseCategoricalCrossentropy,
+        ):
+            network = replace(network, link="softmax")
     kernel, bias = network.kernels[-1], network.biases[-1]
     if network.link not in ("softmax", "logistic") or network.outputs is not None:
         raise ValueError(

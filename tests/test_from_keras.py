@@ -129,6 +129,19 @@ def test_logits_are_known_by_their_loss(n_outputs):
     np.testing.assert_allclose(ours.predict_proba(X).sum(axis=1), 1)
 
 
+def test_what_other_losses_make_of_logits_is_not_guessed():
+    focal = chain(layers.Dense(1))
+    focal.compile("adam", keras.losses.BinaryFocalCrossentropy(from_logits=True))
+    assert RegularizedMLPClassifier.from_keras(focal).out_activation_ == "logistic"
+
+    class Own(keras.losses.BinaryCrossentropy):
+        pass
+
+    focal.compile("adam", Own(from_logits=True))
+    with pytest.raises(ValueError, match=r"expected probabilities, .* received 'linear'"):
+        RegularizedMLPClassifier.from_keras(focal)
+
+
 def test_low_rank_adaptation_is_part_of_the_kernel():
     model = chain(layers.Dense(8, "relu"), layers.Dense(1))
     model.layers[0].enable_lora(2)
@@ -204,6 +217,13 @@ class Twice(keras.Sequential):
         return 2 * super().call(inputs)
 
 
+class Loud(keras.Sequential):
+    """Computes something else, and before its own call."""
+
+    def __call__(self, inputs, **options):
+        return 2 * super().__call__(inputs, **options)
+
+
 class Kept(layers.Dropout):
     """Drops nothing, whatever its rate."""
 
@@ -250,6 +270,7 @@ def wrong_models():
     lost.layers[0].set_weights([np.full((4, 2), np.nan), np.zeros(2)])
     yield lost, "'lost'.*weights that are not finite"
     yield Twice([keras.Input((4,)), layers.Dense(2)]), r"a built Sequential.*\(Twice\)"
+    yield Loud([keras.Input((4,)), layers.Dense(2)]), r"a built Sequential.*\(Loud\)"
     yield branched, "does not follow|skreg cannot express"
     yield keras.Sequential([layers.Dense(3)]), "a built Sequential"
     yield keras.Sequential([keras.Input((4,)), layers.Dropout(0.5)]), "a Dense layer; received none"
