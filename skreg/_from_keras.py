@@ -14,6 +14,16 @@ import numpy as np
 from skreg._scaling import Statistics
 from skreg._to_keras import ACTIVATIONS, LINKS, Network, keras_module
 
+# What an optimiser of Keras may do that ours do not.
+_OTHER_OPTIONS = (
+    "amsgrad",
+    "clipnorm",
+    "global_clipnorm",
+    "clipvalue",
+    "use_ema",
+    "gradient_accumulation_steps",
+)
+
 
 def read_keras(model: Any) -> Network:
     """Return what the layers of a model say.
@@ -348,14 +358,3 @@ def solver_parameters(model) -> dict:
     rate = 0.0 if isinstance(rate, dict) else float(str(np.float32(rate)))
     constant = {"learning_rate": "constant", "learning_rate_init": rate}
     return {**parameters, **(constant if rate > 0 else {})}
-
-
-# What an optimiser of Keras may do that ours do not.
-_OTHER_OPTIONS = (
-    "amsgrad",
-    "clipnorm",
-    "global_clipnorm",
-    "clipvalue",
-    "use_ema",
-    "gradient_accumulation_steps",
-)

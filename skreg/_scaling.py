@@ -127,7 +127,8 @@ def column_statistics(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
     """Weighted mean and standard deviation of each column over the rows `first`, in float64.
 
     Two passes, so that a large mean does not swallow a small spread; columns whose squares would
-    leave float64's range are first scaled by a power of two, which is exact.
+    leave float64's range are first scaled by a power of two, which is exact. The mean of a constant
+    column is its value, to the bit.
     """
     n_columns = X.shape[1]
     shares = weight / weight.sum()
@@ -137,12 +138,13 @@ def column_statistics(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
         return gathered if unscaled else np.ldexp(gathered, -exponent)
 
     unscaled = True
-    largest, mean, square = np.zeros(n_columns), np.zeros(n_columns), np.zeros(n_columns)
+    low, high = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
+    mean, square = np.zeros(n_columns), np.zeros(n_columns)
     for block in blocks(len(shares), n_columns):
         gathered = values(block)
-        np.maximum(largest, gathered.max(axis=0), out=largest)
-        np.maximum(largest, -gathered.min(axis=0), out=largest)
-    exponent = np.frexp(largest)[1]
+        np.minimum(low, gathered.min(axis=0), out=low)
+        np.maximum(high, gathered.max(axis=0), out=high)
+    exponent = np.frexp(np.maximum(high, -low))[1]
     exponent[np.abs(exponent) < 400] = 0
     unscaled = not exponent.any()
     for block in blocks(len(shares), n_columns):
@@ -154,6 +156,7 @@ def column_statistics(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
     deviation = np.sqrt(square)
     deviation[deviation <= 100 * np.finfo(np.float64).eps * np.abs(mean)] = 0.0
     mean, deviation = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
+    mean = np.where(low == high, low, mean)
     return Statistics(float(weight.sum()), mean, deviation)
 
 

@@ -171,8 +171,7 @@ def build_classifier(
                 "y: expected one column a class, as keras.wrappers make them; received an array "
                 f"of shape {np.shape(y)}."
             )
-    n_features = _n_columns("X", X) if meta is None else _known(meta, "n_features_in_")
-    sizes = n_features, hidden_layer_sizes, n_outputs
+    sizes = _n_features(X, meta), hidden_layer_sizes, n_outputs
     layers = _layers(sizes, activation, link, dropout, input_dropout, l2)
     return _compiled(layers, learning_rate, loss, ["accuracy"])
 
@@ -234,8 +233,7 @@ def build_regressor(
     0.2
     """
     n_outputs = _n_columns("y", y) if meta is None else _known(meta, "n_outputs_")
-    n_features = _n_columns("X", X) if meta is None else _known(meta, "n_features_in_")
-    sizes = n_features, hidden_layer_sizes, n_outputs
+    sizes = _n_features(X, meta), hidden_layer_sizes, n_outputs
     layers = _layers(sizes, activation, "identity", dropout, input_dropout, l2)
     return _compiled(layers, learning_rate, "mean_squared_error", None)
 
@@ -250,6 +248,10 @@ def _n_columns(name: str, table) -> int:
     if len(shape) not in ((1, 2) if name == "y" else (2,)):
         raise ValueError(f"{name}: expected a table; received an array of shape {shape}.")
     return shape[1] if len(shape) == 2 else 1
+
+
+def _n_features(X, meta) -> int:
+    return _n_columns("X", X) if meta is None else _known(meta, "n_features_in_")
 
 
 def _known(meta, name: str):

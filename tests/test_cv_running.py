@@ -77,6 +77,17 @@ def test_rungs_of_few_epochs_and_few_candidates():
     assert lefts == [[1] * 3, [2] * 3, [3] * 3, [4, 3, 3], [19, 7, 7]]
 
 
+def test_networks_of_worker_processes_know_their_columns():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    with parallel_config(backend="loky"):
+        model = classifier(refit="folds", n_jobs=2).fit(X, y)
+    assert list(model.estimators_[0].feature_names_in_) == list(X.columns)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(X[X.columns[::-1]])
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(X.iloc[:, :3])
+
+
 @pytest.mark.parametrize("search", ["grid", "halving"])
 def test_worker_processes_give_the_same_bits(search):
     alone = classifier(search=search, refit="folds").fit(X, y)

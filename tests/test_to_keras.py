@@ -153,7 +153,7 @@ def test_columns_far_from_zero_keep_their_precision(keras):
 
 def test_a_constant_column_that_float32_rounds_says_nothing_there_either(keras):
     X, y = integers_far_from_zero()
-    X = np.c_[X, np.full(len(X), 1e9 + 0.1)]
+    X = np.c_[X, np.full(len(X), 1e9 + 0.1), np.full(len(X), 20200101.0)]
     model = classifier(max_iter=30).fit(X, y)
     expected = model.predict_proba(X)
     np.testing.assert_allclose(probabilities(model.to_keras(), X), expected, atol=1e-5)
