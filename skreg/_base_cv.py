@@ -1,8 +1,8 @@
 """What the two searching estimators share: grids, splits, routing, the winner and its attributes.
 
-Owns the parameters of a search with their checks, which rows and metadata each fold gets, how the
-winner is chosen and refitted, and what the user is warned of. Does not own how members are run and
-booked (`_search`), the scores (`_scoring`), nor what is predicted (`_cv`).
+Owns the parameters of a search with their checks, which metadata each fold gets, how the winner is
+chosen and refitted, and what the user is warned of. Does not own the rows of folds (`_splits`), how
+members are run and booked (`_search`), the scores (`_scoring`), nor what is predicted (`_cv`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from skreg._parameters import (
 )
 from skreg._results import cv_results
 from skreg._rungs import HALVING, n_epochs_of, n_members_of, rungs_of
-from skreg._scoring import Scoring
+from skreg._scoring import Scoring, negative_loss
 from skreg._search import (
     Candidate,
     Fold,
@@ -55,6 +55,7 @@ from skreg._search import (
 )
 from skreg._selection import best_index, edges
 from skreg._spec import Status
+from skreg._splits import refuse_without_class, refuse_without_rows, splits_of
 from skreg._tables import checked_table, checked_weight
 from skreg._targets import column_as_vector
 
@@ -89,7 +90,7 @@ class SearchScore:
         score : float
             Greater is better. With several metrics the one that decided.
         """
-        if self.scoring is None or (isinstance(self.scoring, str) and self.scoring == "loss"):
+        if self._scores_itself():
             raise_for_params(params, self, "score", allow=[])
             return super().score(X, y, sample_weight)
         check_is_fitted(self)
@@ -100,7 +101,7 @@ class SearchScore:
         else:
             raise_for_params(params, self, "score", allow=["sample_weight"])
         scoring = Scoring(self.scoring, self._plain(), self.refit)
-        scores = scoring.scorer(self, X, y, **params)
+        scores = scoring.scorer(getattr(self, "best_estimator_", self), X, y, **params)
         if not isinstance(scores, dict):
             return scores
         if scoring.metric is None:
@@ -160,8 +161,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             candidates, shape = self._candidates(plain)
             scoring = self._checked_scoring(plain)
             memory = self._checked_memory()
-            X, y, sample_weight = self._checked_data(X, y, sample_weight, plain)
-            folds = self._folds(X, y, sample_weight, params, plain, scoring)
+            X, given_y, y, sample_weight = self._checked_data(X, y, sample_weight, plain)
+            folds = self._folds(X, given_y, y, sample_weight, params, plain, scoring)
             search, status = self._searched(X, y, folds, candidates, scoring, memory)
             attributes = self._attributes(search, scoring, shape)
             if self.refit is not False:
@@ -185,28 +186,27 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def _checked_data(self, X, y, sample_weight, plain) -> tuple:
         X, y = indexable(X, y)
         _, checked_y = checked_table(self, X, y, reset=True, y_numeric=plain._predicts_numbers)
-        y = column_as_vector(checked_y)
-        y = y.toarray() if sparse.issparse(y) else y
+        targets = column_as_vector(checked_y)
+        targets = targets.toarray() if sparse.issparse(targets) else targets
         sample_weight = checked_weight(sample_weight, X)
-        plain._make_targets(y, None)  # which it refuses if it cannot train on them
-        return X, y, sample_weight
+        plain._make_targets(targets, None)  # which it refuses if it cannot train on them
+        return X, y if hasattr(y, "iloc") else targets, targets, sample_weight
 
-    def _folds(self, X, y, sample_weight, params, plain, scoring) -> list[Fold]:
+    def _folds(self, X, given_y, y, sample_weight, params, plain, scoring) -> list[Fold]:
+        """The folds; splitter and scorers of others get y with its index, if it has one."""
         splitter = check_cv(self.cv, y, classifier=is_classifier(self))
         routed = self._routed(scoring, sample_weight, params)
-        return [
-            Fold(
-                plain,
-                X,
-                y,
-                train,
-                test,
-                sample_weight,
-                scoring.scorer,
-                check_method_params(X, params=routed.scorer.score, indices=test),
-            )
-            for train, test in self._splits(splitter, X, y, routed)
-        ]
+        scored_y = y if scoring.scorer is negative_loss else given_y
+        folds = []
+        splits = splits_of(splitter, X, given_y, routed.splitter.split)
+        for k, (train, test) in enumerate(splits):
+            score_params = check_method_params(X, params=routed.scorer.score, indices=test)
+            refuse_without_rows(k, train, test, sample_weight, score_params.get("sample_weight"))
+            if self.refit == "folds" and is_classifier(self):
+                refuse_without_class(k, y, train)
+            score = scoring.scorer, score_params
+            folds.append(Fold(plain, X, y, scored_y, train, test, sample_weight, *score))
+        return folds
 
     def _checked_memory(self) -> joblib.Memory:
         if self.memory is not None and callable(self.validation_scoring):
@@ -242,10 +242,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if routing_enabled():
             routed = process_routing(self, "fit", **weights, **params)
-            score = dict(routed.scorer.score)
-            if self.scoring == "loss":  # ours, which asks nobody
-                score |= weights
-            return Bunch(splitter=routed.splitter, scorer=Bunch(score=score))
+            if self._scores_itself():
+                routed.scorer = Bunch(score=weights)
+            return routed
         if weights and not scoring.takes_weights():
             warnings.warn(
                 f"scoring: {self.scoring!r} does not take sample_weight, so the networks are "
@@ -258,23 +257,6 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             splitter=Bunch(split={} if groups is None else {"groups": groups}),
             scorer=Bunch(score=weights),
         )
-
-    def _splits(self, splitter, X, y, routed: Bunch) -> list[tuple[np.ndarray, np.ndarray]]:
-        splits = list(splitter.split(X, y, **routed.splitter.split))
-        if not splits:
-            raise ValueError("cv: expected at least one split; received none.")
-        rows = np.arange(len(y))
-        splits = [(rows[train], rows[test]) for train, test in splits]  # masks become indices
-        if self.refit == "folds" and is_classifier(self) and y.ndim == 1:
-            classes = np.unique(y)
-            for k, (train, _) in enumerate(splits):
-                missing = np.setdiff1d(classes, y[train])
-                if len(missing):
-                    raise ValueError(
-                        "refit='folds' averages the networks of the folds: expected every class "
-                        f"in the training rows of each; received a fold {k} without {missing[:5]}."
-                    )
-        return splits
 
     def _searched(self, X, y, folds, candidates, scoring, memory) -> tuple[Search, Status]:
         """The search as far as it came, and how it ended."""
@@ -291,7 +273,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         def told(fold: int, candidate: int, result: Result) -> None:
             if display is not None:
                 runs = result.status is Status.RUNNING
-                due = rungs[search.begun].epoch if runs else self.max_iter
+                due = rungs[search.reached].epoch if runs else self.max_iter
                 score = scoring.decisive(result.scores)
                 display.show(candidates[candidate]._asdict(), fold, result.n_epochs, due, score)
             if not getattr(self, "_skl_callbacks", None):
@@ -434,13 +416,16 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         fit_split = MethodMapping().add(caller="fit", callee="split")
         scores = MethodMapping().add(caller="score", callee="score")
         scores.add(caller="fit", callee="score")
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        router.add(splitter=self.cv, method_mapping=fit_split)
+        if self._scores_itself():
+            return router
         scorer = Scoring(self.scoring, self._plain(), self.refit).scorer
-        return (
-            MetadataRouter(owner=type(self).__name__)
-            .add_self_request(self)
-            .add(splitter=self.cv, method_mapping=fit_split)
-            .add(scorer=scorer, method_mapping=scores)
-        )
+        return router.add(scorer=scorer, method_mapping=scores)
+
+    def _scores_itself(self) -> bool:
+        """Whether the score is the loss or the plain estimator's own, which need no request."""
+        return self.scoring is None or (isinstance(self.scoring, str) and self.scoring == "loss")
 
     def __sklearn_is_fitted__(self) -> bool:
         # As a callback sees it, the search has not ended, and one network predicts.
@@ -462,7 +447,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
 def _values(name: str, grid, n_hidden: int, checked) -> list:
     """The values of one axis of the grid: floats, or tuples of one float a layer."""
-    if isinstance(grid, (dict, set)):
+    if isinstance(grid, (dict, set)) or getattr(grid, "shape", None) == ():
         raise ValueError(f"{name}: expected a sequence of values to try; received {grid!r}.")
     values = []
     for value in grid:

@@ -143,7 +143,8 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
     -----
     A candidate whose score is NaN ranks last. Networks that diverge are scored with the weights
     from before, as RegularizedMLPClassifier keeps them. Ctrl-C ends the search and leaves what is
-    known so far: means are then over the folds that all candidates have.
+    known so far: means are then over the folds that all candidates have, or if there is none over
+    those that most have, and halving goes back to the last rung that all had come to.
 
     References
     ----------
@@ -358,7 +359,8 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
     -----
     A candidate whose score is NaN ranks last. Networks that diverge are scored with the weights
     from before, as RegularizedMLPRegressor keeps them. Ctrl-C ends the search and leaves what is
-    known so far: means are then over the folds that all candidates have.
+    known so far: means are then over the folds that all candidates have, or if there is none over
+    those that most have, and halving goes back to the last rung that all had come to.
 
     References
     ----------

@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from skreg._results import folds_of_means, values_of
+
 # Told apart without colours, and by the colour-blind: a dash and a marker each.
 _DASHES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -152,7 +154,12 @@ class RegularizationPathDisplay:
         if f"mean_test_{name}" not in results:
             known = [key.removeprefix("mean_test_") for key in results if "mean_test_" in key]
             raise ValueError(f"metric: expected one of {known}; received {metric!r}.")
-        dropout, l2 = (_column(results, parameter) for parameter in ("dropout", "l2"))
+        dropout, l2 = (values_of(results, parameter) for parameter in ("dropout", "l2"))
+        if not dropout or not l2:
+            raise ValueError(
+                "cv_results: expected a search over 'dropout' and 'l2', alone or of a step; "
+                f"received one over {[key[6:] for key in results if key.startswith('param_')]}."
+            )
         dropouts, l2s = _in_order(dropout), _in_order(l2)
         if len(set(zip(dropout, l2, strict=True))) < len(dropout):
             raise ValueError(
@@ -171,10 +178,7 @@ class RegularizationPathDisplay:
         lasted = results.get("n_epochs", np.zeros(len(dropout)))
         for values, epochs in zip(zip(dropout, l2, strict=True), lasted, strict=True):
             dropped[dropouts.index(values[0]), l2s.index(values[1])] = epochs < max(lasted)
-        # After an interrupt, those folds that the means are over, as in `cv_results_`.
-        scored = np.isfinite(scores[~dropped])
-        complete, some = np.all(scored, axis=0), np.any(scored, axis=0)
-        scores = scores.take(np.flatnonzero(complete if complete.any() else some), axis=2)
+        scores = scores.take(folds_of_means(results, name), axis=2)
         return cls(
             dropouts=dropouts,
             l2s=l2s,
@@ -427,23 +431,6 @@ def _axes(ax):
     if ax is None:
         _, ax = pyplot.subplots(layout="constrained")
     return ax, ax.figure
-
-
-def _column(results: dict, parameter: str) -> list:
-    """The values of a parameter, which may be one of a pipeline's step."""
-    names = [
-        name
-        for name in results
-        if name == f"param_{parameter}"
-        or (name.startswith("param_") and name.endswith(f"__{parameter}"))
-    ]
-    if len(names) != 1:
-        raise ValueError(
-            f"cv_results: expected one parameter {parameter!r}, alone or of a step; received "
-            f"{[name.removeprefix('param_') for name in names]}."
-        )
-    values = [value.item() if hasattr(value, "item") else value for value in results[names[0]]]
-    return [value if isinstance(value, Real) else tuple(value) for value in values]
 
 
 def _in_order(values: list) -> list:

@@ -6,7 +6,7 @@ Owns the checks that scikit-learn's parameter constraints cannot express, and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from numbers import Integral, Real
 
 import numpy as np
@@ -30,8 +30,8 @@ def checked_hidden_layer_sizes(value) -> tuple[int, ...]:
 
 def _sequence(name: str, value) -> tuple:
     """The entries of a one-dimensional sequence, in its order."""
-    unordered = isinstance(value, (Mapping, Set))
-    if unordered or (hasattr(value, "shape") and len(value.shape) != 1):
+    ordered = isinstance(value, Iterable) and not isinstance(value, (Mapping, Set, str))
+    if not ordered or (hasattr(value, "shape") and len(value.shape) != 1):
         raise ValueError(
             f"{name}: expected one number or a sequence of numbers; received {value!r}."
         )

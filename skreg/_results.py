@@ -1,12 +1,14 @@
 """The results of a search in the schema of GridSearchCV's `cv_results_`.
 
-Owns means, ranks and the columns' names. Does not own the search (`_search`).
+Owns means, ranks and the columns' names, and what is read of such a table, which may also be
+GridSearchCV's own. Does not own the search (`_search`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from operator import attrgetter
 from typing import Any
 
@@ -23,7 +25,7 @@ def cv_results(search: Search) -> dict[str, Any]:
     """
     n_candidates, n_folds = len(search.candidates), len(search.folds)
     found = [[search.results.get((c, f)) for f in range(n_folds)] for c in range(n_candidates)]
-    lasted = np.array([search.dropped.get(k, search.begun) for k in range(n_candidates)])
+    lasted = np.array([search.dropped.get(k, search.reached) for k in range(n_candidates)])
     results: dict[str, Any] = {}
     for name in ("fit", "score"):
         seconds = _table(found, attrgetter(f"{name}_seconds"))
@@ -75,11 +77,46 @@ def _moments(numbers: np.ndarray, found, lasted: np.ndarray) -> tuple[np.ndarray
 def _counted(found) -> list[int]:
     """Folds that means are taken over: those in which all candidates were scored.
 
-    After an interrupt there may be none; then those in which at least one was.
+    After an interrupt there may be none; then those of the same, the most candidates.
     """
-    by_fold = list(zip(*found, strict=True))
-    complete = [f for f, column in enumerate(by_fold) if None not in column]
-    return complete or [f for f, column in enumerate(by_fold) if any(column)]
+    by_fold = zip(*found, strict=True)
+    scored = [{k for k, result in enumerate(column) if result is not None} for column in by_fold]
+    most = max(scored, key=len)
+    return [fold for fold, candidates in enumerate(scored) if candidates == most]
+
+
+def folds_of_means(results: dict, metric: str = "score") -> np.ndarray:
+    """The folds, of a table of such results, that the means of those who lasted are over.
+
+    All of them, but after an interrupt and after a rung that did not train all.
+    """
+    n_folds = sum(name.startswith("split") and name.endswith(f"_test_{metric}") for name in results)
+    mean = np.asarray(results[f"mean_test_{metric}"], float)
+    lasted = np.asarray(results.get("n_epochs", np.zeros(len(mean))))
+    compared = np.isfinite(mean) & (lasted == lasted.max())
+    scores = np.array([results[f"split{f}_test_{metric}"] for f in range(n_folds)], float)
+    return np.flatnonzero(np.isfinite(scores[:, compared]).all(axis=1))
+
+
+def values_of(results: dict, parameter: str) -> list:
+    """The values of a parameter, which may be one of a pipeline's step: numbers or tuples.
+
+    Empty if it was not searched over.
+    """
+    names = [
+        name
+        for name in results
+        if name == f"param_{parameter}"
+        or (name.startswith("param_") and name.endswith(f"__{parameter}"))
+    ]
+    if len(names) > 1:
+        raise ValueError(
+            f"cv_results: expected one parameter {parameter!r}, alone or of a step; received "
+            f"{[name.removeprefix('param_') for name in names]}."
+        )
+    values = [value for name in names for value in results[name]]
+    values = [value.item() if hasattr(value, "item") else value for value in values]
+    return [value if isinstance(value, Real) else tuple(value) for value in values]
 
 
 def _rank(mean: np.ndarray, lasted: np.ndarray) -> np.ndarray:

@@ -94,6 +94,8 @@ class Fold:
     estimator : estimator
         Plain and unfitted; candidates differ from it in dropout and l2 only.
     X, y : array-like
+    scored_y : array-like
+        What the scorer gets for y.
     train, test : ndarray of int
     sample_weight : ndarray of shape (n_samples,) or None
     scorer : callable
@@ -101,12 +103,12 @@ class Fold:
         Of the test rows.
     """
 
-    def __init__(self, estimator, X, y, train, test, sample_weight, scorer, score_params):
+    def __init__(self, estimator, X, y, scored_y, train, test, sample_weight, scorer, score_params):
         self.estimator = clone(estimator)
         if self.estimator.random_state is None:  # one seed for all who share the fold
             seed = check_random_state(None).randint(np.iinfo(np.int32).max)
             self.estimator.set_params(random_state=seed)
-        self.X, self.y, self.rows_in, self.rows_out = X, y, train, test
+        self.X, self.y, self.scored_y, self.rows_in, self.rows_out = X, y, scored_y, train, test
         self.sample_weight, self.scorer, self.score_params = sample_weight, scorer, score_params
         self.stop: threading.Event | None = None
         self.forget()
@@ -149,7 +151,8 @@ class Fold:
                 fit.prepare(X, y, weight, None, None)
                 self.estimator.random_state = state
                 self._made = fit, fit.member()
-                self._test = tuple(safe_indexing(part, self.rows_out) for part in (self.X, self.y))
+                tested = self.X, self.scored_y
+                self._test = tuple(safe_indexing(part, self.rows_out) for part in tested)
             return self._made
 
     def trained(self, candidate: Candidate, paused: Paused | None, until: int):
@@ -188,6 +191,11 @@ class Fold:
             return {}, traceback.format_exc()
         if not isinstance(scores, dict):
             scores = {"score": scores}
+        # Arrays of one number count as it, as in GridSearchCV.
+        scores = {
+            name: score.item() if getattr(score, "size", None) == 1 else score
+            for name, score in scores.items()
+        }
         for name, score in scores.items():
             if not isinstance(score, (Real, str)):
                 raise ValueError(f"scoring: expected numbers; received {score!r} for {name!r}.")
@@ -279,8 +287,8 @@ class Search:
         From (candidate, fold) to the last Result.
     dropped : dict
         From a candidate to the rung at which it was dropped, by its place in `rungs`.
-    begun : int
-        The place of the last rung that was begun.
+    reached : int
+        The place of the rung whose results those are of who were not dropped.
     """
 
     def __init__(
@@ -300,7 +308,7 @@ class Search:
         self.decisive, self.keep, self.n_jobs = decisive, keep, n_jobs
         self.memory, self.config, self.told = memory, config, told
         self.stop = threading.Event()
-        self.begun = 0
+        self.reached = 0
         self.results: dict[tuple[int, int], Result] = {}
         self.dropped: dict[int, int] = {}
 
@@ -313,8 +321,13 @@ class Search:
         alive = list(range(len(self.candidates)))
         try:
             for place, rung in enumerate(self.rungs):
-                self.begun = place
-                self._climb(rung, alive, keys)
+                before, self.reached = self.results.copy(), place
+                try:
+                    self._climb(rung, alive, keys)
+                except BaseException:
+                    if place:  # results of different epochs are not to be compared
+                        self.results, self.reached = before, place - 1
+                    raise
                 scores = [self._mean_score(k, rung.folds) for k in alive]
                 order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
                 out = [alive[k] for k in order[rung.n_left :]]
@@ -328,7 +341,7 @@ class Search:
         return float(np.mean([self.decisive(self.results[candidate, f].scores) for f in folds]))
 
     def _drop(self, candidate: int, rung: Rung) -> None:
-        self.dropped[candidate] = self.begun
+        self.dropped[candidate] = self.reached
         for fold in rung.folds:
             result = self.results[candidate, fold]
             result.paused = result.attributes = None

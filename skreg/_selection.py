@@ -11,6 +11,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from skreg._results import folds_of_means, values_of
 from skreg._search import Candidate
 
 
@@ -19,18 +20,23 @@ def one_standard_error(cv_results) -> int:
 
     For `refit` of the estimators that tune themselves, or of GridSearchCV over `dropout` and `l2`:
     the simplest model that is as good as the best one for all that the folds can tell (Breiman et
-    al. 1984). Most regularised is the largest `l2`, and among equals the largest `dropout`;
-    sequences count by their mean.
+    al. 1984). Most regularised is the largest `l2`, and among equals the largest `dropout`, of
+    which one may be missing; sequences count by their mean.
 
     Parameters
     ----------
     cv_results : dict
-        As in `cv_results_`, of one metric.
+        As in `cv_results_`, of one metric; the parameters may be those of a step of a pipeline.
 
     Returns
     -------
     index : int
         Of the candidate.
+
+    Raises
+    ------
+    ValueError
+        If there are several metrics, or neither `l2` nor `dropout` was searched over.
 
     References
     ----------
@@ -48,17 +54,27 @@ def one_standard_error(cv_results) -> int:
     >>> search.fit(X, y).l2_
     0.001
     """
+    metrics = [name.removeprefix("mean_test_") for name in cv_results if "mean_test_" in name]
+    if metrics != ["score"]:
+        raise ValueError(
+            f"one_standard_error: expected results of one metric; received those of {metrics}."
+        )
+    strengths = [
+        [float(np.mean(value)) for value in values]
+        for values in (values_of(cv_results, name) for name in ("l2", "dropout"))
+        if values
+    ]
+    if not strengths:
+        raise ValueError(
+            "one_standard_error: expected a search over 'l2' or 'dropout'; received one over "
+            f"{[name[6:] for name in cv_results if name.startswith('param_')]}."
+        )
     mean, best = cv_results["mean_test_score"], int(np.argmin(cv_results["rank_test_score"]))
-    splits = [name for name in cv_results if name.endswith("_test_score") and name[:5] == "split"]
-    n_folds = sum(np.isfinite(cv_results[name][best]) for name in splits)
+    n_folds = len(folds_of_means(cv_results))
     error = cv_results["std_test_score"][best] / np.sqrt(max(n_folds - 1, 1))
     lasted = cv_results.get("n_epochs", np.zeros(len(mean)))
     good = np.flatnonzero((mean >= mean[best] - error) & (lasted == lasted[best]))
-    strengths = [
-        tuple(float(np.mean(cv_results["params"][k][name])) for name in ("l2", "dropout"))
-        for k in good
-    ]
-    return int(good[max(range(len(good)), key=strengths.__getitem__)])
+    return int(max(good, key=lambda k: [values[k] for values in strengths]))
 
 
 def best_index(refit, results: dict, metric: str | None) -> int:

@@ -38,3 +38,19 @@ def _keras_draws_the_same_and_keeps_nothing(request):
     keras.utils.set_random_seed(0)
     yield
     keras.utils.clear_session(free_memory=True)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """How many members were trained, and not read."""
+    from skreg._search import Fold
+
+    count = []
+    original = Fold.trained
+
+    def counted(self, *arguments):
+        count.append(arguments)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Fold, "trained", counted)
+    return count

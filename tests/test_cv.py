@@ -211,6 +211,44 @@ def test_splits_from_a_generator_and_with_routing():
     assert_array_equal(ours.scores_, classifier(cv=KFold(3)).fit(X, y).scores_)
 
 
+def test_splitter_and_scorer_get_a_series_with_its_index():
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    cost = y + 1.0
+
+    def score(model, X, y):
+        return -float(cost.loc[y.index][model.predict(X) != y].sum())
+
+    class Splitter(KFold):
+        def split(self, X, y, groups=None):
+            return super().split(X, y.loc[X.index])
+
+    ours = classifier(cv=Splitter(3), scoring=score)
+    assert_same_search(ours.fit(X, y), grid_search(ours).fit(X, y))
+
+
+@pytest.mark.parametrize("number", [np.array(0.5), np.array([0.5])])
+def test_scorer_may_return_an_array_of_one_number(number):
+    X, y = load_iris(return_X_y=True)
+    assert classifier(scoring=lambda model, X, y: number).fit(X, y).best_score_ == 0.5
+
+
+def test_score_hands_the_scorer_the_network():
+    X, y = load_iris(return_X_y=True)
+    model = classifier(scoring=lambda model, X, y: model.dropout).fit(X, y)
+    assert model.score(X, y) == model.dropout_
+
+
+def test_weights_need_no_request_for_the_scores_of_its_own():
+    X, y = load_iris(return_X_y=True)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    for scoring in (None, "loss"):
+        expected = classifier(scoring=scoring).fit(X, y, weight)
+        with sklearn.config_context(enable_metadata_routing=True):
+            routed = classifier(scoring=scoring).fit(X, y, sample_weight=weight)
+            assert routed.score(X, y, sample_weight=weight) == expected.score(X, y, weight)
+        assert_array_equal(routed.scores_, expected.scores_)
+
+
 @pytest.mark.parametrize("kind", ["list", "pandas", "polars", "csr", "strings", "sparse labels"])
 def test_tables_and_targets_of_every_kind(kind):
     X, y = load_iris(return_X_y=True)

@@ -5,21 +5,24 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pytest
 from joblib import parallel_config
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 import skreg._search as search_module
-from skreg import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from skreg import RegularizedMLPClassifierCV
 from skreg._monitoring import SearchDisplay
+from skreg._results import cv_results, folds_of_means
 from skreg._rungs import HALVING, Rung, n_epochs_of, n_members_of, rungs_of
+from skreg._spec import Status
 
 # Grids of a few values are for tests.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -133,20 +136,6 @@ def test_a_thousand_networks():
 
 
 # -- memory ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """How many members were trained, and not read."""
-    count = []
-    original = search_module.Fold.trained
-
-    def counted(self, *arguments):
-        count.append(arguments)
-        return original(self, *arguments)
-
-    monkeypatch.setattr(search_module.Fold, "trained", counted)
-    return count
 
 
 @pytest.mark.parametrize("search", ["grid", "halving"])
@@ -301,6 +290,46 @@ def test_ctrl_c_leaves_what_is_known_usable(after, refit):
     assert model.predict(X).shape == y.shape
 
 
+def test_ctrl_c_compares_candidates_on_the_folds_that_most_of_them_have():
+    def result(score):
+        return search_module.Result(
+            {"score": score}, None, 9, Status.FINISHED, 0.0, 0.0, [], None, None, None
+        )
+
+    # By (candidate, fold), as several workers leave them.
+    known = {(0, 0): 0.9, (0, 1): 0.5, (1, 1): 0.6, (0, 2): 0.7, (1, 2): 0.8, (2, 3): 1.0}
+    search = SimpleNamespace(
+        candidates=[search_module.Candidate(rate, 0.0) for rate in (0.0, 0.1, 0.2)],
+        folds=range(4),
+        results={place: result(score) for place, score in known.items()},
+        rungs=[Rung(9, (0, 1, 2, 3), 3)],
+        dropped={},
+        reached=0,
+    )
+    results = cv_results(search)
+    assert_allclose(results["mean_test_score"], [0.6, 0.7, np.nan])
+    assert_array_equal(results["rank_test_score"], [2, 1, 3])
+    assert_array_equal(folds_of_means(results), [1, 2])
+    assert_allclose(results["split0_test_score"], [0.9, np.nan, np.nan])  # known, so it is said
+
+
+@pytest.mark.parametrize("refit", [True, "folds"])
+def test_ctrl_c_inside_a_rung_goes_back_to_the_one_before(refit):
+    options = {"search": "halving", "cv": 2, "refit": refit, "store_curves": True}
+    options |= {"dropouts": [0.0, 0.2, 0.4, 0.6, 0.8], "l2s": [1e-3]}
+    with pytest.warns(UserWarning, match="interrupted after 5 of 8 networks"):
+        model = classifier(scoring=interrupting(6), **options).fit(X, y)
+    epoch = int(HALVING[0].epochs * 9)
+    assert_array_equal(model.cv_results_["n_epochs"], np.full(5, epoch))
+    curves = [curve for curve in model.loss_curves_.ravel() if curve is not None]
+    assert [len(curve) for curve in curves] == [epoch] * 5
+    first = classifier(scoring=interrupting(5), **options)  # before anything of the second rung
+    with pytest.warns(UserWarning, match="interrupted"):
+        assert_array_equal(model.scores_, first.fit(X, y).scores_)
+    assert model.best_index_ == np.argmax(model.cv_results_["mean_test_score"])
+    assert model.predict(X).shape == y.shape
+
+
 def test_ctrl_c_before_anything_is_known_or_inside_another_search_goes_through():
     with pytest.raises(KeyboardInterrupt):
         classifier(scoring=interrupting(0)).fit(X, y)
@@ -400,128 +429,3 @@ def test_callbacks_see_each_network_and_can_end_the_search(n_jobs):
     assert callback.seen == 5
     assert np.isfinite(model.scores_).sum() == 5
     assert model.predict(X).shape == y.shape
-
-
-# -- bad input ------------------------------------------------------------------------------------
-
-
-BAD = {
-    "no dropout": ({"dropouts": []}, "dropouts: expected at least one value"),
-    "no l2": ({"l2s": ()}, "l2s: expected at least one value"),
-    "a rate of 1": ({"dropouts": [0.5, 1.0]}, r"dropouts: .*\[0, 1\); received 1\.0"),
-    "a negative strength": ({"l2s": [1e-3, -1.0]}, r"l2s: .*received -1\.0"),
-    "too many rates": ({"dropouts": [(0.1, 0.2)]}, r"dropouts: .*sequence of 1.*received 2"),
-    "no numbers": ({"l2s": ["a"]}, r"l2s: "),
-    "text": ({"dropouts": "0.5"}, "dropouts"),
-    "a dict": ({"dropouts": {0.5: 1}}, "dropouts"),
-    "no values": ({"dropouts": 0}, "dropouts"),
-    "unknown search": ({"search": "random"}, "search"),
-    "unknown refit": ({"refit": "best"}, "refit: expected True, False, 'folds' or a callable"),
-    "metrics without a refit": ({"scoring": ["accuracy", "roc_auc"]}, "refit: expected the metric"),
-    "unknown scoring": ({"scoring": "accurate"}, "scoring"),
-    "one fold": ({"cv": 1}, "cv"),
-    "no split": ({"cv": []}, "cv: expected at least one split"),
-    "a negative learning rate": ({"learning_rate_init": -1.0}, "learning_rate_init"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_parameter_is_named_before_any_training(name, trained):
-    changes, message = BAD[name]
-    with pytest.raises((ValueError, TypeError), match=message):
-        classifier(**changes).fit(X, y)
-    assert not trained
-
-
-def test_extra_metadata_is_refused():
-    with pytest.raises(ValueError, match="enable_metadata_routing"):
-        classifier().fit(X, y, colour=y)
-
-
-def test_folds_without_a_class():
-    iris, species = load_iris(return_X_y=True)
-    splits = [(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), np.arange(50))]
-    with pytest.raises(ValueError, match=r"every class in the training rows of each; rec.* fold 0"):
-        classifier(cv=splits, refit="folds").fit(iris, species)
-    model = classifier(cv=splits).fit(iris, species)  # the loss of a class never seen is large
-    assert model.best_score_ == pytest.approx(np.log(np.finfo(float).eps))
-
-
-def test_scores_that_fail_are_nan_and_rank_last():
-    def score(model, X, y):
-        if model.dropout == 0.0:
-            raise ValueError("no score for you")
-        return 1.0 - model.l2
-
-    with pytest.warns(UserWarning, match=r"(?s)failed for 6 of 12 networks.*no score for you"):
-        model = classifier(scoring=score).fit(X, y)
-    assert_array_equal(model.cv_results_["rank_test_score"], [3, 3, 1, 2])
-    assert np.isnan(model.scores_[0]).all()
-    assert model.dropout_ == 0.5
-
-
-def test_no_score_at_all_is_an_error_that_says_why():
-    iris, species = load_iris(return_X_y=True)
-    with pytest.raises(ValueError, match=r"(?s)received none with scoring='roc_auc'.*multi_class"):
-        classifier(scoring="roc_auc").fit(iris, species)
-
-
-@pytest.mark.parametrize("refit", [True, "folds"])
-def test_halving_does_not_choose_who_was_dropped_for_want_of_scores(refit):
-    def score(model, X, y):
-        return np.nan if model.n_iter_ == 27 else model.predict_proba(X)[:, 1].std()
-
-    with pytest.raises(ValueError, match="expected a finite score of at least one candidate"):
-        classifier(refit=refit, search="halving", max_iter=27, scoring=score).fit(X, y)
-
-
-def test_halving_counts_the_networks_that_it_trains():
-    options = {"solver": "sgd", "learning_rate_init": 1e30, "cv": 5, "search": "halving"}
-    model = classifier(max_iter=8, refit=False, **options).set_params(l2s=[1e-3, 1e-2, 1e-1])
-    with pytest.warns(ConvergenceWarning, match=r"^(\d+) of \1 networks diverged"):
-        model.fit(X, y)
-
-
-def test_halving_by_several_metrics_needs_one_that_decides(trained):
-    with pytest.raises(ValueError, match="metric that decides with search='halving'"):
-        classifier(search="halving", scoring=["accuracy", "roc_auc"], refit=False).fit(X, y)
-    assert not trained
-
-
-def test_a_scorer_has_to_return_numbers():
-    with pytest.raises(ValueError, match="scoring: expected numbers; received None"):
-        classifier(scoring=lambda model, X, y: None).fit(X, y)
-
-
-def test_weights_that_a_scorer_does_not_take_are_said():
-    def score(model, X, y):
-        return float(model.predict_proba(X).std())
-
-    with pytest.warns(UserWarning, match="does not take sample_weight"):
-        classifier(scoring=score).fit(X, y, np.ones(len(y)))
-    with pytest.raises(ValueError, match="make_scorer beside sample_weight"):
-        classifier(scoring={"a": "accuracy", "b": score}, refit="a").fit(X, y, np.ones(len(y)))
-
-
-def test_candidates_that_all_diverge_are_said_and_scored_before_it():
-    model = RegularizedMLPRegressorCV(
-        [0.0], [1e-3, 1e30], hidden_layer_sizes=(8,), solver="sgd", cv=3, max_iter=9, random_state=0
-    )
-    with pytest.warns(ConvergenceWarning) as caught:
-        model.fit(X, X[:, 0])
-    assert any("3 of 6 networks diverged" in str(warning.message) for warning in caught)
-    assert model.l2_ == 1e-3
-    assert np.isfinite(model.scores_).all()
-
-
-@pytest.mark.parametrize("kind", ["a file", "below a file", "read only"])
-def test_memory_that_cannot_be_written_is_refused(kind, tmp_path, trained, monkeypatch):
-    path = tmp_path / "memory"
-    if kind == "read only":
-        monkeypatch.setattr(os, "access", lambda *arguments: False)
-    else:
-        path.write_text("")
-    folder = path / "below" if kind == "below a file" else path
-    with pytest.raises(ValueError, match="memory: expected a folder that can be written"):
-        classifier(memory=str(folder)).fit(X, y)
-    assert not trained

@@ -176,7 +176,7 @@ def test_wrong_words_and_wrong_results_are_named(search):
     with pytest.raises(TypeError, match="expected the dict cv_results_"):
         RegularizationPathDisplay.from_cv_results(search)
     results = {"mean_test_score": [1.0], "rank_test_score": [1], "param_l2": [1e-3]}
-    with pytest.raises(ValueError, match="expected one parameter 'dropout'"):
+    with pytest.raises(ValueError, match=r"search over 'dropout' and 'l2'.*over \['l2'\]"):
         RegularizationPathDisplay.from_cv_results(results)
     twice = GridSearchCV(
         RegularizedMLPClassifier(**SMALL),

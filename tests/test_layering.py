@@ -37,14 +37,15 @@ LEVELS = {
     "_rungs": 5.9,
     "_scikeras": 5.9,
     "keras": 6,
-    # Level 6's search is in four steps: scores and runs, results and rules, base, estimators.
+    # Level 6's search is in steps: scores and runs, their table, who reads it, base, estimators.
     "_scoring": 6.0,
+    "_splits": 6.0,
     "_search": 6.0,
     "_results": 6.1,
-    "_selection": 6.1,
-    "_base_cv": 6.2,
-    "_cv": 6.3,
-    "_display": 6.0,
+    "_selection": 6.2,
+    "_display": 6.2,
+    "_base_cv": 6.3,
+    "_cv": 6.4,
     "_uncertainty": 6.0,
     "__init__": 7,
 }

@@ -16,12 +16,14 @@ def results(mean, std=0.1, n_folds=5, **others):
     rank = np.empty(len(mean), dtype=int)
     rank[order] = np.arange(1, len(mean) + 1)
     splits = {f"split{fold}_test_score": mean for fold in range(n_folds)}
-    params = [candidate._asdict() for candidate in GRID[: len(mean)]]
+    grid = GRID[: len(mean)]
     return {
         "mean_test_score": mean,
         "std_test_score": np.full(len(mean), std),
         "rank_test_score": rank,
-        "params": params,
+        "params": [candidate._asdict() for candidate in grid],
+        "param_dropout": [candidate.dropout for candidate in grid],
+        "param_l2": [candidate.l2 for candidate in grid],
         **splits,
         **others,
     }
@@ -42,9 +44,33 @@ def test_one_standard_error_leaves_out_what_halving_dropped():
 
 
 def test_one_standard_error_weighs_sequences_by_their_mean():
-    found = results([1.0, 1.0])
-    found["params"] = [{"dropout": 0.1, "l2": (0.0, 0.02)}, {"dropout": 0.5, "l2": 0.009}]
+    found = results([1.0, 1.0], param_dropout=[0.1, 0.5], param_l2=[(0.0, 0.02), 0.009])
     assert one_standard_error(found) == 0
+
+
+def test_one_standard_error_of_a_step_and_of_one_parameter_alone():
+    found = results([1.0, 1.0, 1.0])
+    del found["param_dropout"]
+    found["param_mlp__l2"] = np.ma.MaskedArray([0.0, 0.1, 0.01])
+    del found["param_l2"]
+    assert one_standard_error(found) == 1
+    del found["param_mlp__l2"]
+    with pytest.raises(ValueError, match=r"received one over \[\]"):
+        one_standard_error(found)
+
+
+def test_one_standard_error_refuses_several_metrics():
+    found = results([1.0, 1.0])
+    found["mean_test_loss"] = found.pop("mean_test_score")
+    with pytest.raises(ValueError, match=r"of one metric; received those of \['loss'\]"):
+        one_standard_error(found)
+
+
+def test_one_standard_error_counts_the_folds_that_the_means_are_over():
+    # Interrupted: the third fold scored the first candidate only. 0.1 / sqrt(2 - 1) is 0.1.
+    third = {"split2_test_score": np.array([1.0, np.nan])}
+    assert one_standard_error(results([1.0, 0.92], n_folds=2) | third) == 1
+    assert one_standard_error(results([1.0, 0.92], n_folds=3)) == 0
 
 
 def test_callable_has_to_return_an_index():
