@@ -18,7 +18,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
@@ -270,15 +270,19 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     def _of_network(cls, network: Network, parameters: dict, attributes: dict):
         """An estimator that is fitted with the network, of these parameters and attributes."""
         n_features = len(network.kernels[0])
-        estimator = cls(
-            tuple(len(bias) for bias in network.biases[:-1]),
-            activation=network.activation,
-            dropout=_one_if_equal(network.dropout),
-            input_dropout=network.input_dropout,
-            l2=_one_if_equal(network.l2),
-            standardize=network.inputs is not None,
-            **parameters,
-        )
+        of_network = {
+            "hidden_layer_sizes": tuple(len(bias) for bias in network.biases[:-1]),
+            "activation": network.activation,
+            "dropout": _one_if_equal(network.dropout),
+            "input_dropout": network.input_dropout,
+            "l2": _one_if_equal(network.l2),
+            "standardize": network.inputs is not None,
+        }
+        estimator = cls(**of_network, **parameters)
+        try:
+            estimator._validate_params()
+        except ValueError:  # of an optimiser's numbers that ours do not take
+            estimator = cls(**of_network)
         center, scale = network.inputs or (None, None)
         estimator.__dict__.update(
             coefs_=network.kernels,
@@ -295,6 +299,10 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         )
         return estimator
 
+    def _is_of_keras(self) -> bool:
+        """Whether the scales of the inputs are those of a Keras model, and of no rows."""
+        return self._statistics is not None and not self._statistics.weight
+
     # -- prediction -----------------------------------------------------------------------------
 
     def _logits(self, X) -> np.ndarray:
@@ -304,7 +312,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     def _sampled_logits(self, X, n_samples, random_state) -> np.ndarray:
         """Logits of shape (n_samples, n, q), with dropout on."""
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1; received {n_samples!r}.")
         hyper = checked_hyperparameters(self, self.n_layers_ - 2)
         rates = hyper.input_dropout, *hyper.dropout
@@ -327,11 +335,16 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         check_is_fitted(self)
         X = checked_table(self, X, reset=False)
         dtype = np.float32 if X.dtype == np.float32 else np.float64
+        of_keras = self._is_of_keras()
+        if of_keras:
+            # Scales of Keras are those of rounded numbers: behind the 1e-7 that a Normalization has
+            # for a constant column, what float32 rounds away would be anything.
+            X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
         kernels = [kernel.astype(dtype, copy=False) for kernel in self.coefs_]
         biases = list(self.intercepts_)
         centred = self.mean_ is not None
-        # Dropout of centred inputs drops their zeros, too.
-        stays_sparse = sparse.issparse(X) and not (centred and drops_inputs)
+        # Dropout of centred inputs drops their zeros, too; and scales of 1e-7 need the difference.
+        stays_sparse = sparse.issparse(X) and not (centred and (drops_inputs or of_keras))
         if stays_sparse and centred:
             # Centring would fill the zeros: what the mean contributes goes into the bias.
             biases[0] = biases[0] - (self.mean_ / self.scale_) @ self.coefs_[0]

@@ -473,6 +473,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         estimator : RegularizedMLPClassifier
             Its parameters are those of the layers and, where there is one like it here, of the
             optimiser at a constant rate. The attributes that tell of the training are not there.
+            It computes in float32, whatever the model's policy, and until it is trained on rows it
+            rounds inputs that it scales to float32, as Keras does.
 
         Raises
         ------

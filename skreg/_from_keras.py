@@ -98,24 +98,34 @@ def _chain(keras, model) -> list:
             "from_keras: expected a built Sequential or functional model, whose layers are known; "
             f"received {model.name!r} ({type(model).__name__})."
         )
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"from_keras: expected one input and one output; received {len(model.inputs)} and "
+            f"{len(model.outputs)}."
+        )
+    inputs = model.inputs[0]
+    if len(inputs.shape) != 2 or inputs.dtype not in ("float32", "float64"):
+        raise ValueError(
+            "from_keras: expected inputs of shape (None, n_features) in float32, to which Keras "
+            f"converts a table; received inputs of shape {inputs.shape} in {inputs.dtype}."
+        )
     # A Sequential is a chain; one that was loaded has tensors of its own for every layer added.
-    if not isinstance(model, keras.Sequential):
-        _check_chain(model, layers)
-    if len(model.inputs[0].shape) != 2:
-        raise _inexpressible(layers[0], f"inputs of shape {model.inputs[0].shape}")
+    if isinstance(model, keras.Sequential):
+        return list(model.layers)
+    return _followed(model.outputs[0], inputs)
+
+
+def _followed(tensor, inputs) -> list:
+    """The layers between both, from the inputs on; other models may call them on other tensors."""
+    layers: list = []
+    while tensor is not inputs:
+        history = tensor._keras_history
+        layers.insert(0, history.operation)
+        received = history.operation._inbound_nodes[history.node_index].input_tensors
+        if len(received) != 1:
+            raise _inexpressible(layers[0], "that it does not follow one layer before")
+        tensor = received[0]
     return layers
-
-
-def _check_chain(model, layers) -> None:
-    before = model.inputs
-    for layer in layers:
-        received = layer.input if isinstance(layer.input, list) else [layer.input]
-        if len(received) != 1 or len(before) != 1 or received[0] is not before[0]:
-            raise _inexpressible(layer, "that it does not follow the layer before")
-        before = [layer.output]
-    if len(model.outputs) != 1 or model.outputs[0] is not before[0]:
-        raise _inexpressible(layers[-1], "that the model's output is another one")
 
 
 def _with_activations(keras, layers) -> list[tuple]:
@@ -201,6 +211,8 @@ def _normalization(layer) -> tuple[np.ndarray, np.ndarray]:
     if layer.invert or layer.mean is None:
         raise _inexpressible(layer, "a Normalization that is inverted or not adapted")
     mean, variance = (np.asarray(part, float).ravel() for part in (layer.mean, layer.variance))
+    if not np.isfinite(mean).all() or not (np.isfinite(variance) & (variance >= 0)).all():
+        raise _inexpressible(layer, "means or variances that are not finite, or below zero")
     # As Keras divides: by the deviation, or a little where there is none.
     return mean, np.maximum(np.sqrt(variance), 1e-7)
 
@@ -214,8 +226,10 @@ def _rescaled(inputs, layer) -> tuple[np.ndarray, np.ndarray]:
 
 def _positive_scale(layer) -> np.ndarray:
     scale = np.asarray(layer.scale, float)
-    if not np.all(scale > 0):
-        raise _inexpressible(layer, "a scale that is not positive")
+    if not np.all((scale > 0) & np.isfinite(scale)):
+        raise _inexpressible(layer, "a scale that is not positive and finite")
+    if not np.isfinite(layer.offset).all():
+        raise _inexpressible(layer, "an offset that is not finite")
     return scale
 
 
@@ -251,13 +265,8 @@ def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
         )
     several_labels = network.link == "logistic" and len(bias) > 1
     n_classes = 2 if network.link == "logistic" and not several_labels else len(bias)
-    labels = np.arange(n_classes) if classes is None else np.asarray(classes)
-    try:
-        distinct = np.unique(labels)
-    except TypeError as error:
-        raise TypeError(
-            f"classes: expected labels of one kind, which can be sorted; received {classes!r}."
-        ) from error
+    labels = np.arange(n_classes) if classes is None else _labels(classes)
+    distinct = np.unique(labels)
     if labels.shape != (n_classes,) or len(distinct) != n_classes:
         raise ValueError(
             f"classes: expected {n_classes} distinct labels, one for each output; received "
@@ -287,6 +296,23 @@ def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
     return ordered, {"classes_": labels[order], "out_activation_": link}
 
 
+def _labels(classes) -> np.ndarray:
+    """The labels of outputs, if they are of one kind, which can be sorted."""
+    labels = np.asarray(classes)
+    of_text = {isinstance(label, (str, bytes)) for label in np.ravel(np.asarray(classes, object))}
+    try:
+        if len(of_text) > 1:
+            raise TypeError("text and numbers")  # which NumPy would all make text
+        np.unique(labels)
+    except TypeError as error:
+        raise TypeError(
+            f"classes: expected labels of one kind, which can be sorted; received {classes!r}."
+        ) from error
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"classes: expected finite numbers; received {classes!r}.")
+    return labels
+
+
 def with_numbers(network: Network, model: Any) -> tuple[str, dict]:
     """Return the loss of a regressor's network, where the model says one, and its attributes."""
     if network.link not in ("identity", "exp"):
@@ -314,6 +340,10 @@ def with_numbers(network: Network, model: Any) -> tuple[str, dict]:
 def _loss(model: Any):
     """The loss of a compiled model, an object or a function of Keras, or None."""
     loss = getattr(model, "loss", None)
+    if isinstance(loss, dict):
+        loss = list(loss.values())
+    if isinstance(loss, (list, tuple)):  # of one output
+        loss = loss[0]
     return keras_module().losses.get(loss) if isinstance(loss, str) else loss
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import logging
 import os
 import tempfile
 import zipfile
@@ -17,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from skreg._to_keras import keras_module
+from skreg._to_keras import keras_module, python_random_as_it_was
 
 FORMATS = "keras", "onnx", "tf_saved_model"
 _LABELS = "classes.json"  # in the archive of .keras, and in the extra assets of a SavedModel
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # of the environment, which tf2onnx sets
 _LABELS_IN_ONNX = "classes"  # the key among an ONNX model's metadata
 
 
@@ -48,7 +50,7 @@ def checked_format(path: Path, format: str | None) -> str:
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path: expected a folder that exists; received {str(path)!r}.")
-    if path.is_dir() or (format == "tf_saved_model" and path.exists()):
+    if path.is_dir() or (format == "tf_saved_model" and os.path.lexists(path)):
         raise FileExistsError(
             "path: expected a file to write or replace, or a folder that does not exist; received "
             f"{str(path)!r}."
@@ -72,7 +74,7 @@ def write(model: Any, classes: np.ndarray | None, path: Path, format: str) -> No
     """Write a Keras model and its labels to a file, or a folder for a SavedModel."""
     writer = {"keras": _write_keras, "onnx": _write_onnx, "tf_saved_model": _write_saved_model}
     labels = None if classes is None else _as_json(classes)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with _process_as_it_was(), tempfile.TemporaryDirectory(dir=path.parent) as folder:
         there = Path(folder) / ("model.keras" if format == "keras" else "model")
         writer[format](model, labels, there)
         os.replace(there, path)
@@ -80,7 +82,7 @@ def write(model: Any, classes: np.ndarray | None, path: Path, format: str) -> No
 
 def _format_of(path: Path) -> str:
     formats = {".keras": "keras", ".onnx": "onnx", "": "tf_saved_model"}
-    if path.suffix not in formats:
+    if path.suffix not in formats or path.name.startswith("."):
         raise ValueError(
             "path: expected the ending '.keras' or '.onnx', none for a SavedModel, or a format; "
             f"received {str(path)!r}."
@@ -88,9 +90,26 @@ def _format_of(path: Path) -> str:
     return formats[path.suffix]
 
 
-def _as_json(classes: np.ndarray) -> str:
+@contextlib.contextmanager
+def _process_as_it_was():
+    """Undo what the exporters leave: a handler of absl's on the root logger, a level of logs."""
+    variable, handlers = os.environ.get(_LOG_LEVEL), logging.root.handlers.copy()
     try:
-        return json.dumps({"dtype": classes.dtype.str, "classes": classes.tolist()})
+        with python_random_as_it_was():
+            yield
+    finally:
+        logging.root.handlers[:] = handlers
+        os.environ.pop(_LOG_LEVEL, None)
+        if variable is not None:
+            os.environ[_LOG_LEVEL] = variable
+
+
+def _as_json(classes: np.ndarray) -> str:
+    if classes.dtype.kind == "T":  # whose name NumPy does not read
+        classes = np.array(classes.tolist())
+    try:
+        labels = {"dtype": classes.dtype.str, "classes": classes.tolist()}
+        return json.dumps(labels, default=np.generic.item)  # of NumPy's numbers among objects
     except TypeError as error:
         raise ValueError(
             "classes_: expected labels that are numbers, strings or booleans, as JSON has them, to "
@@ -151,6 +170,7 @@ def opened(model: Any) -> tuple[Any, np.ndarray | None]:
 def _read(path: Path) -> tuple[Any, np.ndarray | None]:
     if not path.exists():
         raise FileNotFoundError(f"from_keras: expected a file; received {str(path)!r}.")
+    keras_module()  # what keeps it from being imported says nothing of the file
     try:
         with zipfile.ZipFile(path) as archive:
             labels = _from_json(archive.read(_LABELS)) if _LABELS in archive.namelist() else None
@@ -164,7 +184,8 @@ def _read(path: Path) -> tuple[Any, np.ndarray | None]:
 
 def _loaded(path: Path):
     load = keras_module().saving.load_model
-    try:
-        return load(path)
-    except (TypeError, ValueError):  # of a loss or metric of the user's own
-        return load(path, compile=False)
+    with python_random_as_it_was():
+        try:
+            return load(path)
+        except (TypeError, ValueError):  # of a loss or metric of the user's own
+            return load(path, compile=False)

@@ -414,6 +414,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             optimiser at a constant rate; `loss` is "poisson" after an exponential, else that of
             the compiled model where it is one of ours, else "squared_error". The attributes that
             tell of the training are not there.
+            It computes in float32, whatever the model's policy, and until it is trained on rows it
+            rounds inputs that it scales to float32, as Keras does.
 
         Raises
         ------

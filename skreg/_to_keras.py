@@ -8,6 +8,8 @@ exported or read, and only then.
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,6 +61,16 @@ def keras_module():
     return keras
 
 
+@contextlib.contextmanager
+def python_random_as_it_was():
+    """Keras draws its layers' seeds from Python's global generator, which is the user's."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
 def keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: str):
     """Return the network as a built `keras.Sequential`, compiled if Keras has its loss.
 
@@ -73,7 +85,8 @@ def keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: str
         none that weighs one output otherwise than the next, as targets of several scales need.
     """
     keras = keras_module()
-    model = keras_layers(network)
+    with python_random_as_it_was():
+        model = keras_layers(network)
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
         layer.set_weights([kernel, bias])

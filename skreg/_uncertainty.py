@@ -44,8 +44,8 @@ def predictive_uncertainty(samples):
     Raises
     ------
     ValueError
-        If `samples` are not of three axes, not of one sample at least, or no probabilities that
-        sum to 1 over the classes.
+        If `samples` are no finite numbers, not of three axes, not of one sample at least, or no
+        probabilities that sum to 1 over the classes.
 
     References
     ----------
@@ -64,6 +64,8 @@ def predictive_uncertainty(samples):
     array([0.   , 0.216])
     """
     samples = np.asarray(samples)
+    if samples.dtype.kind not in "fiub":
+        raise ValueError(f"samples: expected real numbers; received {samples.dtype}.")
     if samples.ndim != 3 or not len(samples):
         raise ValueError(
             "samples: expected probabilities of shape (n_samples, n_rows, n_classes), one sample "
@@ -79,4 +81,5 @@ def predictive_uncertainty(samples):
     mean = samples.mean(axis=0)
     entropy = entr(mean).sum(axis=1)
     of_samples = entr(samples).sum(axis=2).mean(axis=0)
-    return Uncertainty(mean, entropy, np.maximum(entropy - of_samples, 0))
+    # Of sums that rounding takes a little beyond 1 both may be below zero.
+    return Uncertainty(mean, np.maximum(entropy, 0), np.maximum(entropy - of_samples, 0))

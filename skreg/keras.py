@@ -9,6 +9,7 @@ scikeras' wrappers (`_scikeras`). A trained network goes to Keras and comes back
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +72,8 @@ def save_model(estimator, path, format=None):
     `.keras` as a member `classes.json` of the archive, which `from_keras` reads; a file that Keras
     saves again has none, so that `from_keras` then needs its `classes`.
 
-    Keras 3.15 does not write the delta of a Huber loss: compile a network of loss="huber" again
-    before it is trained on from a file.
+    Keras 3.15 writes neither the delta of a Huber loss nor which weights are excluded from weight
+    decay, biases here: compile such a network again before it is trained on from a file.
 
     Examples
     --------
@@ -161,9 +162,14 @@ def build_classifier(
         link, loss, n_outputs = "logistic", "binary_crossentropy", 1
     elif kind == "multilabel-indicator":
         link, loss, n_outputs = "logistic", "binary_crossentropy", _known(meta, "n_classes_")
-    elif kind is not None:
+    elif kind == "multiclass":
         link, loss = "softmax", "sparse_categorical_crossentropy"
         n_outputs = _known(meta, "n_classes_")
+    elif kind is not None:
+        raise ValueError(
+            "meta: expected the 'target_type_' 'binary', 'multiclass' or 'multilabel-indicator'; "
+            f"received {kind!r}."
+        )
     else:
         link, loss, n_outputs = "softmax", "categorical_crossentropy", _n_columns("y", y)
         if np.ndim(y) != 2:
@@ -256,10 +262,10 @@ def _n_features(X, meta) -> int:
 
 def _known(meta, name: str):
     """What scikeras knows, or None if it was not asked."""
-    if meta is not None and name not in meta:
+    if meta is not None and (not isinstance(meta, Mapping) or name not in meta):
+        found = f"the keys {list(meta)}" if isinstance(meta, Mapping) else repr(meta)
         raise ValueError(
-            f"meta: expected what scikeras knows of a table, with {name!r}; received the keys "
-            f"{sorted(meta)}."
+            f"meta: expected what scikeras knows of a table, with {name!r}; received {found}."
         )
     return None if meta is None else meta[name]
 

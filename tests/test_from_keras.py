@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
@@ -142,6 +143,33 @@ def test_what_other_losses_make_of_logits_is_not_guessed():
         RegularizedMLPClassifier.from_keras(focal)
 
 
+def test_constant_columns_of_an_adapted_normalization_are_rounded_as_there():
+    """Their scale is 1e-7, behind which a hundred millionth is a tenth."""
+    X = np.c_[CANCER[0][:, :3], np.full(569, 0.1), np.full(569, 1e9 + 1)]
+    normalization = layers.Normalization()
+    normalization.adapt(X)
+    model = chain(normalization, layers.Dense(4, "relu"), layers.Dense(1), n_features=5)
+    ours = RegularizedMLPRegressor.from_keras(model)
+    for table in (X, X.astype(np.float32), sparse.csr_array(X)):
+        predicted = ours.predict(table)
+        np.testing.assert_allclose(predicted, model.predict(X, verbose=0)[:, 0], atol=1e-5)
+        assert predicted.dtype == table.dtype
+    with pytest.raises(ValueError, match=r"too large for dtype\('float32'\)"):
+        ours.predict(X * 1e40)
+    ours.set_params(max_iter=1, random_state=0).fit(X, X[:, 0])
+    ours.predict(X * 1e40)  # now of rows, in float64
+
+
+def test_layers_that_two_functional_models_share():
+    other, inputs = keras.Input((4,)), keras.Input((4,))
+    hidden, output = layers.Dense(3, "relu"), layers.Dense(1)
+    keras.Model(other, layers.Dense(2)(hidden(other)))
+    model = keras.Model(inputs, output(hidden(inputs)))
+    X = CANCER[0][:, :4] / 100
+    ours = RegularizedMLPRegressor.from_keras(model)
+    np.testing.assert_allclose(ours.predict(X), model.predict(X, verbose=0)[:, 0], atol=1e-5)
+
+
 def test_low_rank_adaptation_is_part_of_the_kernel():
     model = chain(layers.Dense(8, "relu"), layers.Dense(1))
     model.layers[0].enable_lora(2)
@@ -174,6 +202,9 @@ UNKNOWN = {"solver": "adam", "learning_rate": "cosine", "learning_rate_init": 5e
         (lambda of: of.SGD(0.01, use_ema=True), UNKNOWN),
         (lambda of: of.Adam(0.01, amsgrad=True), UNKNOWN),
         (lambda of: of.Lion(0.01), UNKNOWN),
+        # Numbers that ours do not take.
+        (lambda of: of.Adam(0.01, epsilon=0.0), UNKNOWN),
+        (lambda of: of.Adam(0.01, beta_2=1.0), UNKNOWN),
     ],
 )
 def test_the_parameters_of_the_optimizer(make, expected):
@@ -192,13 +223,15 @@ def test_the_parameters_of_the_optimizer(make, expected):
         ("mae", "absolute_error"),
         (keras.losses.MeanAbsoluteError(), "absolute_error"),
         (keras.losses.Huber(3.0), "huber"),
+        (["mae"], "absolute_error"),
+        ({"out": keras.losses.Huber()}, "huber"),
         ("huber", "huber"),
         (keras.losses.LogCosh(), "squared_error"),
         (None, "squared_error"),
     ],
 )
 def test_the_loss(theirs, ours):
-    model = chain(layers.Dense(1))
+    model = chain(layers.Dense(1, name="out"))
     model.compile("adam", theirs)
     assert RegularizedMLPRegressor.from_keras(model).loss == ours
 
@@ -266,6 +299,17 @@ def wrong_models():
         parts = [layers.Dense(3), layers.Dense(1)]
         parts.insert(place, layers.Rescaling(scale, name="mirror"))
         yield chain(*parts), "'mirror'.*a scale that is not positive"
+    for scale, offset in ((np.inf, 0.0), (1.0, np.nan)):
+        parts = layers.Rescaling(scale, offset, name="wild"), layers.Dense(2)
+        yield chain(*parts), "'wild'.*(positive and|an offset that is not) finite"
+    for mean, variance in ((np.nan, 1.0), (0.0, -1.0)):
+        wild = layers.Normalization(mean=mean, variance=variance, name="wild")
+        yield chain(wild, layers.Dense(2)), "'wild'.*not finite, or below zero"
+    integers = keras.Sequential([keras.Input((4,), dtype="int32"), layers.Dense(2)])
+    yield integers, "in float32, to which .* in int32"
+    empty = keras.Input((4,))
+    yield keras.Model(empty, empty), "a Dense layer; received none"
+    yield keras.Model(empty, [layers.Dense(2)(empty), layers.Dense(2)(empty)]), "received 1 and 2"
     lost = chain(layers.Dense(2, name="lost"))
     lost.layers[0].set_weights([np.full((4, 2), np.nan), np.zeros(2)])
     yield lost, "'lost'.*weights that are not finite"
@@ -296,6 +340,10 @@ def test_other_things_than_models_and_wrong_classes_are_refused():
             RegularizedMLPClassifier.from_keras(model, classes=classes)
     with pytest.raises(TypeError, match=r"classes: expected labels of one kind.*None"):
         RegularizedMLPClassifier.from_keras(model, classes=[*"abcdefgh", 1, None])
+    with pytest.raises(TypeError, match=r"classes: expected labels of one kind.*'b', 2"):
+        RegularizedMLPClassifier.from_keras(model, classes=["a", "b", *range(2, 10)])
+    with pytest.raises(ValueError, match=r"classes: expected finite numbers; received"):
+        RegularizedMLPClassifier.from_keras(model, classes=[np.nan, *range(9)])
     with pytest.raises(ValueError, match=r"expected numbers, .* received 'softmax'"):
         RegularizedMLPRegressor.from_keras(model)
     numbers = exported(RegularizedMLPRegressor, *DIABETES)

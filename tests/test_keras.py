@@ -127,9 +127,15 @@ def test_bad_values_are_refused_by_name():
             build(DIGITS[1], DIGITS[1][:, None])
         with pytest.raises(ValueError, match=r"meta: expected .*'(target_type|n_outputs)_'.*\[\]"):
             build(meta={})
+        with pytest.raises(ValueError, match=r"meta: expected .*; received 5\."):
+            build(meta=5)
+        with pytest.raises(ValueError, match=r"meta: expected .*; received the keys \[1, 'a'\]"):
+            build(meta={1: 2, "a": 3})
+    with pytest.raises(ValueError, match=r"expected the 'target_type_' .* received 'continuous'"):
+        build_classifier(meta={"target_type_": "continuous", "n_features_in_": 2})
     with pytest.raises(ValueError, match=r"y: expected one column a class.*shape \(1797,\)"):
         build_classifier(*DIGITS)
-    with pytest.raises(ValueError, match=r"with 'n_classes_'; received .*'target_type_'\]"):
+    with pytest.raises(ValueError, match=r"with 'n_classes_'; received .*'target_type_', "):
         build_classifier(meta={"target_type_": "multiclass", "n_features_in_": 2})
 
 

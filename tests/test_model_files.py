@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import logging
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -63,7 +65,14 @@ def test_every_format_predicts_the_same(name, predicted, model, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1:UserWarning")
 @pytest.mark.parametrize(
-    "classes", [SPECIES, SPECIES.astype(object), IRIS.target * 2, SPECIES > "t", SPECIES > "a"]
+    "classes",
+    [
+        SPECIES,
+        SPECIES.astype(object),
+        IRIS.target * 2,
+        SPECIES > "t",
+        SPECIES > "a",
+    ],
 )
 def test_labels_come_back_from_a_keras_file(classes, tmp_path):
     fitted = RegularizedMLPClassifier(**SMALL).fit(IRIS.data, classes)
@@ -144,8 +153,33 @@ def test_numpy_and_a_file_that_is_replaced(model, tmp_path):
     assert_allclose(in_onnxruntime(tmp_path / "model.bin", IRIS.data).sum(axis=1), 1, atol=1e-5)
 
 
+def test_the_process_is_as_it_was(model, tmp_path):
+    """Keras draws from Python's generator; exporters add a handler of logs and set their level."""
+    pytest.importorskip("tf2onnx")
+    before = random.getstate(), logging.root.handlers.copy(), dict(os.environ)
+    for name in ("m.keras", "m.onnx", "m"):
+        save_model(model, tmp_path / name)
+    RegularizedMLPClassifier.from_keras(tmp_path / "m.keras")
+    model.to_keras()
+    assert (random.getstate(), logging.root.handlers, dict(os.environ)) == before
+
+
+def test_strings_of_variable_width_and_numbers_among_objects_are_written(tmp_path):
+    names = SPECIES.astype(np.dtypes.StringDType())
+    fitted = RegularizedMLPClassifier(**SMALL).fit(IRIS.data, SPECIES)
+    fitted.classes_ = np.unique(names)
+    save_model(fitted, tmp_path / "model.keras")
+    back = RegularizedMLPClassifier.from_keras(tmp_path / "model.keras")
+    assert_array_equal(back.classes_, np.unique(SPECIES))
+    fitted.classes_ = np.array([np.int64(2), np.float32(0.5), 7], dtype=object)  # as numbers
+    save_model(fitted, tmp_path / "model.keras")
+    back = RegularizedMLPClassifier.from_keras(tmp_path / "model.keras", classes=None)
+    assert_array_equal(back.classes_, [0.5, 2, 7])
+
+
 def test_what_cannot_be_written_is_refused_before_anything_is(model, tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
     for path, options, error, message in (
         ("model.h5", {}, ValueError, r"path: expected the ending.*received '.*model\.h5'"),
         ("model.onnx", {"format": "onx"}, ValueError, "format: expected one of .* received 'onx'"),
@@ -153,6 +187,8 @@ def test_what_cannot_be_written_is_refused_before_anything_is(model, tmp_path, m
         ("model.keras", {"format": "onnx"}, ValueError, r"and for no other; received .*'onnx'"),
         ("none/model.keras", {}, FileNotFoundError, "expected a folder that exists"),
         ("folder", {}, FileExistsError, "or a folder that does not exist"),
+        ("dangling", {}, FileExistsError, "or a folder that does not exist"),
+        (".keras", {}, ValueError, r"path: expected the ending '\.keras'"),
     ):
         with pytest.raises(error, match=message):
             save_model(model, tmp_path / path, **options)
@@ -166,7 +202,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is(model, tmp_path, m
     )
     with pytest.raises(ImportError, match=r"'tf2onnx'.*pip install 'skreg\[onnx\]'"):
         save_model(model, tmp_path / "model.onnx")
-    assert os.listdir(tmp_path) == ["folder"]
+    assert sorted(os.listdir(tmp_path)) == ["dangling", "folder"]
 
 
 def test_nothing_is_left_half_written(model, tmp_path, monkeypatch):

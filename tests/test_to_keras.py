@@ -153,10 +153,12 @@ def test_columns_far_from_zero_keep_their_precision(keras):
 
 def test_a_constant_column_that_float32_rounds_says_nothing_there_either(keras):
     X, y = integers_far_from_zero()
-    X = np.c_[X, np.full(len(X), 1e9 + 0.1), np.full(len(X), 20200101.0)]
+    X = np.c_[X, np.full(len(X), 1e9 + 0.1), np.full(len(X), 20200101.0), np.full(len(X), 1e15 + 1)]
     model = classifier(max_iter=30).fit(X, y)
     expected = model.predict_proba(X)
     np.testing.assert_allclose(probabilities(model.to_keras(), X), expected, atol=1e-5)
+    back = RegularizedMLPClassifier.from_keras(model.to_keras())
+    np.testing.assert_allclose(back.predict_proba(X), expected, atol=1e-5)
 
 
 def test_mixed_precision_trains_there_and_comes_back(keras):

@@ -102,15 +102,25 @@ def test_the_measures_of_samples_that_agree_and_that_do_not():
     np.testing.assert_allclose(measures.mutual_information, np.log(4))
 
 
+def test_sums_that_rounding_takes_beyond_one_have_no_entropy_below_zero():
+    found = predictive_uncertainty([[[1.0009, 0.0]]])
+    assert found.entropy == found.mutual_information == 0
+
+
 def test_bad_input_is_refused():
     with pytest.raises(NotFittedError):
         RegularizedMLPClassifier().mc_dropout(DIGITS[0])
     model = classifier(dropout=0.0)
     with pytest.raises(ValueError, match=r"dropout: expected a rate above 0 .*dropout=0\.0"):
         model.mc_dropout(DIGITS[0])
-    for n_samples in (0, 2.5, None):
+    for n_samples in (0, 2.5, None, True):
         with pytest.raises(ValueError, match="n_samples: expected an integer >= 1"):
             classifier().mc_dropout(DIGITS[0], n_samples)
+    with pytest.raises(ValueError, match=r"dropout: expected one number .*received None"):
+        classifier().set_params(dropout=None).mc_dropout(DIGITS[0])
+    for samples in ([[["0.5", "0.5"]]], np.full((1, 1, 2), 0.5 + 0j), np.full((1, 1, 2), None)):
+        with pytest.raises(ValueError, match="samples: expected real numbers; received "):
+            predictive_uncertainty(samples)
     for samples in (np.ones((3, 2)), np.ones((0, 3, 2))):
         with pytest.raises(ValueError, match="samples: expected probabilities of shape"):
             predictive_uncertainty(samples)
