@@ -339,7 +339,8 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         if of_keras:
             # Scales of Keras are those of rounded numbers: behind the 1e-7 that a Normalization has
             # for a constant column, what float32 rounds away would be anything.
-            X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
+            with np.errstate(over="ignore"):  # which is an error below
+                X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
         kernels = [kernel.astype(dtype, copy=False) for kernel in self.coefs_]
         biases = list(self.intercepts_)
         centred = self.mean_ is not None
