@@ -8,6 +8,9 @@ from __future__ import annotations
 # Private, yet what scikit-learn's own project template builds on; can go when public.
 from sklearn.base import _fit_context as fit_context
 
+# A scorer that is not made of predictions alone; can go when public.
+from sklearn.metrics._scorer import _BaseScorer as BaseScorer
+
 # Rows of anything table-like, as scikit-learn's splits take them; can go when public.
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -51,6 +54,7 @@ except ImportError:  # before 1.9; can go with 1.8
 
 
 __all__ = [
+    "BaseScorer",
     "CallbackSupportMixin",
     "HasMethods",
     "Interval",

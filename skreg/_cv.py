@@ -60,14 +60,15 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         Splits, as everywhere in scikit-learn; None is five, stratified.
     scoring : str, callable, list, tuple, dict or None, default="loss"
         What is best: "loss", minus the mean loss of a fold's held-out rows; or anything that
-        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPClassifier. `score`
-        scores by it too; but for "loss" it is that of RegularizedMLPClassifier.
+        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPClassifier; "loss" may
+        also be one of several metrics. `score` scores by it too; but for "loss" alone it is that
+        of RegularizedMLPClassifier.
     refit : bool, "folds", str or callable, default=True
         True trains the winner on all rows. "folds" keeps its networks of the folds, which are
         trained already, as `estimators_` and averages their probabilities. False has scores only.
         A callable gets `cv_results_` and returns the index of the winner, as
-        :func:`skreg.one_standard_error` does. With several metrics the name of the one that
-        decides.
+        :func:`skreg.one_standard_error` does, of one metric. With several metrics the name of the
+        one that decides, a callable or False.
     search : {"grid", "halving"}, default="grid"
         "grid" trains every candidate to its end. "halving" starts all of them on as many folds as
         score 150 rows, keeps the best 40 % after 0.32 of `max_iter` epochs, trains these on three
@@ -275,14 +276,15 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         Splits, as everywhere in scikit-learn; None is five.
     scoring : str, callable, list, tuple, dict or None, default="loss"
         What is best: "loss", minus the mean loss of a fold's held-out rows; or anything that
-        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPRegressor. `score`
-        scores by it too; but for "loss" it is that of RegularizedMLPRegressor.
+        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPRegressor; "loss" may
+        also be one of several metrics. `score` scores by it too; but for "loss" alone it is that
+        of RegularizedMLPRegressor.
     refit : bool, "folds", str or callable, default=True
         True trains the winner on all rows. "folds" keeps its networks of the folds, which are
         trained already, as `estimators_` and averages their predictions. False has scores only.
         A callable gets `cv_results_` and returns the index of the winner, as
-        :func:`skreg.one_standard_error` does. With several metrics the name of the one that
-        decides.
+        :func:`skreg.one_standard_error` does, of one metric. With several metrics the name of the
+        one that decides, a callable or False.
     search : {"grid", "halving"}, default="grid"
         "grid" trains every candidate to its end. "halving" starts all of them on as many folds as
         score 150 rows, keeps the best 40 % after 0.32 of `max_iter` epochs, trains these on three

@@ -9,8 +9,11 @@ from inspect import signature
 
 import numpy as np
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
+
+from skreg._compat import BaseScorer
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
 
@@ -66,6 +69,24 @@ def _number_losses(estimator, X, y) -> np.ndarray:
     return losses.mean(axis=1)
 
 
+class _LossScorer(BaseScorer):
+    """`negative_loss` among scorers of scikit-learn, which asks for the weights."""
+
+    def _score(self, method_caller, estimator, X, y_true, **kwargs):
+        return negative_loss(estimator, X, y_true, **kwargs)
+
+
+def _with_loss(scoring):
+    """Several metrics, of which "loss" becomes a scorer."""
+    if "loss" not in (scoring.values() if isinstance(scoring, dict) else scoring):
+        return scoring
+    loss = _LossScorer(negative_loss, 1, {})
+    with config_context(enable_metadata_routing=True):  # else scikit-learn takes no requests
+        loss.set_score_request(sample_weight=True)
+    by_name = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
+    return {name: loss if given == "loss" else given for name, given in by_name.items()}
+
+
 class Scoring:
     """What `scoring` asks for, resolved.
 
@@ -92,7 +113,7 @@ class Scoring:
         elif callable(scoring):
             self.scorer = scoring
         elif self.several:
-            self.scorer = check_scoring(estimator, scoring=scoring, raise_exc=False)
+            self.scorer = check_scoring(estimator, scoring=_with_loss(scoring), raise_exc=False)
         else:
             self.scorer = check_scoring(estimator, scoring=scoring)
         self.refit = refit

@@ -20,6 +20,7 @@ _HINT = (
 )
 _SIGNS_OF_TEXT = (
     "could not convert string",
+    "Cannot cast str",  # of pandas, beside booleans
     "arrays of bytes/strings",
     "float() argument must be",
     "DType",  # of a data frame, whose columns have no common one

@@ -143,6 +143,12 @@ DATA = {
         None,
         r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
     ),
+    "string columns beside booleans": (
+        pd.DataFrame({"a": [True, False, True] * 50, "b": ["u", "v", "w"] * 50}),
+        y,
+        None,
+        r"(string|str)(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
+    ),
     "complex numbers": (X + 1j, y, None, r"Complex data not supported"),
     "negative weights": (X, y, -ones, r"Negative values.*sample_weight.*received -1"),
     "zero weights": (X, y, 0 * ones, r"(?i)sample.weight.* at least one"),

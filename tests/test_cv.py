@@ -165,6 +165,21 @@ def test_several_metrics():
     assert fitted.score(X, y) == get_scorer("neg_log_loss")(fitted, X, y)
 
 
+@pytest.mark.parametrize("scoring", [["loss", "accuracy"], {"a": "accuracy", "loss": "loss"}])
+def test_the_loss_may_be_one_of_several_metrics(scoring):
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    expected = classifier().fit(X, y, weight)
+    fitted = classifier(scoring=scoring, refit="loss").fit(X, y, weight)
+    assert_array_equal(fitted.scores_["loss"], expected.scores_)
+    assert fitted.best_index_ == expected.best_index_
+    with sklearn.config_context(enable_metadata_routing=True):
+        accuracy = get_scorer("accuracy").set_score_request(sample_weight=False)
+        routed = classifier(scoring={"a": accuracy, "b": "loss"}, refit="b")
+        routed.fit(X, y, sample_weight=weight)
+    assert_array_equal(routed.scores_["b"], expected.scores_)
+
+
 @pytest.mark.parametrize("refit", [False, lambda results: 1])
 def test_several_metrics_of_which_none_decides(refit):
     X, y = load_breast_cancer(return_X_y=True)
