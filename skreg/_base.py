@@ -318,8 +318,9 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         rates = hyper.input_dropout, *hyper.dropout
         if not any(rates):
             raise ValueError(
-                "dropout: expected a rate above 0 to sample with; received dropout="
-                f"{self.dropout!r} and input_dropout={self.input_dropout!r}."
+                "dropout: expected a rate above 0 to sample with, of a hidden layer or of the "
+                f"inputs; received dropout={self.dropout!r} for {len(hyper.dropout)} hidden layers "
+                f"and input_dropout={self.input_dropout!r}."
             )
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
 

@@ -135,7 +135,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Share of a hidden layer's units, in [0, 1), set to zero in each training step, after the
         activation; the others are multiplied by ``1 / (1 - dropout)``. Off when predicting.
     input_dropout : float, default=0.0
-        The same for the standardised inputs.
+        Share of the standardised inputs, in [0, 1), set to zero likewise.
     l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
         Strength >= 0 of the penalty on the squared weights of every kernel, or of each one.
     weight_decay : float, default=0.0
@@ -471,8 +471,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Returns
         -------
         estimator : RegularizedMLPClassifier
-            Its parameters are those of the layers and, where there is one like it here, of the
-            optimiser at a constant rate. The attributes that tell of the training are not there.
+            Its parameters are those of the layers and of the optimiser at a constant rate, but the
+            defaults for one that is not known here; it has no attributes that tell of a training.
             It computes in float32, whatever the model's policy, and until it is trained on rows it
             rounds inputs that it scales to float32, as Keras does.
 

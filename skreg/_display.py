@@ -88,7 +88,7 @@ class RegularizationPathDisplay:
         Parameters
         ----------
         estimator : RegularizedMLPClassifierCV, RegularizedMLPRegressorCV or GridSearchCV
-            Fitted.
+            Fitted; or a pipeline that ends in one.
         metric : str, default=None
             Of several metrics the one to draw; None is the one that decided.
         kind : {"heatmap", "curves"}, default="heatmap"
@@ -103,6 +103,7 @@ class RegularizationPathDisplay:
         display : RegularizationPathDisplay
             What was drawn.
         """
+        estimator = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
         if not hasattr(estimator, "cv_results_"):
             raise ValueError(
                 "estimator: expected a fitted search, with cv_results_; received "

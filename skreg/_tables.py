@@ -54,7 +54,8 @@ def checked_table(estimator, X, y=_NO_Y, *, reset: bool, y_numeric: bool = False
                 arguments = {"accept_sparse": "csr", "estimator": estimator, "input_name": "X"}
                 table = check_array(table, dtype=np.float64, **arguments)
     except (ValueError, TypeError) as error:
-        if any(sign in str(error) for sign in _SIGNS_OF_TEXT):
+        of_X = not y_numeric or np.asarray(y).dtype.kind not in "OUST"
+        if of_X and any(sign in str(error) for sign in _SIGNS_OF_TEXT):
             raise type(error)(f"{error}\n{_HINT}") from error
         raise
     if sparse.issparse(table):

@@ -143,7 +143,8 @@ def build_classifier(
     Returns
     -------
     model : keras.Sequential
-        Compiled. Its inputs are taken as they are: put a StandardScaler before the wrapper.
+        Compiled, with Adam, so that a wrapper's own `optimizer` and `loss` do nothing. Its inputs
+        are taken as they are: put a StandardScaler before the wrapper.
 
     Raises
     ------
@@ -223,7 +224,8 @@ def build_regressor(
     Returns
     -------
     model : keras.Sequential
-        Compiled, for the mean squared error. Inputs and targets are taken as they are: put a
+        Compiled, with Adam for the mean squared error, so that a wrapper's own `optimizer` and
+        `loss` do nothing. Inputs and targets are taken as they are: put a
         StandardScaler before the wrapper, and a TransformedTargetRegressor around it.
 
     Raises

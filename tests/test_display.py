@@ -155,6 +155,13 @@ def test_a_candidate_without_a_score_has_an_empty_cell_after_halving():
     assert display.lines_
 
 
+def test_path_of_a_search_at_the_end_of_a_pipeline():
+    search = RegularizedMLPClassifierCV(DROPOUTS, L2S, cv=3, **SMALL)
+    pipeline = make_pipeline(StandardScaler(), search).fit(X, y)
+    display = RegularizationPathDisplay.from_estimator(pipeline)
+    assert_allclose(display.scores, search.scores_)
+
+
 def test_curves_of_a_network_inside_a_search_and_a_pipeline():
     pipeline = make_pipeline(StandardScaler(), RegularizedMLPClassifier(**SMALL)).fit(X, y)
     assert_allclose(

@@ -111,6 +111,8 @@ def test_bad_input_is_refused():
     with pytest.raises(NotFittedError):
         RegularizedMLPClassifier().mc_dropout(DIGITS[0])
     model = classifier(dropout=0.0)
+    with pytest.raises(ValueError, match=r"dropout=0\.5 for 0 hidden layers and input_dropout=0"):
+        classifier(hidden_layer_sizes=(), dropout=0.5).mc_dropout(DIGITS[0])
     with pytest.raises(ValueError, match=r"dropout: expected a rate above 0 .*dropout=0\.0"):
         model.mc_dropout(DIGITS[0])
     for n_samples in (0, 2.5, None, True):
