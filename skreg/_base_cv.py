@@ -272,10 +272,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
         def told(fold: int, candidate: int, result: Result) -> None:
             if display is not None:
-                runs = result.status is Status.RUNNING
-                due = rungs[search.reached].epoch if runs else self.max_iter
-                score = scoring.decisive(result.scores)
-                display.show(candidates[candidate]._asdict(), fold, result.n_epochs, due, score)
+                score, done = scoring.decisive(result.scores), search.n_epochs_done()
+                display.show(candidates[candidate]._asdict(), fold, result.n_epochs, done, score)
             if not getattr(self, "_skl_callbacks", None):
                 return
             task = context.subcontext(task_name="candidate-fold")

@@ -236,7 +236,7 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         ------
         ValueError
             If a parameter or the data is not what is expected, before any training; or if no
-            candidate has a finite score.
+            candidate has a finite score, or `validation_scoring` of one network has none.
         """
         return self._fit(X, y, sample_weight, params)
 
@@ -455,7 +455,7 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         ------
         ValueError
             If a parameter or the data is not what is expected, before any training; or if no
-            candidate has a finite score.
+            candidate has a finite score, or `validation_scoring` of one network has none.
         """
         return self._fit(X, y, sample_weight, params)
 

@@ -214,7 +214,7 @@ def _normalization(layer) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(mean).all() or not (np.isfinite(variance) & (variance >= 0)).all():
         raise _inexpressible(layer, "means or variances that are not finite, or below zero")
     # As Keras divides: by the deviation, or a little where there is none.
-    return mean, np.maximum(np.sqrt(variance), 1e-7)
+    return mean, np.maximum(np.sqrt(variance), keras_module().config.epsilon())
 
 
 def _rescaled(inputs, layer) -> tuple[np.ndarray, np.ndarray]:

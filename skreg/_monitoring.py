@@ -77,7 +77,6 @@ class SearchDisplay:
 
     def __init__(self, n_epochs: int):
         self.n_epochs = n_epochs
-        self._done: dict[tuple, int] = {}
         self._bar = None
         self._best = -np.inf
 
@@ -95,19 +94,16 @@ class SearchDisplay:
             self._bar.update(self._task, completed=self.n_epochs)
         self._bar = None
 
-    def show(self, values: dict, fold: int, n_epochs: int, due: int, score: float) -> None:
-        """Show that the network of these values has come to an epoch, the last of `due`."""
-        self._done[(*values.values(), fold)] = due
+    def show(self, values: dict, fold: int, n_epochs: int, done: int, score: float) -> None:
+        """Show that one network has come to an epoch, and all together to `done` of theirs."""
         self._best = np.fmax(self._best, score)
         words = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
         if self._bar is None:
-            share = sum(self._done.values()) / self.n_epochs
-            print(
-                f"[{share:4.0%}] {words}, fold {fold}, {n_epochs} epochs: {score:.5g}", flush=True
-            )
+            share = f"[{done / self.n_epochs:4.0%}]"
+            print(f"{share} {words}, fold {fold}, {n_epochs} epochs: {score:.5g}", flush=True)
             return
         description = f"{words}: {score:.4g} (best {self._best:.4g})"
-        self._bar.update(self._task, completed=sum(self._done.values()), description=description)
+        self._bar.update(self._task, completed=done, description=description)
 
 
 def _short(value) -> str:

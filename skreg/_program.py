@@ -136,7 +136,7 @@ def _bias_bounds(spec: ProgramSpec) -> np.ndarray:
 def initial_state(spec: ProgramSpec, kernels, biases, slots=None) -> State:
     """State before the first step, from the first weights.
 
-    `slots` are those that `solver_slots` returned, to continue where another fit ended.
+    `slots` are those of another state, to continue where another fit ended.
     """
     tf = tensorflow()
     flat = np.zeros(-(-int(_bias_bounds(spec)[-1]) // 64) * 64, dtype=np.float32)
@@ -180,11 +180,6 @@ def _mapped(change, tree):
         return change(tree)
     leaves = [_mapped(change, branch) for branch in tree]
     return type(tree)(*leaves) if isinstance(tree, State) else tuple(leaves)
-
-
-def solver_slots(state: State) -> tuple[tuple[np.ndarray, ...], ...]:
-    """The solver's slots of each parameter, as NumPy arrays."""
-    return tuple(tuple(slot.numpy() for slot in of_one) for of_one in state.slots)
 
 
 def _batch(spec, data, order, integers, epoch, step):

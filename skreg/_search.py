@@ -216,7 +216,7 @@ def key_of(fold: Fold) -> str:
         for name, value in fold.estimator.get_params().items()
         if name not in ("dropout", "l2", "verbose")
     }
-    versions = [version(name) for name in ("skreg", "tensorflow", "numpy")]
+    versions = [version(name) for name in ("skreg", "tensorflow", "numpy", "scikit-learn")]
     return joblib.hash((type(fold.estimator).__name__, parameters, fold.training_rows(), versions))
 
 
@@ -396,6 +396,14 @@ class Search:
     def _let_go(self, result: Result) -> None:
         if not self.keep:
             result.attributes = None
+
+    def n_epochs_done(self) -> int:
+        """Epochs of all members so far; those that ended early count to the end of their rung."""
+        epochs = 0
+        for (candidate, _), result in self.results.items():
+            rung = self.rungs[self.dropped.get(candidate, self.reached)]
+            epochs += result.n_epochs if result.status is Status.RUNNING else rung.epoch
+        return epochs
 
     def networks(self, candidate: int) -> list:
         """The fitted networks of the folds, of a candidate that was kept."""

@@ -130,7 +130,16 @@ def on_cpu():
     """Context in which tensors and programs are placed on the CPU, whatever else there is.
 
     A network for a table is too small to gain from another device.
+
+    Raises
+    ------
+    RuntimeError
+        Inside a graph of TensorFlow's, whose tensors have no values.
     """
+    if not tensorflow().executing_eagerly():
+        raise RuntimeError(
+            "Expected a fit outside of tf.function and tf.Graph; received a call inside of one."
+        )
     return tensorflow().device("/CPU:0")
 
 

@@ -25,7 +25,6 @@ from skreg._program import (
     kept_parameters,
     member_values,
     program_for,
-    solver_slots,
     state_in_numpy,
     state_in_tensors,
 )
@@ -402,7 +401,7 @@ class _Run:
             validation_losses=self.validation_losses,
             best_epoch=best_epoch,
             status=status,
-            slots=lambda: solver_slots(self.state),
+            slots=lambda: state_in_numpy(self.state).slots,
             paused=self._paused,
         )
 

@@ -368,10 +368,18 @@ def test_verbose_prints_a_line_a_network(capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("changes", [{"search": "halving"}, {"early_stopping": True}])
+EARLY = {"early_stopping": True, "n_iter_no_change": 1}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"search": "halving"}, EARLY, {"search": "halving", "max_iter": 40, **EARLY}]
+)
 def test_progress_ends_at_the_whole(capsys, changes):
     classifier(verbose=1, **changes).fit(X, y)
-    assert capsys.readouterr().out.splitlines()[-1].startswith("[100%] ")
+    lines = capsys.readouterr().out.splitlines()
+    shares = [int(line[1:4]) for line in lines if line.startswith("[")]
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
 
 
 def test_bar_in_a_terminal_fits_into_80_columns(monkeypatch):
@@ -388,7 +396,7 @@ def test_bar_in_a_terminal_fits_into_80_columns(monkeypatch):
     with display.shown():
         for fold in range(2):
             values = {"dropout": (0.25, 0.5), "l2": 1e-3}
-            display.show(values, fold, 12, 12, -0.0712345)
+            display.show(values, fold, 12, 12 * (fold + 1), -0.0712345)
     text = written.getvalue()
     assert "dropout=(0.25, 0.5), l2=0.001: -0.07123 (best -0.07123)" in text
     assert "100%" in text

@@ -160,6 +160,18 @@ def test_constant_columns_of_an_adapted_normalization_are_rounded_as_there():
     ours.predict(X * 1e40)  # now of rows, in float64
 
 
+def test_the_least_divisor_of_a_normalization_is_keras_own():
+    least = keras.config.epsilon()
+    keras.config.set_epsilon(0.01)
+    try:
+        model = chain(layers.Normalization(mean=0.5, variance=1e-8), layers.Dense(1))
+        X = np.linspace(0, 1, 40).reshape(10, 4)
+        ours = RegularizedMLPRegressor.from_keras(model)
+        np.testing.assert_allclose(ours.predict(X), model.predict(X, verbose=0)[:, 0], rtol=1e-5)
+    finally:
+        keras.config.set_epsilon(least)
+
+
 def test_layers_that_two_functional_models_share():
     other, inputs = keras.Input((4,)), keras.Input((4,))
     hidden, output = layers.Dense(3, "relu"), layers.Dense(1)

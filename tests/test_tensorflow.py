@@ -121,6 +121,25 @@ def test_what_others_write_meanwhile_is_passed_on(tmp_path):
     assert done.stderr == "a line of the user's\n"
 
 
+def test_a_fit_inside_a_graph_is_refused_and_spoils_no_other():
+    done = run(
+        FIT
+        + """
+import tensorflow as tf
+try:
+    with tf.Graph().as_default():
+        model.fit(X, y)
+except RuntimeError as error:
+    print(error)
+print(len(model.fit(X, y).loss_curve_))
+"""
+    )
+    assert done.stdout.splitlines() == [
+        "Expected a fit outside of tf.function and tf.Graph; received a call inside of one.",
+        "2",
+    ]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 def test_training_after_a_fork_is_refused_and_predicting_is_not():
     assert_printed(
