@@ -267,10 +267,13 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         return keras_model(network, self.solver, hyper, loss)
 
     @classmethod
-    def _of_network(cls, network: Network, parameters: dict, attributes: dict):
-        """An estimator that is fitted with the network, of these parameters and attributes."""
+    def _of_network(cls, network: Network, solver: dict, attributes: dict, **parameters):
+        """An estimator that is fitted with the network, of these parameters and attributes.
+
+        Those of a `solver` whose numbers it does not take are left out.
+        """
         n_features = len(network.kernels[0])
-        of_network = {
+        parameters |= {
             "hidden_layer_sizes": tuple(len(bias) for bias in network.biases[:-1]),
             "activation": network.activation,
             "dropout": _one_if_equal(network.dropout),
@@ -278,11 +281,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             "l2": _one_if_equal(network.l2),
             "standardize": network.inputs is not None,
         }
-        estimator = cls(**of_network, **parameters)
+        estimator = cls(**parameters, **solver)
         try:
             estimator._validate_params()
-        except ValueError:  # of an optimiser's numbers that ours do not take
-            estimator = cls(**of_network)
+        except ValueError:
+            estimator = cls(**parameters)
         center, scale = network.inputs or (None, None)
         estimator.__dict__.update(
             coefs_=network.kernels,

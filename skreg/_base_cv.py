@@ -104,12 +104,15 @@ class SearchScore:
         scores = scoring.scorer(getattr(self, "best_estimator_", self), X, y, **params)
         if not isinstance(scores, dict):
             return scores
-        if scoring.metric is None:
+        if scoring.metric not in scores:
             raise ValueError(
                 f"refit: expected the metric that scores, one of {list(scores)}; received "
                 f"{self.refit!r}."
             )
-        return scores[scoring.metric]
+        score = scores[scoring.metric]
+        if isinstance(score, str):  # which several scorers return instead of raising
+            raise ValueError(f"scoring: {scoring.metric!r} failed with:\n{score}")
+        return score
 
 
 class BaseSearch(BaseNetwork, metaclass=ABCMeta):
@@ -159,7 +162,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         with self._unchanged_on_failure():
             plain = self._plain()
             candidates, shape = self._candidates(plain)
-            scoring = self._checked_scoring(plain)
+            scoring = Scoring(self.scoring, plain, self.refit, self.search == "halving")
             memory = self._checked_memory()
             X, given_y, y, sample_weight = self._checked_data(X, y, sample_weight, plain)
             folds = self._folds(X, given_y, y, sample_weight, params, plain, scoring)
@@ -173,15 +176,6 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         vars(self).update(attributes, scorer_=scoring.scorer, n_splits_=len(folds))
         self._warn_of(search, scoring, status)
         return self
-
-    def _checked_scoring(self, plain) -> Scoring:
-        scoring = Scoring(self.scoring, plain, self.refit)
-        if self.search == "halving" and scoring.metric is None:
-            raise ValueError(
-                "refit: expected the metric that decides with search='halving' and several "
-                f"metrics; received {self.refit!r}."
-            )
-        return scoring
 
     def _checked_data(self, X, y, sample_weight, plain) -> tuple:
         X, y = indexable(X, y)

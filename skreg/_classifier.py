@@ -479,7 +479,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Raises
         ------
         TypeError
-            If `model` is neither a Keras model nor a path.
+            If `model` is neither a Keras model nor a path, or `classes` are of several kinds.
         FileNotFoundError
             If there is no file.
         ValueError

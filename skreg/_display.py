@@ -406,7 +406,8 @@ def _curves_of_best(estimator) -> Bunch:
             "estimator: expected a fitted network, or a search or pipeline that has one; received "
             f"{type(estimator).__name__} without (a search is to be fitted with refit=True)."
         )
-    validated = networks[0].validation_loss_curve_ is not None
+    # MLPClassifier has the one curve and not the other.
+    validated = getattr(networks[0], "validation_loss_curve_", None) is not None
     return Bunch(
         losses=[network.loss_curve_ for network in networks],
         validation_losses=[n.validation_loss_curve_ for n in networks] if validated else None,

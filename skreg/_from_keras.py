@@ -251,11 +251,7 @@ def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
     if network.link == "identity" and getattr(loss, "from_logits", False):
         if type(loss) in (losses.BinaryCrossentropy, losses.BinaryFocalCrossentropy):
             network = replace(network, link="logistic")
-        elif type(loss) in (
-            losses.CategoricalCrossentropy,
-            losses.CategoricalFocalCrossentropy,
-            losses.SparseCategoricalCrossentropy,
-        ):
+        elif type(loss) in _of_one_class(losses):
             network = replace(network, link="softmax")
     kernel, bias = network.kernels[-1], network.biases[-1]
     if network.link not in ("softmax", "logistic") or network.outputs is not None:
@@ -264,6 +260,11 @@ def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
             f"no layer after it; received {LINKS[network.link]!r}."
         )
     several_labels = network.link == "logistic" and len(bias) > 1
+    if several_labels and (loss in _of_one_class(losses) or type(loss) in _of_one_class(losses)):
+        raise ValueError(
+            "from_keras: expected a softmax for a loss of one class a row; received 'sigmoid' and "
+            f"{getattr(loss, '__name__', type(loss).__name__)!r}."
+        )
     n_classes = 2 if network.link == "logistic" and not several_labels else len(bias)
     labels = np.arange(n_classes) if classes is None else _labels(classes)
     distinct = np.unique(labels)
@@ -296,19 +297,32 @@ def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
     return ordered, {"classes_": labels[order], "out_activation_": link}
 
 
+def _of_one_class(losses) -> tuple:
+    """Keras' losses, as classes and functions, of rows that are of one class each."""
+    return (
+        losses.CategoricalCrossentropy,
+        losses.CategoricalFocalCrossentropy,
+        losses.SparseCategoricalCrossentropy,
+        losses.categorical_crossentropy,
+        losses.categorical_focal_crossentropy,
+        losses.sparse_categorical_crossentropy,
+    )
+
+
 def _labels(classes) -> np.ndarray:
     """The labels of outputs, if they are of one kind, which can be sorted."""
     labels = np.asarray(classes)
-    of_text = {isinstance(label, (str, bytes)) for label in np.ravel(np.asarray(classes, object))}
+    given = np.ravel(np.asarray(classes, object))
+    kinds = {isinstance(label, str) - isinstance(label, bytes) for label in given}
     try:
-        if len(of_text) > 1:
-            raise TypeError("text and numbers")  # which NumPy would all make text
+        if len(kinds) > 1:
+            raise TypeError("text and others")  # which NumPy would all make text
         np.unique(labels)
     except TypeError as error:
         raise TypeError(
             f"classes: expected labels of one kind, which can be sorted; received {classes!r}."
         ) from error
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+    if not all(np.isfinite(label) for label in given if isinstance(label, (float, np.floating))):
         raise ValueError(f"classes: expected finite numbers; received {classes!r}.")
     return labels
 
@@ -343,7 +357,7 @@ def _loss(model: Any):
     if isinstance(loss, dict):
         loss = list(loss.values())
     if isinstance(loss, (list, tuple)):  # of one output
-        loss = loss[0]
+        loss = loss[0] if loss else None
     return keras_module().losses.get(loss) if isinstance(loss, str) else loss
 
 

@@ -82,7 +82,7 @@ def write(model: Any, classes: np.ndarray | None, path: Path, format: str) -> No
 
 def _format_of(path: Path) -> str:
     formats = {".keras": "keras", ".onnx": "onnx", "": "tf_saved_model"}
-    if path.suffix not in formats or path.name.startswith("."):
+    if path.suffix not in formats or path.name in formats:
         raise ValueError(
             "path: expected the ending '.keras' or '.onnx', none for a SavedModel, or a format; "
             f"received {str(path)!r}."

@@ -430,7 +430,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         model, _ = opened(model)
         network = read_keras(model)
         loss, attributes = with_numbers(network, model)
-        return cls._of_network(network, {**solver_parameters(model), "loss": loss}, attributes)
+        return cls._of_network(network, solver_parameters(model), attributes, loss=loss)
 
     def _loss_and_outputs(self):
         if (self.loss == "poisson") != (self.out_activation_ == "exp"):

@@ -6,6 +6,7 @@ Owns what `scoring` may be and which metric decides. Does not own when a network
 from __future__ import annotations
 
 from inspect import signature
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -97,6 +98,8 @@ class Scoring:
         Plain; None for `scoring` is its `score`.
     refit : bool, str or callable
         Names the metric that decides when there are several.
+    halving : bool, default=False
+        Whether there has to be one, also where `refit` needs none.
 
     Attributes
     ----------
@@ -106,8 +109,9 @@ class Scoring:
         That decides: "score" if there is only one, None if nobody said which of several.
     """
 
-    def __init__(self, scoring, estimator, refit):
-        self.several = isinstance(scoring, (list, tuple, set, dict))
+    def __init__(self, scoring, estimator, refit, halving: bool = False):
+        self.scorer: Any
+        self.several = isinstance(scoring, (list, tuple, dict))
         if isinstance(scoring, str) and scoring == "loss":
             self.scorer = negative_loss
         elif callable(scoring):
@@ -116,7 +120,7 @@ class Scoring:
             self.scorer = check_scoring(estimator, scoring=_with_loss(scoring), raise_exc=False)
         else:
             self.scorer = check_scoring(estimator, scoring=scoring)
-        self.refit = refit
+        self.refit, self.halving = refit, halving
         named = refit if isinstance(refit, str) and refit != "folds" else None
         self.metric: str | None = "score" if named is None else named
         if self.several:
@@ -130,6 +134,11 @@ class Scoring:
             )
 
     def _refuse_unless_chosen_otherwise(self, names) -> None:
+        if self.halving:
+            raise ValueError(
+                "refit: expected the metric that decides with search='halving' and several "
+                f"metrics, one of {list(names)}; received {self.refit!r}."
+            )
         if self.refit is not False and not callable(self.refit):
             raise ValueError(
                 f"refit: expected the metric that decides, one of {list(names)}, a callable or "

@@ -325,7 +325,8 @@ class Search:
                 try:
                     self._climb(rung, alive, keys)
                 except BaseException:
-                    if place:  # results of different epochs are not to be compared
+                    # Results of different epochs are not to be compared.
+                    if place and not self._has_climbed(rung, alive):
                         self.results, self.reached = before, place - 1
                     raise
                 scores = [self._mean_score(k, rung.folds) for k in alive]
@@ -336,6 +337,13 @@ class Search:
                 alive = sorted(set(alive) - set(out))
         finally:
             self.stop.set()
+
+    def _has_climbed(self, rung: Rung, alive: list[int]) -> bool:
+        results = [self.results.get((k, fold)) for k in alive for fold in rung.folds]
+        return all(
+            result and (result.status is not Status.RUNNING or result.n_epochs == rung.epoch)
+            for result in results
+        )
 
     def _mean_score(self, candidate: int, folds: Sequence[int]) -> float:
         return float(np.mean([self.decisive(self.results[candidate, f].scores) for f in folds]))

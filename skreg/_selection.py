@@ -1,7 +1,7 @@
 """Which candidate wins.
 
 Owns the rules for `refit`, and when a winner tells of a grid that is too narrow. Does not own the
-scores nor their table (`_search`).
+scores (`_scoring`) nor their table (`_results`).
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ def one_standard_error(cv_results) -> int:
     error = cv_results["std_test_score"][best] / np.sqrt(max(n_folds - 1, 1))
     lasted = cv_results.get("n_epochs", np.zeros(len(mean)))
     good = np.flatnonzero((mean >= mean[best] - error) & (lasted == lasted[best]))
+    if not len(good):
+        raise ValueError("one_standard_error: expected a finite score of one candidate at least.")
     return int(max(good, key=lambda k: [values[k] for values in strengths]))
 
 

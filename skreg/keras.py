@@ -56,7 +56,8 @@ def save_model(estimator, path, format=None):
     Raises
     ------
     FileNotFoundError, FileExistsError
-        If the folder around `path` does not exist, or `path` is a folder.
+        If the folder around `path` does not exist, or `path` is a folder, or for a SavedModel
+        anything.
     ImportError
         If a package is missing that the format needs.
     NotFittedError, TypeError

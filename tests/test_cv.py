@@ -193,6 +193,13 @@ def test_several_metrics_of_which_none_decides(refit):
         fitted.score(X, y)
 
 
+def test_score_of_several_metrics_raises_what_fails():
+    X, y = load_breast_cancer(return_X_y=True)
+    fitted = classifier(scoring=["accuracy", "roc_auc"], refit="accuracy").fit(X, y)
+    with pytest.raises(ValueError, match=r"(?s)'accuracy' failed with:.*inconsistent numbers"):
+        fitted.score(X, y[:-1])
+
+
 @pytest.mark.parametrize("refit", ["a", False, lambda results: 1])
 def test_callable_may_return_several_metrics(refit):
     def score(model, X, y):

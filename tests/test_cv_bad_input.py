@@ -102,6 +102,14 @@ def test_halving_by_several_metrics_needs_one_that_decides(trained):
         classifier(search="halving", scoring=["accuracy", "roc_auc"], refit=False).fit(X, y)
     assert not trained
 
+    def score(model, X, y):
+        return {"a": model.score(X, y), "b": 1.0}
+
+    for refit in (False, lambda results: 1):  # what it returns is known only then
+        with pytest.raises(ValueError, match=r"search='halving'.*one of \['a', 'b'\]"):
+            classifier(search="halving", scoring=score, refit=refit).fit(X, y)
+    classifier(search="halving", scoring=score, refit="a").fit(X, y)
+
 
 def test_a_scorer_has_to_return_numbers():
     with pytest.raises(ValueError, match="scoring: expected numbers; received None"):

@@ -403,37 +403,52 @@ def test_bar_in_a_terminal_fits_into_80_columns(monkeypatch):
     assert "…" not in text
 
 
+class Stops:
+    """Ends the search after so many networks."""
+
+    max_propagation_depth = 0
+
+    def __init__(self, after):
+        self.after, self.seen = after, 0
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        if context.task_name == "candidate-fold":
+            assert fitted_estimator.predict(X[:2]).shape == (2,)
+            self.seen += 1
+        return self.seen == self.after
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_callbacks_see_each_network_and_can_end_the_search(n_jobs):
     callback = pytest.importorskip("sklearn.callback")
     monitor = callback.ScoringMonitor(scoring="accuracy")
     model = classifier().set_callbacks(monitor).fit(X, y)
     assert model.n_splits_ == 3
-
-    class Stops:
-        """Ends the search after five networks."""
-
-        max_propagation_depth = 0
-        seen = 0
-
-        def setup(self, estimator, context):
-            pass
-
-        def teardown(self, estimator, context):
-            pass
-
-        def on_fit_task_begin(self, estimator, context):
-            pass
-
-        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-            if context.task_name == "candidate-fold":
-                assert fitted_estimator.predict(X[:2]).shape == (2,)
-                self.seen += 1
-            return self.seen == 5
-
-    callback = Stops()
+    callback = Stops(5)
     with pytest.warns(UserWarning, match="stopped by a callback after 5 of 12 networks"):
         model = classifier(n_jobs=n_jobs).set_callbacks(callback).fit(X, y)
     assert callback.seen == 5
     assert np.isfinite(model.scores_).sum() == 5
     assert model.predict(X).shape == y.shape
+
+
+def test_a_callback_that_stops_at_the_end_takes_nothing_from_halving():
+    pytest.importorskip("sklearn.callback")
+    whole = Stops(None)
+    expected = classifier(search="halving").set_callbacks(whole).fit(X, y)
+    with pytest.warns(UserWarning, match="stopped by a callback"):
+        model = classifier(search="halving").set_callbacks(Stops(whole.seen)).fit(X, y)
+    assert_array_equal(model.scores_, expected.scores_)
+    assert_array_equal(model.cv_results_["n_epochs"], expected.cv_results_["n_epochs"])
+    with pytest.warns(UserWarning, match="stopped by a callback"):
+        model.set_callbacks(Stops(whole.seen - 1)).fit(X, y)
+    assert max(model.cv_results_["n_epochs"]) < max(expected.cv_results_["n_epochs"])

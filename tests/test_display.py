@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -153,6 +154,12 @@ def test_a_candidate_without_a_score_has_an_empty_cell_after_halving():
     assert_allclose(np.ma.filled(mean, np.nan), expected)
     assert np.isnan(expected[2]).all()
     assert display.lines_
+
+
+def test_curves_of_scikit_learns_own_network():
+    model = MLPClassifier((4,), max_iter=300, random_state=0).fit(X, y)
+    display = TrainingCurveDisplay.from_estimator(model)
+    assert_allclose(display.lines_[0].get_ydata(), model.loss_curve_)
 
 
 def test_path_of_a_search_at_the_end_of_a_pipeline():

@@ -182,6 +182,16 @@ def test_layers_that_two_functional_models_share():
     np.testing.assert_allclose(ours.predict(X), model.predict(X, verbose=0)[:, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize("n", ["sparse_", ""])
+def test_sigmoids_under_a_loss_of_one_class_are_refused(n):
+    model = chain(layers.Dense(3, "sigmoid"))
+    model.compile("adam", f"{n}categorical_crossentropy")
+    with pytest.raises(ValueError, match=f"'sigmoid' and '{n}categorical_crossentropy'"):
+        RegularizedMLPClassifier.from_keras(model)
+    model.compile("adam", "binary_crossentropy")
+    assert RegularizedMLPClassifier.from_keras(model).out_activation_ == "logistic"
+
+
 def test_low_rank_adaptation_is_part_of_the_kernel():
     model = chain(layers.Dense(8, "relu"), layers.Dense(1))
     model.layers[0].enable_lora(2)
@@ -237,6 +247,7 @@ def test_the_parameters_of_the_optimizer(make, expected):
         (keras.losses.Huber(3.0), "huber"),
         (["mae"], "absolute_error"),
         ({"out": keras.losses.Huber()}, "huber"),
+        ([], "squared_error"),
         ("huber", "huber"),
         (keras.losses.LogCosh(), "squared_error"),
         (None, "squared_error"),
@@ -244,8 +255,9 @@ def test_the_parameters_of_the_optimizer(make, expected):
 )
 def test_the_loss(theirs, ours):
     model = chain(layers.Dense(1, name="out"))
-    model.compile("adam", theirs)
-    assert RegularizedMLPRegressor.from_keras(model).loss == ours
+    for optimizer in ("adam", keras.optimizers.Adam(epsilon=0.0)):  # which ours does not take
+        model.compile(optimizer, theirs)
+        assert RegularizedMLPRegressor.from_keras(model).loss == ours
 
 
 class Doubled(layers.Dense):
@@ -354,6 +366,8 @@ def test_other_things_than_models_and_wrong_classes_are_refused():
         RegularizedMLPClassifier.from_keras(model, classes=[*"abcdefgh", 1, None])
     with pytest.raises(TypeError, match=r"classes: expected labels of one kind.*'b', 2"):
         RegularizedMLPClassifier.from_keras(model, classes=["a", "b", *range(2, 10)])
+    with pytest.raises(TypeError, match=r"classes: expected labels of one kind.*b'z'"):
+        RegularizedMLPClassifier.from_keras(model, classes=[*"abcdefghi", b"z"])
     with pytest.raises(ValueError, match=r"classes: expected finite numbers; received"):
         RegularizedMLPClassifier.from_keras(model, classes=[np.nan, *range(9)])
     with pytest.raises(ValueError, match=r"expected numbers, .* received 'softmax'"):

@@ -153,6 +153,13 @@ def test_numpy_and_a_file_that_is_replaced(model, tmp_path):
     assert_allclose(in_onnxruntime(tmp_path / "model.bin", IRIS.data).sum(axis=1), 1, atol=1e-5)
 
 
+def test_a_file_that_is_hidden(model, tmp_path):
+    save_model(model, tmp_path / ".model.keras")
+    assert_array_equal(
+        RegularizedMLPClassifier.from_keras(tmp_path / ".model.keras").classes_, model.classes_
+    )
+
+
 def test_the_process_is_as_it_was(model, tmp_path):
     """Keras draws from Python's generator; exporters add a handler of logs and set their level."""
     pytest.importorskip("tf2onnx")

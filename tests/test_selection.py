@@ -59,6 +59,11 @@ def test_one_standard_error_of_a_step_and_of_one_parameter_alone():
         one_standard_error(found)
 
 
+def test_one_standard_error_needs_a_finite_score():
+    with pytest.raises(ValueError, match="expected a finite score of one candidate at least"):
+        one_standard_error(results([np.nan, np.nan]))
+
+
 def test_one_standard_error_refuses_several_metrics():
     found = results([1.0, 1.0])
     found["mean_test_loss"] = found.pop("mean_test_score")
