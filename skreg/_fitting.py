@@ -301,7 +301,8 @@ class Fit:
     def attributes(self, outcome: Outcome, member: Member, scoring) -> dict:
         """Fitted attributes of the estimator."""
         losses, validation_losses, scores = outcome.losses, None, None
-        best_loss, best_iter = min(losses), int(np.argmin(losses)) + 1
+        best_loss = min(losses)
+        best_iter = losses.index(best_loss) + 1
         if self.held_out is not None:
             validation_losses, best_iter = outcome.validation_losses, outcome.best_epoch
             best_loss = validation_losses[max(best_iter, 1) - 1]

@@ -107,7 +107,6 @@ def _constant(values, dtype: str):
 
 def member_values(hyper: Hyperparameters, seed: tuple[int, int], **integers: int) -> Values:
     """Turn a member's hyperparameters, seed and other numbers of `_INTEGERS` into tensors."""
-    rates = hyper.input_dropout, *hyper.dropout
     numbers = {name: getattr(hyper, name) for name in _NUMBERS}
     numbers["tol"] = hyper.tol or 0.0
     # Above zero in float32 too, for 0 / (0 + epsilon) is what keeps padded columns at zero.
@@ -120,17 +119,29 @@ def member_values(hyper: Hyperparameters, seed: tuple[int, int], **integers: int
     return Values(
         numbers=_constant(tuple(float(numbers[name]) for name in _NUMBERS), "float32"),
         integers=_constant(tuple(max(0, min(int(n), 2**31 - 1)) for n in ordered), "int32"),
-        l2=_constant(hyper.l2, "float32"),
-        thresholds=_constant(tuple(keep_threshold(rate) for rate in rates), "uint32"),
-        scales=_constant(tuple(1.0 / (1.0 - rate) for rate in rates), "float32"),
         seed=_constant(seed, "uint32"),
+        **_regularisation((hyper.input_dropout, *hyper.dropout), hyper.l2),
     )
 
 
+def with_regularisation(values: Values, rates: tuple[float, ...], l2: tuple[float, ...]) -> Values:
+    """The same values but for the rates, of the inputs first, and the strengths."""
+    return values._replace(**_regularisation(rates, l2))
+
+
+@functools.lru_cache(maxsize=1024)
+def _regularisation(rates: tuple[float, ...], l2: tuple[float, ...]) -> dict:
+    return {
+        "l2": _constant(l2, "float32"),
+        "thresholds": _constant(tuple(keep_threshold(rate) for rate in rates), "uint32"),
+        "scales": _constant(tuple(1.0 / (1.0 - rate) for rate in rates), "float32"),
+    }
+
+
 @functools.cache
-def _bias_bounds(spec: ProgramSpec) -> np.ndarray:
+def _bias_bounds(spec: ProgramSpec) -> tuple[int, ...]:
     """Where each layer's bias begins in the vector of biases; the last entry is their number."""
-    return np.cumsum([0, *spec.layer_sizes[1:]])
+    return tuple(itertools.accumulate(spec.layer_sizes[1:], initial=0))
 
 
 def initial_state(spec: ProgramSpec, kernels, biases, slots=None) -> State:
@@ -139,7 +150,7 @@ def initial_state(spec: ProgramSpec, kernels, biases, slots=None) -> State:
     `slots` are those of another state, to continue where another fit ended.
     """
     tf = tensorflow()
-    flat = np.zeros(-(-int(_bias_bounds(spec)[-1]) // 64) * 64, dtype=np.float32)
+    flat = np.zeros(-(-_bias_bounds(spec)[-1] // 64) * 64, dtype=np.float32)
     flat[: _bias_bounds(spec)[-1]] = np.concatenate(biases)
     parameters = tuple(tf.constant(parameter) for parameter in (*kernels, flat))
     if slots is None:
@@ -157,11 +168,17 @@ def initial_state(spec: ProgramSpec, kernels, biases, slots=None) -> State:
     )
 
 
-def kept_parameters(spec: ProgramSpec, state: State) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Kernels and biases to keep, as NumPy arrays."""
-    *kernels, flat = (parameter.numpy() for parameter in state.kept)
-    bounds = _bias_bounds(spec)
-    return kernels, [flat[a:b].copy() for a, b in itertools.pairwise(bounds)]
+def kept_parameters(
+    spec: ProgramSpec, state: State, n_features: int, n_outputs: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Kernels and biases to keep, as arrays of their own without padded features and outputs."""
+    # Views of the tensors' memory, so that what is kept is copied once.
+    *kernels, flat = (np.asarray(parameter) for parameter in state.kept)
+    kernels[0] = kernels[0][:n_features]
+    kernels[-1] = kernels[-1][:, :n_outputs]
+    biases = [flat[a:b] for a, b in itertools.pairwise(_bias_bounds(spec))]
+    biases[-1] = biases[-1][:n_outputs]
+    return [kernel.copy() for kernel in kernels], [bias.copy() for bias in biases]
 
 
 def state_in_numpy(state: State) -> State:

@@ -15,7 +15,6 @@ Targets are class codes of shape (n,), or numbers of shape (n, q).
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,16 +90,6 @@ class TrainingRows:
     targets: np.ndarray
     visit_weight: np.ndarray
     visits: np.ndarray
-
-    @functools.cached_property
-    def orders(self):
-        """`permutations` of these visits, which candidates share: the last few are remembered."""
-        return functools.lru_cache(maxsize=4)(functools.partial(permutations, self.visits))
-
-    @functools.cached_property
-    def shared(self) -> dict:
-        """What else networks of these rows share: their tensors, and the first weights."""
-        return {}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from numbers import Real
 from typing import NamedTuple
@@ -29,10 +29,10 @@ from sklearn.utils import check_random_state
 from skreg._compat import safe_indexing
 from skreg._fitting import Fit
 from skreg._monitoring import FitWatcher
-from skreg._parameters import checked_hyperparameters
+from skreg._parameters import checked_dropout, checked_l2
 from skreg._rungs import Rung
 from skreg._spec import Status
-from skreg._training import Member, Paused, train
+from skreg._training import Paused, Trainer
 
 
 class Candidate(NamedTuple):
@@ -115,13 +115,15 @@ class Fold:
 
     def forget(self) -> None:
         """Give back the memory of what was made of the rows."""
-        self._made: tuple[Fit, Member] | None = None
+        self._made: tuple[Fit, Trainer, dict] | None = None
         self._test: tuple = ()
         self._lock = threading.Lock()
 
     def is_large(self) -> bool:
         """Whether the memory is too much to hold it for all folds from rung to rung."""
-        return self._made is not None and len(self.rows_in) * self._made[1].n_features > _LARGE_FOLD
+        if self._made is None:
+            return False
+        return len(self.rows_in) * self._made[1].member.n_features > _LARGE_FOLD
 
     def __getstate__(self):
         made = ("_made", "_test", "_lock", "stop")
@@ -141,8 +143,8 @@ class Fold:
             None if weight is None else weight[self.rows_in],
         )
 
-    def made(self) -> tuple[Fit, Member]:
-        """A prepared fit, and a member of it that has the estimator's own values."""
+    def made(self) -> tuple[Fit, Trainer, dict]:
+        """A prepared fit, what trains its members, and what the check of the table has found."""
         with self._lock:
             if self._made is None:
                 X, y, weight = self.training_rows()
@@ -150,29 +152,29 @@ class Fold:
                 fit = Fit(self.estimator, None)
                 fit.prepare(X, y, weight, None, None)
                 self.estimator.random_state = state
-                self._made = fit, fit.member()
+                names = {"n_features_in_", "feature_names_in_"} & vars(self.estimator).keys()
+                found = {name: vars(self.estimator)[name] for name in names}
+                self._made = fit, Trainer(fit.member()), found
                 tested = self.X, self.scored_y
                 self._test = tuple(safe_indexing(part, self.rows_out) for part in tested)
             return self._made
 
     def trained(self, candidate: Candidate, paused: Paused | None, until: int):
         """Fitted attributes, status, and the paused member if it has not ended."""
-        fit, member = self.made()
-        hyper = checked_hyperparameters(self.with_values(candidate), len(fit.hidden))
-        scoring = fit.scoring()
+        fit, trainer, found = self.made()
+        scoring, n_hidden = fit.scoring(), len(fit.hidden)
         if scoring is not None and paused is not None:
             scoring.scores, scoring.waited = paused.watched
-        outcome = train(
-            replace(member, hyper=hyper),
-            FitWatcher(scoring=scoring),
+        outcome = trainer.train(
+            None if scoring is None else FitWatcher(scoring=scoring),
+            dropout=checked_dropout("dropout", candidate.dropout, n_hidden),
+            l2=checked_l2("l2", candidate.l2, n_hidden),
             until=until,
             paused=paused,
             stop=self.stop,
         )
-        # What the check of the table has found goes along: it was found in the worker's process.
-        names = ("n_features_in_", "feature_names_in_")
-        found = {name: vars(self.estimator)[name] for name in names if name in vars(self.estimator)}
-        attributes = {**found, **fit.attributes(outcome, member, scoring)}
+        # `found` goes along: it was found in the worker's process.
+        attributes = {**found, **fit.attributes(outcome, trainer.member, scoring)}
         left = outcome.paused() if outcome.status is Status.RUNNING else None
         return attributes, outcome.status, left
 

@@ -198,4 +198,7 @@ class Status(Enum):
     @property
     def code(self) -> int:
         """The number that stands for this status inside a compiled program."""
-        return list(Status).index(self)
+        return STATUSES.index(self)
+
+
+STATUSES = tuple(Status)  # by their codes

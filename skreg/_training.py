@@ -9,6 +9,7 @@ estimators say it.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,16 +22,26 @@ from skreg._network import initial_parameters
 from skreg._program import (
     Data,
     State,
+    Values,
     initial_state,
     kept_parameters,
     member_values,
     program_for,
     state_in_numpy,
     state_in_tensors,
+    with_regularisation,
 )
-from skreg._rows import CSRTable, TrainingRows, ValidationRows
+from skreg._rows import CSRTable, TrainingRows, ValidationRows, permutations
 from skreg._sparse import SparseTable
-from skreg._spec import Hyperparameters, Monitor, ProgramSpec, Status, bucket, padded_outputs
+from skreg._spec import (
+    STATUSES,
+    Hyperparameters,
+    Monitor,
+    ProgramSpec,
+    Status,
+    bucket,
+    padded_outputs,
+)
 from skreg._tensorflow import on_cpu, tensorflow, zero_copy
 
 # A call returns after about this many seconds, so that an interrupt is seen soon after it came.
@@ -220,52 +231,102 @@ class Stopped(Exception):
     """Another member failed, or the one who wanted this one was interrupted."""
 
 
-def train(
-    member: Member,
-    watcher: Watcher | None = None,
-    *,
-    until: int | None = None,
-    paused: Paused | None = None,
-    stop: threading.Event | None = None,
-) -> Outcome:
-    """Train a member and return what has come of it.
+def train(member: Member, watcher: Watcher | None = None) -> Outcome:
+    """Train one member to its end; `Trainer` does it for several, and in parts."""
+    return Trainer(member).train(watcher)
 
-    The outcome depends on the member only: not on others that are trained in other threads, on the
-    time that a call takes, nor on where it was paused.
+
+class Trainer:
+    """Trains a member, and others that differ from it in dropout and L2 only.
+
+    What they share is made once: the program, the tensors of rows, values and first weights, and
+    the orders of the rows. May be used from several threads at once.
 
     Parameters
     ----------
     member : Member
-    watcher : Watcher, default=None
-    until : int, default=None
-        Pause at the end of this epoch; the status is then RUNNING. None trains to the end.
-    paused : Paused, default=None
-        What an earlier outcome of the same member is taken up with.
-    stop : threading.Event, default=None
-        Once set, `Stopped` is raised at the end of the call.
+
+    Attributes
+    ----------
+    spec : ProgramSpec
+    program : Program
+    data : Data
+    values : Values
+        Of `member`.
+    first_state : State
+        No call changes a state, so that all begin with the same one.
+    orders : callable
+        From a block of epochs to the tensor of its visits; the last few are remembered.
+    rate : float
+        Steps a second, guessed.
     """
-    watcher = watcher or Watcher()
-    with on_cpu():  # a device scope belongs to its thread
-        run = _Run(member, watcher, paused)
-        try:
-            while run.status is Status.RUNNING and (until is None or len(run.losses) < until):
-                if stop is not None and stop.is_set():
-                    raise Stopped
-                run.advance(until)
-        except KeyboardInterrupt:
-            if not run.losses or not watcher.keeps_interrupted():
-                raise
-            run.status = Status.INTERRUPTED
-        return run.outcome()
 
+    def __init__(self, member: Member):
+        self.member, self.spec = member, member.spec
+        self.program = program_for(self.spec)
+        start = member.start or Start([], [])
+        with on_cpu():
+            self.data = _data(member.rows, member.validation)
+            self.first_state = _first_state(member, self.spec)
+            self.values = member_values(
+                member.hyper,
+                member.seed,
+                n_visits=len(member.rows.visits),
+                n_steps=member.n_steps,
+                first_step=start.n_steps,
+                monitor=member.monitor,
+                n_validation=0 if member.validation is None else member.validation.n_rows,
+            )
+        # Of functions that do not hold the trainer, so that its memory goes with it at once.
+        make_orders = functools.partial(_orders, member, self.spec, start.n_epochs)
+        self.orders = functools.lru_cache(maxsize=4)(make_orders)
+        products = sum(rows * cols for rows, cols in self.spec.kernel_shapes)
+        multiplications = 3 * self.spec.batch_slots * products
+        self.rate = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
 
-def _shared_data(member: Member) -> Data:
-    """Tensors of the rows, which members that differ in hyperparameters share."""
-    validation, data = member.rows.shared.get("data", (None, None))
-    if data is None or validation is not member.validation:
-        data = _data(member.rows, member.validation)
-        member.rows.shared["data"] = member.validation, data
-    return data
+    def train(
+        self,
+        watcher: Watcher | None = None,
+        *,
+        dropout: tuple[float, ...] | None = None,
+        l2: tuple[float, ...] | None = None,
+        until: int | None = None,
+        paused: Paused | None = None,
+        stop: threading.Event | None = None,
+    ) -> Outcome:
+        """Train the member, with other rates and strengths if they are given.
+
+        The outcome depends on the member only: not on others that are trained in other threads, on
+        the time that a call takes, nor on where it was paused.
+
+        Parameters
+        ----------
+        watcher : Watcher, default=None
+        dropout, l2 : tuple of float, default=None
+            As in `Hyperparameters`. None takes the member's own.
+        until : int, default=None
+            Pause at the end of this epoch; the status is then RUNNING. None trains to the end.
+        paused : Paused, default=None
+            What an earlier outcome of the same member is taken up with.
+        stop : threading.Event, default=None
+            Once set, `Stopped` is raised at the end of the call.
+        """
+        watcher = watcher or Watcher()
+        with on_cpu():  # a device scope belongs to its thread
+            hyper = self.member.hyper
+            rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
+            values = with_regularisation(self.values, rates, hyper.l2 if l2 is None else l2)
+            run = _Run(self, values, watcher, paused)
+            try:
+                while run.status is Status.RUNNING and (until is None or len(run.losses) < until):
+                    if stop is not None and stop.is_set():
+                        raise Stopped
+                    run.advance(until)
+            except KeyboardInterrupt:
+                if not run.losses or not watcher.keeps_interrupted():
+                    raise
+                run.status = Status.INTERRUPTED
+            return run.outcome()
 
 
 def _data(rows: TrainingRows, validation: ValidationRows | None) -> Data:
@@ -307,68 +368,54 @@ def generator_of(seed: tuple[int, int], use: int) -> np.random.Generator:
 class _Run:
     """One member on its way: the state of its program, and what is known of it so far."""
 
-    def __init__(self, member: Member, watcher: Watcher, paused: Paused | None):
-        self.member, self.watcher = member, watcher
-        self.data = _shared_data(member)
-        self.spec = member.spec
-        self.program = program_for(self.spec)
+    def __init__(self, trainer: Trainer, values: Values, watcher: Watcher, paused: Paused | None):
+        self.trainer, self.values, self.watcher = trainer, values, watcher
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
         self.kept: tuple[int, State] | None = None  # what the watcher wants to keep
-        if paused is None:
-            self.state = _first_state(member, self.spec)
-        else:
+        self.state, self.best_epoch = trainer.first_state, 0
+        if paused is not None:
+            self.best_epoch = int(paused.state.counters[4])
             self.state = state_in_tensors(paused.state)
             self.kept = paused.kept and (paused.kept[0], state_in_tensors(paused.kept[1]))
             self.losses += paused.losses
             self.validation_losses += paused.validation_losses
-        start = member.start or Start([], [])
-        self.first_epoch = start.n_epochs
-        self.values = member_values(
-            member.hyper,
-            member.seed,
-            n_visits=len(member.rows.visits),
-            n_steps=member.n_steps,
-            first_step=start.n_steps,
-            monitor=member.monitor,
-            n_validation=0 if member.validation is None else member.validation.n_rows,
-        )
-        products = sum(rows * cols for rows, cols in self.spec.kernel_shapes)
-        multiplications = 3 * self.spec.batch_slots * products
-        # Steps a second.
-        guess = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
-        self.rate = self.program.rate or guess
+        self.rate = trainer.program.rate or trainer.rate
         self.status = Status.RUNNING
         self.step = 0  # in the epoch
-        self.block: int | None = None
-        self.order = None
 
     def advance(self, until: int | None) -> None:
         """Call the program once, up to the end of the epoch `until`, and let the watcher look."""
-        member, epoch, n_epochs = self.member, len(self.losses), self.spec.epoch_slots
-        if self.block != epoch // n_epochs:
-            self.block = epoch // n_epochs
-            self.order = _orders(member, self.spec, self.first_epoch, self.block)
-        last = (self.block + 1) * n_epochs  # of this block
-        last = last if until is None else min(last, until)
-        left = (last - epoch) * member.n_steps - self.step
-        if self.watcher.every_epoch:
-            left = member.n_steps - self.step
+        trainer, epoch = self.trainer, len(self.losses)
+        program, n_epochs = trainer.program, trainer.spec.epoch_slots
+        block = epoch // n_epochs
+        order = trainer.orders(block)
+        left = self._steps_left(n_epochs * (block + 1), until)
         budget = max(1, min(int(self.rate * _CALL_SECONDS), left))
-        start = time.perf_counter()
-        compiled_before = self.program.compile_seconds
-        state = self.program.advance(self.state, self.data, self.order, self.values, budget)
-        reached, step, code, *_ = (int(number) for number in state.counters.numpy())
-        seconds = time.perf_counter() - start - (self.program.compile_seconds - compiled_before)
-        self.rate = self.program.rate = budget / max(seconds, 1e-6)
-        first = epoch - self.block * n_epochs
+        start, compiled_before = time.perf_counter(), program.compile_seconds
+        state = program.advance(self.state, trainer.data, order, self.values, budget)
+        # Waits for the call to end.
+        reached, step, code, _, best_epoch = state.counters.numpy().tolist()
+        seconds = time.perf_counter() - start - (program.compile_seconds - compiled_before)
+        self.rate = program.rate = budget / max(seconds, 1e-6)
+        self.state, self.step, self.status = state, step, STATUSES[code]
+        self.best_epoch = best_epoch
+        if reached == epoch:
+            return
+        first = epoch - block * n_epochs
         recorded = state.losses.numpy()[:, first : first + reached - epoch]
         losses, validation_losses = recorded.tolist()
-        self.state, self.step, self.status = state, step, list(Status)[code]
         self.losses += losses
         self.validation_losses += validation_losses
-        if losses:
-            self._show(Report(epoch, losses, validation_losses, self._weights))
+        self._show(Report(epoch, losses, validation_losses, self._weights))
+
+    def _steps_left(self, last: int, until: int | None) -> int:
+        """Steps to the end of the epoch `last` or `until`, or of this one if it is watched."""
+        n_steps = self.trainer.member.n_steps
+        if self.watcher.every_epoch:
+            return n_steps - self.step
+        last = last if until is None else min(last, until)
+        return (last - len(self.losses)) * n_steps - self.step
 
     def _show(self, report: Report) -> None:
         verdict = self.watcher(report)
@@ -379,19 +426,16 @@ class _Run:
 
     def _weights(self, state: State | None = None):
         """Kernels and biases that the state keeps, without the padded features and outputs."""
-        member = self.member
-        kernels, biases = kept_parameters(self.spec, state or self.state)
-        kernels[0] = kernels[0][: member.n_features].copy()
-        kernels[-1] = kernels[-1][:, : member.n_outputs].copy()
-        biases[-1] = biases[-1][: member.n_outputs]
-        return kernels, biases
+        member = self.trainer.member
+        return kept_parameters(
+            self.trainer.spec, state or self.state, member.n_features, member.n_outputs
+        )
 
     def outcome(self) -> Outcome:
         """Return what has come of the member."""
-        best_epoch, state = self.kept or (int(self.state.counters.numpy()[4]), self.state)
-        stops_by_tol = self.member.hyper.tol is not None
+        best_epoch, state = self.kept or (self.best_epoch, self.state)
         status = self.status
-        if status is Status.FINISHED and stops_by_tol:
+        if status is Status.FINISHED and self.trainer.member.hyper.tol is not None:
             status = Status.NOT_CONVERGED
         kernels, biases = self._weights(state)
         return Outcome(
@@ -407,8 +451,11 @@ class _Run:
 
     def _paused(self) -> Paused:
         kept = self.kept and (self.kept[0], state_in_numpy(self.kept[1]))
+        state = self.state
+        if self.best_epoch == len(self.losses):  # then they are equal, and held once
+            state = state._replace(kept=state.parameters)
         return Paused(
-            state_in_numpy(self.state),
+            state_in_numpy(state),
             kept,
             self.losses,
             self.validation_losses,
@@ -418,14 +465,11 @@ class _Run:
 
 def _first_state(member: Member, spec: ProgramSpec) -> State:
     if member.start is None:
-        states, key = member.rows.shared, (spec, member.seed)
-        if key not in states:  # no call changes a state, so that all may begin with the same one
-            generator = generator_of(member.seed, FIRST_WEIGHTS)
-            kernels, biases = initial_parameters(
-                spec.layer_sizes, member.n_features, member.n_outputs, generator
-            )
-            states[key] = initial_state(spec, kernels, biases)
-        return states[key]
+        generator = generator_of(member.seed, FIRST_WEIGHTS)
+        kernels, biases = initial_parameters(
+            spec.layer_sizes, member.n_features, member.n_outputs, generator
+        )
+        return initial_state(spec, kernels, biases)
     pairs = zip(member.start.kernels, spec.kernel_shapes, strict=True)
     kernels = [_filled_up(kernel, shape) for kernel, shape in pairs]
     sizes = zip(member.start.biases, spec.layer_sizes[1:], strict=True)
@@ -444,5 +488,7 @@ def _orders(member: Member, spec: ProgramSpec, first_epoch: int, block: int):
     first = block * spec.epoch_slots
     n_epochs = min(spec.epoch_slots, member.hyper.max_iter - first)
     shape = spec.epoch_slots, spec.visit_slots + spec.batch_slots
-    orders = member.rows.orders(_key(member.seed), first_epoch + first, n_epochs, shape)
+    orders = permutations(
+        member.rows.visits, _key(member.seed), first_epoch + first, n_epochs, shape
+    )
     return zero_copy(orders.ravel())

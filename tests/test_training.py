@@ -1,5 +1,6 @@
 """The queue: company, threads and calls do not change a bit; interrupts and errors get through."""
 
+import dataclasses
 import os
 import pickle
 import subprocess
@@ -17,7 +18,7 @@ import skreg._training as training
 from skreg._rows import merge_rows, training_rows
 from skreg._scaling import column_statistics
 from skreg._spec import Status
-from skreg._training import Member, Stopped, Verdict, Watcher, train
+from skreg._training import Member, Stopped, Trainer, Verdict, Watcher, train
 
 
 def table_member(X, y, dropout, seed, max_iter):
@@ -112,13 +113,32 @@ def test_epochs_are_reported_in_order_and_completely():
 
 def test_paused_member_ends_as_if_it_had_not_been(tmp_path):
     member = make_member(max_iter=150, dropout=(0.5, 0.5), tol=1e-9, n_iter_no_change=140)
-    expected, paused = train(member), None
+    trainer = Trainer(member)
+    expected, paused = trainer.train(), None
     for epoch in (1, 20, 131):
-        outcome = train(member, until=epoch, paused=paused)
+        outcome = trainer.train(until=epoch, paused=paused)
         assert outcome.status is Status.RUNNING
         assert outcome.losses == expected.losses[:epoch]
         paused = pickle.loads(pickle.dumps(outcome.paused()))
-    assert_equal_bits(expected, train(member, paused=paused))
+    resumed = trainer.train(paused=paused)
+    assert_equal_bits(expected, resumed)
+    assert resumed.best_epoch == expected.best_epoch
+
+
+def test_members_that_share_a_trainer_are_those_that_are_trained_alone():
+    member = make_member(max_iter=20, dropout=(0.5, 0.5))
+    trainer = Trainer(member)
+    values = [((0.0, 0.0), (0.0, 0.0, 0.0)), ((0.2, 0.7), (0.1, 0.0, 1e-3)), (None, None)]
+    shared = Parallel(n_jobs=2, backend="threading")(
+        delayed(trainer.train)(dropout=dropout, l2=l2) for dropout, l2 in values * 2
+    )
+    for (dropout, l2), *outcomes in zip(values, shared[:3], shared[3:], strict=True):
+        hyper = dataclasses.replace(
+            member.hyper, dropout=dropout or member.hyper.dropout, l2=l2 or member.hyper.l2
+        )
+        alone = train(dataclasses.replace(member, hyper=hyper))
+        for outcome in outcomes:
+            assert_equal_bits(outcome, alone)
 
 
 def test_interrupt_between_calls_ends_the_member_soon():
@@ -134,7 +154,7 @@ def test_members_in_flight_stop_soon_after_they_are_told_to():
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     with pytest.raises(Stopped):
-        train(make_member(max_iter=10**8), stop=stop)
+        Trainer(make_member(max_iter=10**8)).train(stop=stop)
 
 
 def test_exception_raised_in_a_foreign_thread_is_seen_between_calls():
