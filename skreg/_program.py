@@ -32,12 +32,13 @@ from skreg._network import (
     compiled_loss_and_gradients,
     dropped,
 )
-from skreg._noise import compiled_keep, compiled_keep_at, keep_threshold
+from skreg._noise import compiled_keep, compiled_keep_at
 from skreg._penalties import decayed, l2_gradient, l2_value
 from skreg._solvers import SOLVERS, SolverValues, scheduled
 from skreg._sparse import sparse_batch
-from skreg._spec import VALIDATION_BLOCK, Hyperparameters, Monitor, ProgramSpec, Status
-from skreg._tensorflow import check_room_for_a_program, on_cpu, tensorflow
+from skreg._spec import VALIDATION_BLOCK, Monitor, ProgramSpec, Status
+from skreg._tensorflow import check_room_for_a_program, tensorflow
+from skreg._values import INTEGERS, NUMBERS, Values, constant
 
 # Share of the past in the smoothed training loss: dropout makes the loss of an epoch noisy, and a
 # mean over some five epochs is what tol is compared with.
@@ -62,80 +63,6 @@ class Data(NamedTuple):
     targets: Any
     visit_weight: Any
     validation: tuple  # table, targets, share; or empty
-
-
-class Values(NamedTuple):
-    """The hyperparameters and the member's seed, as tensors."""
-
-    numbers: Any  # float32, in the order of `_NUMBERS`
-    integers: Any  # int32, in the order of `_INTEGERS`
-    l2: Any  # float32, one a kernel
-    thresholds: Any  # uint32, inputs first
-    scales: Any  # float32, 1 / (1 - rate), inputs first
-    seed: Any  # uint32, shape (2,)
-
-
-_NUMBERS = (
-    "learning_rate_init",
-    "cosine",
-    "momentum",
-    "nesterovs_momentum",
-    "beta_1",
-    "beta_2",
-    "epsilon",
-    "weight_decay",
-    "tol",
-    "quantile",
-)
-_INTEGERS = (
-    "max_iter",
-    "n_iter_no_change",
-    "n_visits",  # of an epoch
-    "n_steps",  # of an epoch
-    "first_step",  # steps before this fit, of which it is the continuation
-    "monitor",
-    "n_validation",  # rows
-)
-
-
-@functools.lru_cache(maxsize=1024)
-def _constant(values, dtype: str):
-    """A tensor of numbers, remembered: the members of a search have most of theirs in common."""
-    with on_cpu():
-        return tensorflow().constant(values, dtype)
-
-
-def member_values(hyper: Hyperparameters, seed: tuple[int, int], **integers: int) -> Values:
-    """Turn a member's hyperparameters, seed and other numbers of `_INTEGERS` into tensors."""
-    numbers = {name: getattr(hyper, name) for name in _NUMBERS}
-    numbers["tol"] = hyper.tol or 0.0
-    # Above zero in float32 too, for 0 / (0 + epsilon) is what keeps padded columns at zero.
-    numbers["epsilon"] = max(hyper.epsilon, float(np.finfo(np.float32).tiny))
-    # Below one in float32 too: at one a moment would never move.
-    for name in ("beta_1", "beta_2"):
-        numbers[name] = min(numbers[name], float(np.nextafter(np.float32(1), np.float32(0))))
-    integers |= {"max_iter": hyper.max_iter, "n_iter_no_change": hyper.n_iter_no_change}
-    ordered = (integers[name] for name in _INTEGERS)
-    return Values(
-        numbers=_constant(tuple(float(numbers[name]) for name in _NUMBERS), "float32"),
-        integers=_constant(tuple(max(0, min(int(n), 2**31 - 1)) for n in ordered), "int32"),
-        seed=_constant(seed, "uint32"),
-        **_regularisation((hyper.input_dropout, *hyper.dropout), hyper.l2),
-    )
-
-
-def with_regularisation(values: Values, rates: tuple[float, ...], l2: tuple[float, ...]) -> Values:
-    """The same values but for the rates, of the inputs first, and the strengths."""
-    return values._replace(**_regularisation(rates, l2))
-
-
-@functools.lru_cache(maxsize=1024)
-def _regularisation(rates: tuple[float, ...], l2: tuple[float, ...]) -> dict:
-    return {
-        "l2": _constant(l2, "float32"),
-        "thresholds": _constant(tuple(keep_threshold(rate) for rate in rates), "uint32"),
-        "scales": _constant(tuple(1.0 / (1.0 - rate) for rate in rates), "float32"),
-    }
 
 
 @functools.cache
@@ -391,8 +318,8 @@ def _build(spec: ProgramSpec):
 
     @tf.function(jit_compile=True, autograph=False)
     def advance(state: State, data: Data, order, values: Values, budget):
-        numbers = {name: values.numbers[k] for k, name in enumerate(_NUMBERS)}
-        integers = {name: values.integers[k] for k, name in enumerate(_INTEGERS)}
+        numbers = {name: values.numbers[k] for k, name in enumerate(NUMBERS)}
+        integers = {name: values.integers[k] for k, name in enumerate(INTEGERS)}
 
         def steps_of_an_epoch(left, state):
             epoch, first = state.counters[0], state.counters[1]
@@ -466,7 +393,7 @@ class Program:
         """Run at most `budget` steps; TensorFlow releases the GIL meanwhile."""
         arguments = (state, data, order, values)
         advance = self._advance or self._made_ready(arguments)
-        return advance(*arguments, _constant(budget, "int32"))
+        return advance(*arguments, constant(budget, "int32"))
 
     def _made_ready(self, arguments) -> Callable:
         """Trace and compile by a call of no steps, in one thread while the others wait."""

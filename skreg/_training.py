@@ -22,14 +22,11 @@ from skreg._network import initial_parameters
 from skreg._program import (
     Data,
     State,
-    Values,
     initial_state,
     kept_parameters,
-    member_values,
     program_for,
     state_in_numpy,
     state_in_tensors,
-    with_regularisation,
 )
 from skreg._rows import CSRTable, TrainingRows, ValidationRows, permutations
 from skreg._sparse import SparseTable
@@ -43,6 +40,7 @@ from skreg._spec import (
     padded_outputs,
 )
 from skreg._tensorflow import on_cpu, tensorflow, zero_copy
+from skreg._values import Values, member_values, with_regularisation
 
 # A call returns after about this many seconds, so that an interrupt is seen soon after it came.
 _CALL_SECONDS = 0.25

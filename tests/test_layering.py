@@ -18,6 +18,7 @@ LEVELS = {
     "_solvers": 1,
     "_network": 1,
     "_rows": 2,
+    "_values": 2,
     "_program": 3,
     "_training": 4,
     # Level 4's bridge to Keras is in three steps.
