@@ -12,6 +12,7 @@ import os
 import time
 import warnings
 from abc import ABCMeta, abstractmethod
+from inspect import signature
 from numbers import Integral, Real
 
 import joblib
@@ -144,7 +145,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     def _store(self, arguments: dict) -> None:
         """Store the constructor's arguments, by its `locals()`: there are some forty."""
-        for name in self._get_param_names():
+        for name in arguments.keys() - {"self", "__class__"}:
             setattr(self, name, arguments[name])
 
     @abstractmethod
@@ -152,7 +153,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         """The estimator that is tuned, unfitted and of this one's parameters."""
 
     def _plain_of(self, kind):
-        names = set(kind._get_param_names()) & set(self._get_param_names())
+        # A subclass may have fewer parameters than it stores.
+        names = set(kind._get_param_names()) & vars(self).keys()
         return clone(kind(**{name: getattr(self, name) for name in names} | {"verbose": 0}))
 
     # -- fitting --------------------------------------------------------------------------------
@@ -166,10 +168,10 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             memory = self._checked_memory()
             X, given_y, y, sample_weight = self._checked_data(X, y, sample_weight, plain)
             folds = self._folds(X, given_y, y, sample_weight, params, plain, scoring)
-            search, status = self._searched(X, y, folds, candidates, scoring, memory)
+            search, status = self._searched(X, y, sample_weight, folds, candidates, scoring, memory)
             attributes = self._attributes(search, scoring, shape)
-            if self.refit is not False:
-                attributes |= self._refitted(search, X, y, sample_weight, attributes["best_index_"])
+            if scoring.refit is not False:
+                attributes |= self._refitted(search, plain, X, y, sample_weight, attributes)
         seen = "n_features_in_", "feature_names_in_"
         for name in [name for name in _fitted(self) if name not in seen]:  # of an earlier fit
             delattr(self, name)
@@ -216,6 +218,13 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         folder = getattr(memory, "location", None)
         if isinstance(folder, (str, os.PathLike)) and not os.access(folder, os.W_OK):
             raise ValueError(f"{refusal}.")
+        try:
+            signature(memory.cache).bind(None, ignore=[])
+        except TypeError as error:
+            raise ValueError(
+                "memory: expected a joblib.Memory, or what has its cache(func, ignore=[...]); "
+                f"received {self.memory!r}."
+            ) from error
         return memory
 
     def _candidates(self, plain) -> tuple[list[Candidate], tuple[int, int]]:
@@ -252,12 +261,14 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             scorer=Bunch(score=weights),
         )
 
-    def _searched(self, X, y, folds, candidates, scoring, memory) -> tuple[Search, Status]:
+    def _searched(
+        self, X, y, sample_weight, folds, candidates, scoring, memory
+    ) -> tuple[Search, Status]:
         """The search as far as it came, and how it ended."""
         n_rows = [len(fold.rows_out) for fold in folds]
         stages = HALVING if self.search == "halving" else ()
         rungs = rungs_of(len(candidates), n_rows, self.max_iter, stages)
-        arguments = {"estimator": self, "X": X, "y": y}
+        arguments = self._seen_by_callbacks(X, y, sample_weight)
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(**arguments)
         display = None
@@ -271,10 +282,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             if not getattr(self, "_skl_callbacks", None):
                 return
             task = context.subcontext(task_name="candidate-fold")
-            task.call_on_fit_task_begin(**arguments)
+            trained_on = self._seen_by_callbacks(*folds[fold].training_rows())
+            task.call_on_fit_task_begin(**trained_on)
             network = folds[fold].with_values(candidates[candidate], result.attributes)
             if task.call_on_fit_task_end(
-                **arguments, reconstruction_attributes=lambda: _of_network(network)
+                **trained_on, reconstruction_attributes=lambda: _of_network(network)
             ):
                 raise _StoppedByCallback
 
@@ -302,6 +314,10 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         context.call_on_fit_task_end(**arguments)
         return search, status
 
+    def _seen_by_callbacks(self, X, y, sample_weight) -> dict:
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return {"estimator": self, "X": X, "y": y, "metadata": metadata}
+
     # -- the winner -----------------------------------------------------------------------------
 
     def _attributes(self, search: Search, scoring: Scoring, shape: tuple[int, int]) -> dict:
@@ -321,7 +337,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         if self.store_curves:
             attributes["loss_curves_"] = self._curves(search, shape, "losses")
             attributes["validation_loss_curves_"] = self._curves(search, shape, "validation_losses")
-        if self.refit is False and several:
+        if scoring.refit is False and several:
             return attributes  # nobody said which metric decides
         index = best_index(self.refit, results, scoring.metric)
         winner = search.candidates[index]
@@ -333,7 +349,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     def _refuse_if_nothing_scored(self, search, scoring, results) -> None:
         means = [values for name, values in results.items() if name.startswith("mean_test_")]
-        if self.refit is not False and not callable(self.refit):
+        if scoring.refit is not False and not callable(self.refit):
             means = [results[f"mean_test_{scoring.metric}"]] if means else []
         lasted = results["n_epochs"] == results["n_epochs"].max()  # not dropped by halving
         if any(np.isfinite(mean[lasted]).any() for mean in means):
@@ -351,16 +367,25 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             curves[place] = getattr(result, name)
         return curves.reshape(*shape, -1)
 
-    def _refitted(self, search: Search, X, y, sample_weight, index: int) -> dict:
-        """The attributes of the network, or networks, that predict."""
-        winner = search.candidates[index]
+    def _refitted(self, search: Search, plain, X, y, sample_weight, found: dict) -> dict:
+        """The attributes of the network, or networks, that predict; none after Ctrl-C."""
         if self.refit == "folds":
-            return _of_networks(search.networks(index))
+            return _of_networks(search.networks(found["best_index_"]))
         start = time.perf_counter()
-        network = self._plain().set_params(
-            verbose=max(0, int(self.verbose) - 1), **winner._asdict()
+        network = clone(plain).set_params(
+            verbose=max(0, int(self.verbose) - 1), **found["best_params_"]
         )
-        network.fit(X, y, sample_weight)
+        try:
+            network.fit(X, y, sample_weight)
+        except KeyboardInterrupt:
+            if fitted_by_others():
+                raise
+            self._say(
+                UserWarning,
+                "Interrupted before the winner was trained on all rows: there are the results of "
+                "the search, and no network to predict with.",
+            )
+            return {}
         return {**_of_network(network), "refit_time_": time.perf_counter() - start}
 
     def _warn_of(self, search: Search, scoring: Scoring, status: Status) -> None:
@@ -430,9 +455,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             return self.estimators_
         if not hasattr(self, "best_estimator_"):
             raise NotFittedError(
-                f"This {type(self).__name__} was fitted with refit=False, so that there is no "
-                "network to predict with. Set refit=True, or fit a plain estimator with "
-                "best_params_."
+                f"This {type(self).__name__} was fitted with refit=False, or interrupted, so that "
+                "there is no network to predict with. Set refit=True, or fit a plain estimator "
+                "with best_params_."
             )
         return [self.best_estimator_]
 

@@ -104,7 +104,8 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         Of the winner in `cv_results_`. Not there with several metrics and `refit=False`, as the
         three before.
     best_score_ : float
-        Its mean score over folds. Not there when `refit` is a callable.
+        Its mean score over folds. Not there when `refit` is a callable, nor with several metrics
+        and `refit=False`.
     best_estimator_ : RegularizedMLPClassifier
         The winner, trained on all rows; all its fitted attributes are also this estimator's. Not
         there with `refit` "folds" or False.
@@ -320,7 +321,8 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         Of the winner in `cv_results_`. Not there with several metrics and `refit=False`, as the
         three before.
     best_score_ : float
-        Its mean score over folds. Not there when `refit` is a callable.
+        Its mean score over folds. Not there when `refit` is a callable, nor with several metrics
+        and `refit=False`.
     best_estimator_ : RegularizedMLPRegressor
         The winner, trained on all rows; all its fitted attributes are also this estimator's. Not
         there with `refit` "folds" or False.

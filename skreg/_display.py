@@ -103,11 +103,11 @@ class RegularizationPathDisplay:
         display : RegularizationPathDisplay
             What was drawn.
         """
-        estimator = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-        if not hasattr(estimator, "cv_results_"):
+        given, estimator = estimator, _inside(estimator, "cv_results_")
+        if estimator is None:
             raise ValueError(
                 "estimator: expected a fitted search, with cv_results_; received "
-                f"{type(estimator).__name__}."
+                f"{type(given).__name__}."
             )
         if metric is None and estimator.multimetric_:
             metric = estimator.refit if isinstance(estimator.refit, str) else None
@@ -165,7 +165,7 @@ class RegularizationPathDisplay:
         if len(set(zip(dropout, l2, strict=True))) < len(dropout):
             raise ValueError(
                 "cv_results: expected each pair of dropout and l2 once; received some twice. "
-                "Select the results of one value of the other parameters."
+                "Select the results of one value of the other parameters, if there are such."
             )
         n_folds = sum(key.startswith("split") and key.endswith(f"_test_{name}") for key in results)
         scores = np.full((len(dropouts), len(l2s), n_folds), np.nan)
@@ -397,9 +397,8 @@ class TrainingCurveDisplay:
 
 
 def _curves_of_best(estimator) -> Bunch:
-    inner = getattr(estimator, "best_estimator_", estimator)
-    if hasattr(inner, "steps"):
-        inner = inner.steps[-1][1]
+    inner = _inside(estimator, "loss_curve_")
+    inner = _inside(estimator, "estimators_") if inner is None else inner
     networks = getattr(inner, "estimators_", [inner])
     if not hasattr(networks[0], "loss_curve_"):
         raise ValueError(
@@ -416,14 +415,26 @@ def _curves_of_best(estimator) -> Bunch:
 
 
 def _curves_of_all(estimator) -> Bunch:
-    if not hasattr(estimator, "loss_curves_"):
+    search = _inside(estimator, "loss_curves_")
+    if search is None:
         raise ValueError(
             "which='all': expected an estimator that searched with store_curves=True; received "
             f"{type(estimator).__name__} without loss_curves_."
         )
-    curves = [curve for curve in estimator.loss_curves_.ravel() if curve is not None]
-    validation = [curve for curve in estimator.validation_loss_curves_.ravel() if curve is not None]
+    curves = [curve for curve in search.loss_curves_.ravel() if curve is not None]
+    validation = [curve for curve in search.validation_loss_curves_.ravel() if curve is not None]
     return Bunch(losses=curves, validation_losses=validation or None)
+
+
+def _inside(estimator, attribute: str):
+    """The estimator that has the attribute: this one, a pipeline's last or a search's best.
+
+    None if there is none.
+    """
+    while estimator is not None and not hasattr(estimator, attribute):
+        steps = getattr(estimator, "steps", None)
+        estimator = steps[-1][1] if steps else getattr(estimator, "best_estimator_", None)
+    return estimator
 
 
 def _axes(ax):

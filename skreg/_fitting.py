@@ -257,24 +257,27 @@ class Fit:
             outcome = train(member, watcher)
         return self.attributes(outcome, member, scoring), outcome.status
 
-    def scoring(self) -> ValidationScoring | None:
-        """What scores the held-out rows after each epoch; None where the loss decides."""
+    def scoring(self, estimator=None) -> ValidationScoring | None:
+        """What scores the held-out rows after each epoch; None where the loss decides.
+
+        The scorer sees the `estimator`, which is this fit's own but for what a search tries.
+        """
         if self.held_out is None or self.estimator.validation_scoring == "loss":
             return None
-        held_out = self.held_out
-        scorer = check_scoring(self.estimator, self.estimator.validation_scoring)
+        held_out, estimator = self.held_out, estimator or self.estimator
+        scorer = check_scoring(estimator, estimator.validation_scoring)
         X, y = held_out.X[held_out.rows.first], held_out.y[held_out.rows.first]
         weight = held_out.rows.weight
         arguments = {} if (weight == 1).all() else {"sample_weight": weight}
 
         def score(kernels, biases):
-            return scorer(self._copy_with(kernels, biases), X, y, **arguments)
+            return scorer(self._copy_of(estimator, kernels, biases), X, y, **arguments)
 
         return ValidationScoring(score, self.hyper.tol or 0.0, self.hyper.n_iter_no_change)
 
-    def _copy_with(self, kernels, biases):
+    def _copy_of(self, estimator, kernels, biases):
         """The estimator as if it had been fitted with these weights."""
-        fitted = copy.copy(self.estimator)
+        fitted = copy.copy(estimator)
         vars(fitted).pop("feature_names_in_", None)  # it is asked about arrays
         vars(fitted).update(self._network_attributes(kernels, biases))
         return fitted

@@ -47,8 +47,9 @@ def _number(name: str, value) -> float:
 
 def _one_each(name: str, value, count: int, each: str, upper: float) -> tuple[float, ...]:
     """The parameter `name` as `count` numbers in [0, upper), one `each`."""
-    numbers = (value,) * count if isinstance(value, Real) else _sequence(name, value)
-    if len(numbers) != count:
+    is_one = isinstance(value, Real)
+    numbers = (value,) if is_one else _sequence(name, value)
+    if not is_one and len(numbers) != count:
         raise ValueError(
             f"{name}: expected one number or a sequence of {count}, one {each}; "
             f"received {len(numbers)}: {value!r}."
@@ -58,7 +59,8 @@ def _one_each(name: str, value, count: int, each: str, upper: float) -> tuple[fl
             raise ValueError(
                 f"{name}: expected finite numbers in [0, {upper:g}); received {value!r}."
             )
-    return tuple(_number(name, number) for number in numbers)
+    checked = tuple(_number(name, number) for number in numbers)
+    return checked * count if is_one else checked
 
 
 def checked_dropout(name: str, value, n_hidden: int) -> tuple[float, ...]:

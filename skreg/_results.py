@@ -66,7 +66,7 @@ def _moments(numbers: np.ndarray, found, lasted: np.ndarray) -> tuple[np.ndarray
     mean, deviation = np.empty(len(numbers)), np.empty(len(numbers))
     for rung in set(lasted):
         equals = np.flatnonzero(lasted == rung)
-        folds = _counted([found[k] for k in equals])
+        folds = _counted([found[k] for k in equals], numbers[equals])
         # In C order, so that sums are GridSearchCV's to the bit.
         counted = np.ascontiguousarray(numbers[equals][:, folds])
         mean[equals] = np.average(counted, axis=1)
@@ -74,13 +74,15 @@ def _moments(numbers: np.ndarray, found, lasted: np.ndarray) -> tuple[np.ndarray
     return mean, deviation
 
 
-def _counted(found) -> list[int]:
+def _counted(found, numbers: np.ndarray) -> list[int]:
     """Folds that means are taken over: those in which all candidates were scored.
 
-    After an interrupt there may be none; then those of the same, the most candidates.
+    After an interrupt there may be none; then those of the same, the most candidates. One whose
+    score is NaN somewhere is not waited for.
     """
-    by_fold = zip(*found, strict=True)
-    scored = [{k for k, result in enumerate(column) if result is not None} for column in by_fold]
+    there = np.array([[result is not None for result in row] for row in found])
+    compared = ~(there & np.isnan(numbers)).any(axis=1)
+    scored = [set(np.flatnonzero(column)) for column in (there & compared[:, None]).T]
     most = max(scored, key=len)
     return [fold for fold, candidates in enumerate(scored) if candidates == most]
 
@@ -102,6 +104,11 @@ def values_of(results: dict, parameter: str) -> list:
     """The values of a parameter, which may be one of a pipeline's step: numbers or tuples.
 
     Empty if it was not searched over.
+
+    Raises
+    ------
+    ValueError
+        If it is there twice, or not of every candidate.
     """
     names = [
         name
@@ -113,6 +120,11 @@ def values_of(results: dict, parameter: str) -> list:
         raise ValueError(
             f"cv_results: expected one parameter {parameter!r}, alone or of a step; received "
             f"{[name.removeprefix('param_') for name in names]}."
+        )
+    if any(np.any(np.ma.getmask(results[name])) for name in names):
+        raise ValueError(
+            f"cv_results: expected a value of {parameter!r} of every candidate; received some "
+            "without. Search over one grid."
         )
     values = [value for name in names for value in results[name]]
     values = [value.item() if hasattr(value, "item") else value for value in values]

@@ -36,6 +36,7 @@ def negative_loss(estimator, X, y, sample_weight=None) -> float:
     """
     losses = _class_losses if is_classifier(estimator) else _number_losses
     y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+    y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
     return -float(np.average(losses(estimator, X, y), weights=sample_weight))
 
 
@@ -105,6 +106,7 @@ class Scoring:
     ----------
     scorer : callable
         Returns one score, or a dict of them.
+    refit : bool, str or callable
     metric : str or None
         That decides: "score" if there is only one, None if nobody said which of several.
     """
@@ -120,7 +122,8 @@ class Scoring:
             self.scorer = check_scoring(estimator, scoring=_with_loss(scoring), raise_exc=False)
         else:
             self.scorer = check_scoring(estimator, scoring=scoring)
-        self.refit, self.halving = refit, halving
+        self.refit = bool(refit) if isinstance(refit, np.bool_) else refit
+        self.halving = halving
         named = refit if isinstance(refit, str) and refit != "folds" else None
         self.metric: str | None = "score" if named is None else named
         if self.several:

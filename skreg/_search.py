@@ -9,6 +9,8 @@ parameters, scorers, splits and the winner, which the estimators decide on (`_ba
 from __future__ import annotations
 
 import copy
+import os
+import platform
 import threading
 import time
 import traceback
@@ -25,6 +27,7 @@ from joblib.parallel import get_active_backend
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import check_random_state
+from threadpoolctl import threadpool_info
 
 from skreg._compat import safe_indexing
 from skreg._fitting import Fit
@@ -62,7 +65,7 @@ class Result:
     n_epochs : int
     status : Status
     fit_seconds, score_seconds : float
-        Of this rung.
+        So far.
     losses, validation_losses : list of float or None
         Of every epoch.
     attributes : dict or None
@@ -157,12 +160,15 @@ class Fold:
                 self._made = fit, Trainer(fit.member()), found
                 tested = self.X, self.scored_y
                 self._test = tuple(safe_indexing(part, self.rows_out) for part in tested)
+                for part in self._test:  # all candidates' scorers get the same
+                    if isinstance(part, np.ndarray):
+                        part.flags.writeable = False
             return self._made
 
     def trained(self, candidate: Candidate, paused: Paused | None, until: int):
         """Fitted attributes, status, and the paused member if it has not ended."""
         fit, trainer, found = self.made()
-        scoring, n_hidden = fit.scoring(), len(fit.hidden)
+        scoring, n_hidden = fit.scoring(self.with_values(candidate)), len(fit.hidden)
         if scoring is not None and paused is not None:
             scoring.scores, scoring.waited = paused.watched
         outcome = trainer.train(
@@ -212,14 +218,20 @@ def _trained(key: str, fold: Fold, candidate: Candidate, paused: Paused | None, 
 
 
 def key_of(fold: Fold) -> str:
-    """All that decides a member's bits, but for its candidate and its epoch."""
+    """All that decides a member's bits, but for its candidate and its epoch.
+
+    XLA compiles for the processor, which OpenBLAS tells apart by its own kernels.
+    """
+    processor = {info["architecture"] for info in threadpool_info() if "architecture" in info}
+    compiled_for = platform.machine(), sorted(processor), os.environ.get("XLA_FLAGS")
     parameters = {
         name: value
         for name, value in fold.estimator.get_params().items()
         if name not in ("dropout", "l2", "verbose")
     }
     versions = [version(name) for name in ("skreg", "tensorflow", "numpy", "scikit-learn")]
-    return joblib.hash((type(fold.estimator).__name__, parameters, fold.training_rows(), versions))
+    decisive = parameters, fold.training_rows(), versions, compiled_for
+    return joblib.hash((type(fold.estimator).__name__, *decisive))
 
 
 class Work(NamedTuple):
@@ -316,8 +328,8 @@ class Search:
 
     def run(self) -> None:
         """Run all rungs; after an error or an interrupt `results` has what is known so far."""
-        remembers = getattr(self.memory, "location", self.memory) is not None
-        keys = [key_of(fold) if remembers else "" for fold in self.folds]
+        forgets = isinstance(self.memory, joblib.Memory) and self.memory.location is None
+        keys = ["" if forgets else key_of(fold) for fold in self.folds]
         for fold in self.folds:
             fold.stop = self.stop
         alive = list(range(len(self.candidates)))
@@ -401,6 +413,7 @@ class Search:
         if before is not None:
             result.fit_seconds += before.fit_seconds
             result.score_seconds += before.score_seconds
+        self.decisive(result.scores)  # refused now, and not at the end, if there is none
         self.results[candidate, fold] = result
 
     def _let_go(self, result: Result) -> None:

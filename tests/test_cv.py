@@ -16,6 +16,7 @@ from sklearn.model_selection import (
     GroupKFold,
     KFold,
     RepeatedStratifiedKFold,
+    StratifiedKFold,
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline
@@ -233,42 +234,33 @@ def test_splits_from_a_generator_and_with_routing():
     assert_array_equal(ours.scores_, classifier(cv=KFold(3)).fit(X, y).scores_)
 
 
-def test_splitter_and_scorer_get_a_series_with_its_index():
-    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    cost = y + 1.0
-
-    def score(model, X, y):
-        return -float(cost.loc[y.index][model.predict(X) != y].sum())
-
-    class Splitter(KFold):
-        def split(self, X, y, groups=None):
-            return super().split(X, y.loc[X.index])
-
-    ours = classifier(cv=Splitter(3), scoring=score)
-    assert_same_search(ours.fit(X, y), grid_search(ours).fit(X, y))
-
-
-@pytest.mark.parametrize("number", [np.array(0.5), np.array([0.5])])
-def test_scorer_may_return_an_array_of_one_number(number):
+def test_a_random_state_shared_with_the_splitter():
     X, y = load_iris(return_X_y=True)
-    assert classifier(scoring=lambda model, X, y: number).fit(X, y).best_score_ == 0.5
+
+    def shared(make):
+        state = np.random.RandomState(3)
+        cv = StratifiedKFold(3, shuffle=True, random_state=state)
+        return make(classifier(cv=cv, scoring="accuracy", random_state=state)).fit(X, y)
+
+    ours, theirs = shared(lambda model: model), shared(grid_search)
+    assert_same_search(ours, theirs)
+    assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
 
 
-def test_score_hands_the_scorer_the_network():
+@pytest.mark.parametrize("scoring", ["accuracy", ["accuracy", "loss"]])
+def test_refit_may_be_numpys_false(scoring):
     X, y = load_iris(return_X_y=True)
-    model = classifier(scoring=lambda model, X, y: model.dropout).fit(X, y)
-    assert model.score(X, y) == model.dropout_
+    model = classifier(scoring=scoring, refit=np.False_).fit(X, y)
+    assert not hasattr(model, "best_estimator_")
 
 
-def test_weights_need_no_request_for_the_scores_of_its_own():
+def test_a_subclass_may_have_fewer_parameters():
+    class Small(RegularizedMLPClassifierCV):
+        def __init__(self, dropouts=(0.0, 0.5)):
+            super().__init__(dropouts, L2S, **SMALL, cv=3)
+
     X, y = load_iris(return_X_y=True)
-    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
-    for scoring in (None, "loss"):
-        expected = classifier(scoring=scoring).fit(X, y, weight)
-        with sklearn.config_context(enable_metadata_routing=True):
-            routed = classifier(scoring=scoring).fit(X, y, sample_weight=weight)
-            assert routed.score(X, y, sample_weight=weight) == expected.score(X, y, weight)
-        assert_array_equal(routed.scores_, expected.scores_)
+    assert_array_equal(Small().fit(X, y).scores_, classifier().fit(X, y).scores_)
 
 
 @pytest.mark.parametrize("kind", ["list", "pandas", "polars", "csr", "strings", "sparse labels"])

@@ -14,7 +14,7 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 import skreg._search as search_module
@@ -155,6 +155,8 @@ def test_a_memory_of_another_kind_knows_folds_apart(trained):
     class Memory:
         """In this process only."""
 
+        location = None
+
         def __init__(self):
             self.known = {}
 
@@ -170,6 +172,16 @@ def test_a_memory_of_another_kind_knows_folds_apart(trained):
     model = RegularizedMLPClassifierCV(**{**classifier().get_params(), "memory": memory})
     assert_array_equal(model.fit(X, y).scores_, classifier().fit(X, y).scores_)
     assert len(memory.known) == 12
+
+
+def test_a_memory_has_to_leave_arguments_out(trained):
+    class Memory:
+        def cache(self, function):
+            return function
+
+    with pytest.raises(ValueError, match=r"memory: expected a joblib\.Memory"):
+        classifier(memory=Memory()).fit(X, y)
+    assert not trained
 
 
 def test_a_memory_cannot_see_what_a_function_does(tmp_path, trained):
@@ -189,7 +201,7 @@ def test_worker_processes_share_a_memory(tmp_path, trained):
     assert_array_equal(first.scores_, second.scores_)
 
 
-def test_what_decides_a_network_is_its_key(tmp_path, trained):
+def test_what_decides_a_network_is_its_key(tmp_path, trained, monkeypatch):
     model = classifier(memory=str(tmp_path)).fit(X, y)
     for changes in ({"scoring": "accuracy"}, {"verbose": 0, "refit": "folds"}, {"n_jobs": 2}):
         trained.clear()
@@ -213,6 +225,10 @@ def test_what_decides_a_network_is_its_key(tmp_path, trained):
     clone(model).set_params(random_state=None).fit(X, y)
     clone(model).set_params(random_state=None).fit(X, y)
     assert len(trained) == 24
+    trained.clear()  # as on a processor of another kind
+    monkeypatch.setattr(search_module, "threadpool_info", lambda: [{"architecture": "VAX"}])
+    clone(model).fit(X, y)
+    assert len(trained) == 12
 
 
 def test_results_of_another_version_or_that_cannot_be_read_are_trained_anew(
@@ -330,6 +346,41 @@ def test_ctrl_c_inside_a_rung_goes_back_to_the_one_before(refit):
     assert model.predict(X).shape == y.shape
 
 
+def test_ctrl_c_counts_the_same_folds_whatever_reads_them():
+    calls = []
+
+    def score(model, X, y):
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return np.nan if model.l2 == 1e-2 else model.score(X, y)
+
+    options = {"dropouts": [0.0], "l2s": [1e-4, 1e-3, 1e-2], "cv": 2}
+    with pytest.warns(UserWarning, match="interrupted after 5 of 6"):
+        model = classifier(scoring=score, **options).fit(X, y)
+    # One that failed is not waited for.
+    expected = model.scores_[0, :2].mean(axis=1)
+    assert_array_equal(model.cv_results_["mean_test_score"], [*expected, np.nan])
+    assert_array_equal(folds_of_means(model.cv_results_), [0, 1])
+
+
+def test_ctrl_c_while_the_winner_is_trained_leaves_the_search(monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    expected = classifier().fit(X, y)
+    monkeypatch.setattr("skreg._fitting.train", interrupted)
+    with pytest.warns(UserWarning, match="Interrupted before the winner was trained"):
+        model = classifier().fit(X, y)
+    assert_array_equal(model.scores_, expected.scores_)
+    assert model.best_params_ == expected.best_params_
+    with pytest.raises(NotFittedError, match="or interrupted"):
+        model.predict(X)
+    outer = GridSearchCV(classifier(), {"activation": ["relu"]}, cv=2)
+    with pytest.raises(KeyboardInterrupt):
+        outer.fit(X, y)
+
+
 def test_ctrl_c_before_anything_is_known_or_inside_another_search_goes_through():
     with pytest.raises(KeyboardInterrupt):
         classifier(scoring=interrupting(0)).fit(X, y)
@@ -401,54 +452,3 @@ def test_bar_in_a_terminal_fits_into_80_columns(monkeypatch):
     assert "dropout=(0.25, 0.5), l2=0.001: -0.07123 (best -0.07123)" in text
     assert "100%" in text
     assert "…" not in text
-
-
-class Stops:
-    """Ends the search after so many networks."""
-
-    max_propagation_depth = 0
-
-    def __init__(self, after):
-        self.after, self.seen = after, 0
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-        if context.task_name == "candidate-fold":
-            assert fitted_estimator.predict(X[:2]).shape == (2,)
-            self.seen += 1
-        return self.seen == self.after
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_callbacks_see_each_network_and_can_end_the_search(n_jobs):
-    callback = pytest.importorskip("sklearn.callback")
-    monitor = callback.ScoringMonitor(scoring="accuracy")
-    model = classifier().set_callbacks(monitor).fit(X, y)
-    assert model.n_splits_ == 3
-    callback = Stops(5)
-    with pytest.warns(UserWarning, match="stopped by a callback after 5 of 12 networks"):
-        model = classifier(n_jobs=n_jobs).set_callbacks(callback).fit(X, y)
-    assert callback.seen == 5
-    assert np.isfinite(model.scores_).sum() == 5
-    assert model.predict(X).shape == y.shape
-
-
-def test_a_callback_that_stops_at_the_end_takes_nothing_from_halving():
-    pytest.importorskip("sklearn.callback")
-    whole = Stops(None)
-    expected = classifier(search="halving").set_callbacks(whole).fit(X, y)
-    with pytest.warns(UserWarning, match="stopped by a callback"):
-        model = classifier(search="halving").set_callbacks(Stops(whole.seen)).fit(X, y)
-    assert_array_equal(model.scores_, expected.scores_)
-    assert_array_equal(model.cv_results_["n_epochs"], expected.cv_results_["n_epochs"])
-    with pytest.warns(UserWarning, match="stopped by a callback"):
-        model.set_callbacks(Stops(whole.seen - 1)).fit(X, y)
-    assert max(model.cv_results_["n_epochs"]) < max(expected.cv_results_["n_epochs"])

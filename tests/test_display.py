@@ -18,6 +18,7 @@ from skreg import (
     RegularizedMLPClassifierCV,
     RegularizedMLPRegressor,
     TrainingCurveDisplay,
+    one_standard_error,
 )
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -178,6 +179,27 @@ def test_curves_of_a_network_inside_a_search_and_a_pipeline():
     plain = GridSearchCV(pipeline, {"regularizedmlpclassifier__l2": L2S}, cv=2).fit(X, y)
     curve = TrainingCurveDisplay.from_estimator(plain).lines_[0].get_ydata()
     assert_allclose(curve, plain.best_estimator_[-1].loss_curve_)
+
+
+def test_curves_of_searches_at_the_end_of_a_pipeline():
+    search = RegularizedMLPClassifierCV(DROPOUTS, L2S, cv=3, store_curves=True, **SMALL)
+    pipeline = make_pipeline(StandardScaler(), search).fit(X, y)
+    assert len(TrainingCurveDisplay.from_estimator(pipeline, which="all").lines_) == 18
+    (line,) = TrainingCurveDisplay.from_estimator(pipeline).lines_
+    assert_allclose(line.get_ydata(), search.loss_curve_)
+    plain = GridSearchCV(RegularizedMLPClassifier(**SMALL), {"l2": L2S}, cv=2)
+    pipeline = make_pipeline(StandardScaler(), plain).fit(X, y)
+    (line,) = TrainingCurveDisplay.from_estimator(pipeline).lines_
+    assert_allclose(line.get_ydata(), plain.best_estimator_.loss_curve_)
+
+
+def test_a_grid_that_some_candidates_are_not_of_is_refused():
+    grids = [{"dropout": [0.0, 0.5], "l2": L2S}, {"dropout": [0.0, 0.5]}]
+    search = GridSearchCV(RegularizedMLPClassifier(**SMALL), grids, cv=2).fit(X, y)
+    with pytest.raises(ValueError, match="a value of 'l2' of every candidate"):
+        RegularizationPathDisplay.from_estimator(search)
+    with pytest.raises(ValueError, match="a value of 'l2' of every candidate"):
+        one_standard_error(search.cv_results_)
 
 
 def test_wrong_words_and_wrong_results_are_named(search):
