@@ -1,13 +1,14 @@
 """The one door to TensorFlow: when it is imported, how quietly, and by which process.
 
 Owns the import, the holding back of its start-up lines, the size of its thread pool in a worker
-process, the device, and the refusal to run in a process forked after TensorFlow was used, or to
-compile where the system has no room.
+process, the device, that the interpreter's end waits for threads that are inside, and the refusal
+to run in a process forked after TensorFlow was used, or to compile where the system has no room.
 Changes nothing else in the process. No other module of skreg imports tensorflow or keras.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib.util
@@ -17,12 +18,16 @@ import re
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
 
 _MAPS_OF_A_PROGRAM = 1000  # twice the most that was measured
+
+# The end of the interpreter waits so long for threads, far longer than any program compiled.
+_LANDING_SECONDS = 90.0
 
 _import_lock = threading.RLock()
 # Set in a child that was forked from a process with TensorFlow in it, whoever had imported it.
@@ -141,6 +146,37 @@ def on_cpu():
             "Expected a fit outside of tf.function and tf.Graph; received a call inside of one."
         )
     return tensorflow().device("/CPU:0")
+
+
+_in_flight: set[object] = set()
+_ending = threading.Event()
+
+
+@contextlib.contextmanager
+def in_flight() -> Iterator[threading.Event]:
+    """Context of a thread that calls TensorFlow again and again, until the event is set.
+
+    A thread that comes back from TensorFlow to an interpreter that has ended aborts the process, as
+    those of a search may that was interrupted while they compiled. So the end waits for them.
+    """
+    token = object()
+    _in_flight.add(token)
+    try:
+        yield _ending
+    finally:
+        _in_flight.discard(token)
+
+
+@atexit.register
+def _land() -> None:
+    _ending.set()
+    deadline = time.monotonic() + _LANDING_SECONDS
+    while _in_flight and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_flight.clear)  # threads do not come along
 
 
 def check_room_for_a_program(n_programs: int) -> None:

@@ -39,7 +39,7 @@ from skreg._spec import (
     bucket,
     padded_outputs,
 )
-from skreg._tensorflow import on_cpu, tensorflow, zero_copy
+from skreg._tensorflow import in_flight, on_cpu, tensorflow, zero_copy
 from skreg._values import Values, member_values, with_regularisation
 
 # A call returns after about this many seconds, so that an interrupt is seen soon after it came.
@@ -226,7 +226,7 @@ class Watcher:
 
 
 class Stopped(Exception):
-    """Another member failed, or the one who wanted this one was interrupted."""
+    """Another member failed, who wanted this one was interrupted, or the interpreter ends."""
 
 
 def train(member: Member, watcher: Watcher | None = None) -> Outcome:
@@ -310,14 +310,14 @@ class Trainer:
             Once set, `Stopped` is raised at the end of the call.
         """
         watcher = watcher or Watcher()
-        with on_cpu():  # a device scope belongs to its thread
+        with in_flight() as ending, on_cpu():  # a device scope belongs to its thread
             hyper = self.member.hyper
             rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
             values = with_regularisation(self.values, rates, hyper.l2 if l2 is None else l2)
             run = _Run(self, values, watcher, paused)
             try:
                 while run.status is Status.RUNNING and (until is None or len(run.losses) < until):
-                    if stop is not None and stop.is_set():
+                    if ending.is_set() or (stop is not None and stop.is_set()):
                         raise Stopped
                     run.advance(until)
             except KeyboardInterrupt:

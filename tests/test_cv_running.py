@@ -381,6 +381,29 @@ def test_ctrl_c_while_the_winner_is_trained_leaves_the_search(monkeypatch):
         outer.fit(X, y)
 
 
+INTERRUPTED_EARLY = """
+import os, signal, sys, threading
+import skreg._program as program
+from test_cv_running import X, classifier, y
+original = program._build
+def build(spec):
+    os.kill(os.getpid(), signal.SIGINT)
+    return original(spec)
+program._build = build
+try:
+    classifier(n_jobs=2).fit(X, y)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_the_interpreter_ends_well_while_a_thread_still_compiles():
+    code = [sys.executable, "-c", INTERRUPTED_EARLY]
+    done = subprocess.run(code, cwd=os.path.dirname(__file__), capture_output=True, text=True)
+    assert done.stdout == "stopped\n"
+    assert done.returncode == 0, done.stderr
+
+
 def test_ctrl_c_before_anything_is_known_or_inside_another_search_goes_through():
     with pytest.raises(KeyboardInterrupt):
         classifier(scoring=interrupting(0)).fit(X, y)
