@@ -152,7 +152,7 @@ def draw(results, settings, path):
     )
     for (heat, bars), (name, result) in zip(axes, results.items(), strict=True):
         losses = result["losses"]
-        image = heat.imshow(np.log10(losses), cmap="cividis_r", aspect="auto")
+        image = heat.imshow(np.log10(losses), cmap="cividis_r", aspect="auto", origin="lower")
         middle = np.mean(image.get_clim())
         best = np.unravel_index(losses.argmin(), losses.shape)
         for (row, column), loss in np.ndenumerate(losses):

@@ -43,7 +43,6 @@ def search_path(X, y, quick):
         DROPOUTS[::3] if quick else DROPOUTS,
         L2S[::2] if quick else L2S,
         max_iter=5 if quick else 50,
-        store_curves=True,
         n_jobs=2,
         verbose=1,
         random_state=0,
@@ -72,13 +71,13 @@ def read_aloud(model):
     print(f"  {-mean[chosen]:.3f}  chosen: dropout {model.dropout_:g} and L2 {model.l2_:g}")
     gain = mean[chosen] - max(mean[dropout_alone, 0], mean[0, l2_alone])
     print(
-        f"Both are better than the better one alone by {gain:.3f}, where the standard error of a "
-        f"mean is {error[chosen]:.3f}."
+        f"The chosen one is better than the better one alone by {gain:.3f}, where the\n"
+        f"standard error of a mean is {error[chosen]:.3f}."
     )
     simple = params[one_standard_error(model.cv_results_)]
     print(
-        f"As good within one standard error, and more regularised: dropout {simple['dropout']:g}, "
-        f"L2 {simple['l2']:g}."
+        "The most regularised within one standard error of it: "
+        f"dropout {simple['dropout']:g}, L2 {simple['l2']:g}."
     )
 
 
@@ -89,8 +88,8 @@ def draw(model):
     figure, axes = pyplot.subplots(1, 3, figsize=(16, 4.5), layout="constrained")
     RegularizationPathDisplay.from_estimator(model, ax=axes[0])
     RegularizationPathDisplay.from_estimator(model, kind="curves", ax=axes[1])
-    TrainingCurveDisplay.from_estimator(model, which="all", ax=axes[2])
-    axes[2].set_title("all networks of the search")
+    TrainingCurveDisplay.from_estimator(model, ax=axes[2])
+    axes[2].set_title("the chosen network, on all rows")
     return figure
 
 
@@ -105,9 +104,9 @@ def main():
     model = search_path(X, y, arguments.quick)
     read_aloud(model)
     bare = RegularizedMLPClassifier(dropout=0.0, l2=0.0, max_iter=model.max_iter, random_state=0)
-    for name, network in (("without", bare.fit(X, y)), ("with", model)):
+    for name, network in (("without regularisation", bare.fit(X, y)), ("as chosen", model)):
         accuracy = network.score(X_test, y_test)
-        print(f"accuracy on {len(y_test)} other rows, {name} regularisation: {accuracy:.3f}")
+        print(f"accuracy on {len(y_test)} other rows, {name}: {accuracy:.3f}")
     draw(model).savefig(arguments.output, dpi=120)
     print(f"figure: {arguments.output}")
 

@@ -13,7 +13,7 @@ import time
 import warnings
 from abc import ABCMeta, abstractmethod
 from inspect import signature
-from numbers import Integral, Real
+from numbers import Integral
 
 import joblib
 import numpy as np
@@ -38,31 +38,18 @@ from skreg._compat import (
     raise_for_params,
     routing_enabled,
 )
+from skreg._grid import candidates_of
 from skreg._monitoring import SearchDisplay, fitted_by_others
-from skreg._parameters import (
-    checked_dropout,
-    checked_hidden_layer_sizes,
-    checked_hyperparameters,
-    checked_l2,
-)
+from skreg._parameters import checked_hidden_layer_sizes, checked_hyperparameters
 from skreg._results import cv_results
 from skreg._rungs import HALVING, n_epochs_of, n_members_of, rungs_of
 from skreg._scoring import Scoring, negative_loss
-from skreg._search import (
-    Candidate,
-    Fold,
-    Result,
-    Search,
-)
-from skreg._selection import best_index, edges
+from skreg._search import Candidate, Fold, Result, Search
+from skreg._selection import best_index, edges, one_standard_error
 from skreg._spec import Status
 from skreg._splits import refuse_without_class, refuse_without_rows, splits_of
 from skreg._tables import checked_table, checked_weight
 from skreg._targets import column_as_vector
-
-# Of these many values when a grid is a number.
-_DROPOUT_RANGE = 0.0, 0.8
-_L2_RANGE = 1e-5, 1e-1
 
 
 class _StoppedByCallback(Exception):
@@ -160,11 +147,17 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     # -- fitting --------------------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight, params):
+        self._refuse_validation_rows(params)
         raise_for_params(params, self, "fit", allow=["groups"])
         with self._unchanged_on_failure():
             plain = self._plain()
             candidates, shape = self._candidates(plain)
             scoring = Scoring(self.scoring, plain, self.refit, self.search == "halving")
+            if self.refit is one_standard_error and scoring.several:
+                raise ValueError(
+                    "refit: expected one metric with one_standard_error; received "
+                    f"scoring={self.scoring!r}."
+                )
             memory = self._checked_memory()
             X, given_y, y, sample_weight = self._checked_data(X, y, sample_weight, plain)
             folds = self._folds(X, given_y, y, sample_weight, params, plain, scoring)
@@ -178,6 +171,14 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         vars(self).update(attributes, scorer_=scoring.scorer, n_splits_=len(folds))
         self._warn_of(search, scoring, status)
         return self
+
+    def _refuse_validation_rows(self, params: dict) -> None:
+        given = [name for name in ("X_val", "y_val", "sample_weight_val") if name in params]
+        if given:
+            raise TypeError(
+                f"{given[0]}: expected no validation rows in a search, whose networks each "
+                "hold out a validation_fraction of their fold with early_stopping; received some."
+            )
 
     def _checked_data(self, X, y, sample_weight, plain) -> tuple:
         X, y = indexable(X, y)
@@ -210,6 +211,12 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 "validation_scoring: expected the name of a scorer with memory, which cannot see "
                 f"what a function does; received {self.validation_scoring!r}."
             )
+        if self.memory is not None and self.random_state is None:
+            self._say(
+                UserWarning,
+                "memory: with random_state=None no two networks are the same, so that none is ever "
+                "read back. Give a random_state.",
+            )
         refusal = f"memory: expected a folder that can be written; received {self.memory!r}"
         try:
             memory = check_memory(self.memory)
@@ -230,16 +237,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def _candidates(self, plain) -> tuple[list[Candidate], tuple[int, int]]:
         """All candidates, l2 fastest, and the shape of the grid; every value is checked."""
         n_hidden = len(checked_hidden_layer_sizes(self.hidden_layer_sizes))
-        dropouts, l2s = self.dropouts, self.l2s
-        if isinstance(dropouts, Integral):
-            dropouts = np.linspace(*_DROPOUT_RANGE, int(dropouts))
-        if isinstance(l2s, Integral):
-            l2s = np.geomspace(*_L2_RANGE, int(l2s))
-        dropouts = _values("dropouts", dropouts, n_hidden, checked_dropout)
-        l2s = _values("l2s", l2s, n_hidden, checked_l2)
-        candidates = [Candidate(dropout, l2) for dropout in dropouts for l2 in l2s]
+        candidates, shape = candidates_of(self.dropouts, self.l2s, n_hidden)
         checked_hyperparameters(clone(plain).set_params(**candidates[0]._asdict()), n_hidden)
-        return candidates, (len(dropouts), len(l2s))
+        return candidates, shape
 
     def _routed(self, scoring: Scoring, sample_weight, params: dict) -> Bunch:
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -348,6 +348,13 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         return attributes
 
     def _refuse_if_nothing_scored(self, search, scoring, results) -> None:
+        scored = {
+            fold
+            for (_, fold), result in search.results.items()
+            if np.isfinite(list(result.scores.values())).any()
+        }
+        if scoring.refit is False and scored:  # no winner is asked for
+            return
         means = [values for name, values in results.items() if name.startswith("mean_test_")]
         if scoring.refit is not False and not callable(self.refit):
             means = [results[f"mean_test_{scoring.metric}"]] if means else []
@@ -355,9 +362,12 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         if any(np.isfinite(mean[lasted]).any() for mean in means):
             return
         error = next((r.error for r in search.results.values() if r.error), None)
+        without = sorted(set(range(len(search.folds))) - scored)
+        where = f" in the folds {without}" if scored and without else ""
         raise ValueError(
             "scoring: expected a finite score of at least one candidate in every fold; received "
-            f"none with scoring={self.scoring!r}."
+            f"none{where} with scoring={self.scoring!r}."
+            + (" refit=False keeps the scores of the others." if where else "")
             + ("" if error is None else f" The first one failed with:\n{error}")
         )
 
@@ -413,7 +423,10 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 "weights from before. Try a smaller learning_rate_init "
                 f"(now {self.learning_rate_init:g}) or a smaller l2.",
             )
-        if "best_index_" in vars(self):
+        ranks = self.cv_results_.get(f"rank_test_{scoring.metric}", [])
+        # Of a search that says nothing the winner is the first one.
+        tells = status is Status.FINISHED and n_diverged < len(results) and len(set(ranks)) != 1
+        if "best_index_" in vars(self) and tells:
             for sentence in edges(search.candidates, self.best_index_):
                 self._say(UserWarning, sentence)
 
@@ -460,19 +473,6 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 "with best_params_."
             )
         return [self.best_estimator_]
-
-
-def _values(name: str, grid, n_hidden: int, checked) -> list:
-    """The values of one axis of the grid: floats, or tuples of one float a layer."""
-    if isinstance(grid, (dict, set)) or getattr(grid, "shape", None) == ():
-        raise ValueError(f"{name}: expected a sequence of values to try; received {grid!r}.")
-    values = []
-    for value in grid:
-        layers = checked(name, value, n_hidden)
-        values.append(float(value) if isinstance(value, Real) else layers)
-    if not values:
-        raise ValueError(f"{name}: expected at least one value to try; received {grid!r}.")
-    return values
 
 
 def _of_network(network) -> dict:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._results import folds_of_means, values_of
 
 # Told apart without colours, and by the colour-blind: a dash and a marker each.
+_LETTERS = 45  # of tick labels that fit beside each other on the usual axis
 _DASHES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -237,7 +238,8 @@ class RegularizationPathDisplay:
                 color = "black" if score > middle else "white"
                 early = self.dropped is not None and self.dropped[row][column]
                 words = f"({score:.3f})" if early else f"{score:.3f}"
-                style = {"ha": "center", "va": "center", "color": color, "fontsize": 8}
+                size = 8 if len(self.l2s) < 9 else 6
+                style = {"ha": "center", "va": "center", "color": color, "fontsize": size}
                 self.texts_.append(ax.text(column, row, words, **style))
         if self.best is not None:
             row, column = self.best
@@ -246,12 +248,24 @@ class RegularizationPathDisplay:
                 column + 0.94 * x, row + 0.94 * y, color="black", lw=3, label="chosen"
             )
             ax.plot(column + 0.94 * x, row + 0.94 * y, color="white", lw=1)
-        ax.set_xticks(range(len(self.l2s)), [_label(value) for value in self.l2s])
-        ax.set_yticks(range(len(self.dropouts)), [_label(value) for value in self.dropouts])
+        _label_axis(ax.xaxis, self.l2s)
+        _label_axis(ax.yaxis, self.dropouts)
         early = "" if self.dropped is None else "; (dropped early)"
         title = f"mean {self.score_name}; chosen: framed{early}"
         ax.set(xlabel="l2", ylabel="dropout", title=title)
         self.figure_.colorbar(self.image_, ax=ax)
+
+    def _hollow(self, line, k: int, along: str) -> None:
+        """Empty the markers of the k-th curve's candidates that were dropped."""
+        if self.dropped is None:
+            return
+        dropped = np.asarray(self.dropped, bool)
+        (places,) = np.nonzero(dropped[k] if along == "l2" else dropped[:, k])
+        x, y = line.get_data()
+        (early,) = self.ax_.plot(
+            x[places], y[places], ls="", marker=line.get_marker(), color=line.get_color()
+        )
+        early.set_markerfacecolor("white")
 
     def _plot_curves(self, along: str) -> None:
         mean, error = _mean_and_error(self.scores, self.dropped)
@@ -274,14 +288,16 @@ class RegularizationPathDisplay:
             )
             self.lines_.append(line)
             self.bands_.append(band)
+            self._hollow(line, k, along)
         if self.best is not None:
             k, place = self.best if along == "l2" else self.best[::-1]
             (self.chosen_,) = self.ax_.plot(
                 [place], [mean[k, place]], "o", ms=14, mfc="none", mec="black", label="chosen"
             )
-        self.ax_.set_xticks(places, [_label(value) for value in values])
+        _label_axis(self.ax_.xaxis, values)
         self.ax_.set(xlabel=along, ylabel=f"{self.score_name} (band: standard error)")
-        self.ax_.legend(fontsize=8)
+        early = None if self.dropped is None else "hollow: dropped early"
+        self.ax_.legend(fontsize=8, title=early, title_fontsize=8)
 
 
 class TrainingCurveDisplay:
@@ -465,4 +481,12 @@ def _mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _label(value) -> str:
-    return f"{value:g}" if isinstance(value, Real) else ", ".join(f"{v:g}" for v in value)
+    return f"{value:.3g}" if isinstance(value, Real) else ", ".join(f"{v:.3g}" for v in value)
+
+
+def _label_axis(axis, values: list) -> None:
+    """A tick for each value; labels of a horizontal axis that would overlap are turned."""
+    labels = [_label(value) for value in values]
+    axis.set_ticks(range(len(values)), labels)
+    if axis.axis_name == "x" and len(labels) * (max(map(len, labels)) + 1) > _LETTERS:
+        axis.set_tick_params(rotation=45)

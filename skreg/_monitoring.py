@@ -78,7 +78,6 @@ class SearchDisplay:
     def __init__(self, n_epochs: int):
         self.n_epochs = n_epochs
         self._bar = None
-        self._best = -np.inf
 
     @contextlib.contextmanager
     def shown(self):
@@ -96,13 +95,12 @@ class SearchDisplay:
 
     def show(self, values: dict, fold: int, n_epochs: int, done: int, score: float) -> None:
         """Show that one network has come to an epoch, and all together to `done` of theirs."""
-        self._best = np.fmax(self._best, score)
         words = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
         if self._bar is None:
             share = f"[{done / self.n_epochs:4.0%}]"
             print(f"{share} {words}, fold {fold}, {n_epochs} epochs: {score:.5g}", flush=True)
             return
-        description = f"{words}: {score:.4g} (best {self._best:.4g})"
+        description = f"{words}: {score:.4g}"
         self._bar.update(self._task, completed=done, description=description)
 
 

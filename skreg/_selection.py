@@ -21,7 +21,8 @@ def one_standard_error(cv_results) -> int:
     For `refit` of the estimators that tune themselves, or of GridSearchCV over `dropout` and `l2`:
     the simplest model that is as good as the best one for all that the folds can tell (Breiman et
     al. 1984). Most regularised is the largest `l2`, and among equals the largest `dropout`, of
-    which one may be missing; sequences count by their mean.
+    which one may be missing; sequences count by their mean. After halving the choice is among those
+    that were not dropped, which are few: it is a rule for a whole grid.
 
     Parameters
     ----------

@@ -7,9 +7,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import KFold
 from test_cv_running import X, classifier, y
 
-from skreg import RegularizedMLPRegressorCV
+from skreg import RegularizedMLPRegressorCV, one_standard_error
 
 # Grids of a few values are for tests.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -32,6 +33,14 @@ BAD = {
     "no value": ({"dropouts": [None]}, "dropouts: .*received None"),
     "no sequence": ({"l2s": np.array(0.1)}, r"l2s: expected a sequence.*received array\(0\.1\)"),
     "a number as text": ({"dropouts": ["0.5"]}, "dropouts: .*a sequence of numbers; rec.* '0.5'"),
+    "a rate of 5 and no layer": (
+        {"dropouts": [5.0], "hidden_layer_sizes": ()},
+        r"dropouts: expected finite numbers in \[0, 1\); received 5\.0",
+    ),
+    "one metric's rule": (
+        {"scoring": ["accuracy", "loss"], "refit": one_standard_error},
+        "refit: expected one metric with one_standard_error",
+    ),
     "one fold": ({"cv": 1}, "cv"),
     "a fold without rows": ({"cv": [([], [0, 1])]}, "expected training rows in each fold; fold 0"),
     "a fold to score nothing": ({"cv": [([0, 1], [])]}, "expected test rows in each fold; fold 0"),
@@ -46,6 +55,11 @@ def test_bad_parameter_is_named_before_any_training(name, trained):
     with pytest.raises((ValueError, TypeError), match=message):
         classifier(**changes).fit(X, y)
     assert not trained
+
+
+def test_validation_rows_are_the_plain_estimators():
+    with pytest.raises(TypeError, match="X_val: expected no validation rows in a search"):
+        classifier(early_stopping=True).fit(X, y, X_val=X, y_val=y)
 
 
 def test_extra_metadata_is_refused():
@@ -79,6 +93,24 @@ def test_no_score_at_all_is_an_error_that_says_why():
     iris, species = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match=r"(?s)received none with scoring='roc_auc'.*multi_class"):
         classifier(scoring="roc_auc").fit(iris, species)
+
+
+def test_a_fold_without_any_score_is_named_and_no_refit_keeps_the_others():
+    iris, species = load_iris(return_X_y=True)  # sorted, so that each fold has one class
+
+    def score(model, X, y):
+        return np.nan if (y == 1).any() else 0.5
+
+    model = classifier(cv=KFold(3), scoring=score)
+    with pytest.raises(ValueError, match=r"in the folds \[1\].*refit=False keeps the scores"):
+        model.fit(iris, species)
+    model.set_params(refit=False).fit(iris, species)
+    assert_array_equal(np.isnan(model.scores_).all(axis=(0, 1)), [False, True, False])
+
+
+def test_a_search_that_tells_nothing_gives_no_advice_on_the_grid(recwarn):
+    classifier(l2s=[1e-4, 1e-3, 1e-2], scoring=lambda model, X, y: 0.5).fit(X, y)
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("refit", [True, "folds"])

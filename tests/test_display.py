@@ -1,5 +1,6 @@
 """What is drawn is what was found, on the axes that were handed in."""
 
+import itertools
 import subprocess
 import sys
 
@@ -139,6 +140,32 @@ def test_halving_marks_what_it_dropped_and_values_stand_in_order():
     assert len(kept) == (epochs == epochs.max()).sum() < len(epochs)
     assert "(dropped early)" in display.ax_.get_title()
     assert_allclose(display.scores[2, 1], model.scores_[0, 0])
+
+
+@pytest.mark.parametrize("along", ["l2", "dropout"])
+def test_curves_leave_dropped_candidates_hollow(along):
+    model = RegularizedMLPClassifierCV(DROPOUTS, L2S, cv=3, search="halving", **SMALL).fit(X, y)
+    display = RegularizationPathDisplay.from_estimator(model, kind="curves", along=along)
+    hollow = [line for line in display.ax_.lines if line.get_markerfacecolor() == "white"]
+    epochs = model.cv_results_["n_epochs"]
+    mean = model.cv_results_["mean_test_score"][epochs < epochs.max()]
+    assert sorted(np.concatenate([line.get_ydata() for line in hollow])) == sorted(mean)
+    assert display.ax_.get_legend().get_title().get_text() == "hollow: dropped early"
+
+
+@pytest.mark.parametrize("kind", ["heatmap", "curves"])
+@pytest.mark.parametrize("n_values", [3, 6, 10])
+def test_labels_of_long_axes_do_not_overlap(kind, n_values):
+    l2s = np.geomspace(1e-5, 0.1, n_values)
+    scores = np.random.default_rng(0).uniform(size=(2, n_values, 3))
+    display = RegularizationPathDisplay(dropouts=[0.0, 0.5], l2s=l2s, scores=scores).plot(kind=kind)
+    display.figure_.canvas.draw()
+    labels = display.ax_.get_xticklabels()
+    if labels[0].get_rotation():
+        assert n_values > 5
+        return  # lines of text at 45 degrees, further apart than they are high
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_a_candidate_without_a_score_has_an_empty_cell_after_halving():

@@ -42,6 +42,7 @@ LEVELS = {
     "_scoring": 6.0,
     "_splits": 6.0,
     "_search": 6.0,
+    "_grid": 6.1,
     "_results": 6.1,
     "_selection": 6.2,
     "_display": 6.2,
