@@ -81,7 +81,8 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
     memory : str, joblib.Memory or None, default=None
         Folder in which trained networks are remembered, so that a search that was interrupted, or
         one of other scorers or more candidates, takes them up again. They are known by the rows,
-        the weights, the parameters and the versions; with `random_state=None` no two are the same.
+        the weights, the parameters, the versions and the kind of processor; with
+        `random_state=None` no two are the same, and a warning says so.
     store_curves : bool, default=False
         Whether to keep the loss curves of all networks.
     <entries: hidden_layer_sizes, activation, input_dropout, weight_decay, solver,
@@ -298,7 +299,8 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
     memory : str, joblib.Memory or None, default=None
         Folder in which trained networks are remembered, so that a search that was interrupted, or
         one of other scorers or more candidates, takes them up again. They are known by the rows,
-        the weights, the parameters and the versions; with `random_state=None` no two are the same.
+        the weights, the parameters, the versions and the kind of processor; with
+        `random_state=None` no two are the same, and a warning says so.
     store_curves : bool, default=False
         Whether to keep the loss curves of all networks.
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, weight_decay,

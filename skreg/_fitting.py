@@ -246,7 +246,7 @@ class Fit:
         Callbacks are told of each epoch in the `context` of the fit, with its `arguments`.
         """
         member = self.member()
-        scoring, display = self.scoring(), None
+        scoring, display = self.scoring(self.estimator), None
         if self.estimator.verbose:
             display = Display(self.hyper.max_iter, self.held_out is not None)
         callbacks = None
@@ -257,14 +257,14 @@ class Fit:
             outcome = train(member, watcher)
         return self.attributes(outcome, member, scoring), outcome.status
 
-    def scoring(self, estimator=None) -> ValidationScoring | None:
+    def scoring(self, estimator) -> ValidationScoring | None:
         """What scores the held-out rows after each epoch; None where the loss decides.
 
         The scorer sees the `estimator`, which is this fit's own but for what a search tries.
         """
-        if self.held_out is None or self.estimator.validation_scoring == "loss":
+        held_out = self.held_out
+        if held_out is None or estimator.validation_scoring == "loss":
             return None
-        held_out, estimator = self.held_out, estimator or self.estimator
         scorer = check_scoring(estimator, estimator.validation_scoring)
         X, y = held_out.X[held_out.rows.first], held_out.y[held_out.rows.first]
         weight = held_out.rows.weight

@@ -168,7 +168,9 @@ class Fold:
     def trained(self, candidate: Candidate, paused: Paused | None, until: int):
         """Fitted attributes, status, and the paused member if it has not ended."""
         fit, trainer, found = self.made()
-        scoring, n_hidden = fit.scoring(self.with_values(candidate)), len(fit.hidden)
+        scoring, n_hidden = None, len(fit.hidden)
+        if fit.held_out is not None:
+            scoring = fit.scoring(self.with_values(candidate))
         if scoring is not None and paused is not None:
             scoring.scores, scoring.waited = paused.watched
         outcome = trainer.train(

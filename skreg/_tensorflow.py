@@ -148,23 +148,23 @@ def on_cpu():
     return tensorflow().device("/CPU:0")
 
 
-_in_flight: set[object] = set()
+_in_flight: set[InFlight] = set()
 _ending = threading.Event()
 
 
-@contextlib.contextmanager
-def in_flight() -> Iterator[threading.Event]:
+class InFlight:
     """Context of a thread that calls TensorFlow again and again, until the event is set.
 
     A thread that comes back from TensorFlow to an interpreter that has ended aborts the process, as
     those of a search may that was interrupted while they compiled. So the end waits for them.
     """
-    token = object()
-    _in_flight.add(token)
-    try:
-        yield _ending
-    finally:
-        _in_flight.discard(token)
+
+    def __enter__(self) -> threading.Event:
+        _in_flight.add(self)
+        return _ending
+
+    def __exit__(self, *error) -> None:
+        _in_flight.discard(self)
 
 
 @atexit.register

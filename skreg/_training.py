@@ -39,7 +39,7 @@ from skreg._spec import (
     bucket,
     padded_outputs,
 )
-from skreg._tensorflow import in_flight, on_cpu, tensorflow, zero_copy
+from skreg._tensorflow import InFlight, on_cpu, tensorflow, zero_copy
 from skreg._values import Values, member_values, with_regularisation
 
 # A call returns after about this many seconds, so that an interrupt is seen soon after it came.
@@ -310,7 +310,7 @@ class Trainer:
             Once set, `Stopped` is raised at the end of the call.
         """
         watcher = watcher or Watcher()
-        with in_flight() as ending, on_cpu():  # a device scope belongs to its thread
+        with InFlight() as ending, on_cpu():  # a device scope belongs to its thread
             hyper = self.member.hyper
             rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
             values = with_regularisation(self.values, rates, hyper.l2 if l2 is None else l2)
