@@ -19,18 +19,18 @@ from skreg._heads import log_expit
 from skreg._regressor import NumberPredictions, RegularizedMLPRegressor
 
 
-def _documented_as(plain):
-    """Fill `<entries: a, b, ...>` in a class's docstring with the entries of the plain one."""
+def _documented_as(*others):
+    """Fill `<entries: a, b, ...>` in a class's docstring with those of the first that has each."""
+
+    def entry(name: str) -> str:
+        pattern = rf"^    {name} : .*\n(?:(?:     .*)?\n)*"
+        matches = (re.search(pattern, other.__doc__, re.MULTILINE) for other in others)
+        found = next((match for match in matches if match), None)
+        assert found is not None, name
+        return found[0].rstrip()
 
     def entries(match: re.Match) -> str:
-        found = []
-        for name in re.split(r",\s+", match[1]):
-            entry = re.search(
-                rf"^    {name} : .*\n(?:(?:     .*)?\n)*", plain.__doc__, re.MULTILINE
-            )
-            assert entry is not None, name
-            found.append(entry[0].rstrip())
-        return "\n".join(found)
+        return "\n".join(entry(name) for name in re.split(r",\s+", match[1]))
 
     def decorate(cls):
         if cls.__doc__:  # there is none with python -OO
@@ -258,7 +258,7 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         return (yes - no).astype(logits.dtype)
 
 
-@_documented_as(RegularizedMLPRegressor)
+@_documented_as(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
 class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
     """Regressor whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 
@@ -268,12 +268,7 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
 
     Parameters
     ----------
-    dropouts : array-like or int, default=(0.0, 0.2, 0.4, 0.6)
-        Rates to try, each a number in [0, 1) or a sequence of one a hidden layer. An integer
-        tries that many from 0 to 0.8.
-    l2s : array-like or int, default=(0.0001, 0.001, 0.01, 0.03)
-        Strengths to try, each a number >= 0 or a sequence of one a kernel. An integer tries that
-        many from 1e-5 to 0.1, evenly spaced in their logarithm.
+    <entries: dropouts, l2s>
     cv : int, cross-validation generator or iterable, default=None
         Splits, as everywhere in scikit-learn; None is five.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -287,22 +282,7 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         A callable gets `cv_results_` and returns the index of the winner, as
         :func:`skreg.one_standard_error` does, of one metric. With several metrics the name of the
         one that decides, a callable or False.
-    search : {"grid", "halving"}, default="grid"
-        "grid" trains every candidate to its end. "halving" starts all of them on as many folds as
-        score 150 rows, keeps the best 40 % after 0.32 of `max_iter` epochs, trains these on three
-        fifths of the folds at least, keeps the best 16 % of all after 0.72 of the epochs, and
-        trains those to the end on all folds; three stay at least. That is about a third of the cost
-        with five folds and sixteen candidates or more, and half of it on fewer than 200 rows.
-    n_jobs : int or None, default=None
-        Networks that are trained at once, in threads unless `joblib.parallel_config` names
-        another backend. None is 1, unless in such a context.
-    memory : str, joblib.Memory or None, default=None
-        Folder in which trained networks are remembered, so that a search that was interrupted, or
-        one of other scorers or more candidates, takes them up again. They are known by the rows,
-        the weights, the parameters, the versions and the kind of processor; with
-        `random_state=None` no two are the same, and a warning says so.
-    store_curves : bool, default=False
-        Whether to keep the loss curves of all networks.
+    <entries: search, n_jobs, memory, store_curves>
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
@@ -313,18 +293,7 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
 
     Attributes
     ----------
-    dropout_ : float or tuple of float
-        The best rate.
-    l2_ : float or tuple of float
-        The best strength.
-    best_params_ : dict
-        Both.
-    best_index_ : int
-        Of the winner in `cv_results_`. Not there with several metrics and `refit=False`, as the
-        three before.
-    best_score_ : float
-        Its mean score over folds. Not there when `refit` is a callable, nor with several metrics
-        and `refit=False`.
+    <entries: dropout_, l2_, best_params_, best_index_, best_score_>
     best_estimator_ : RegularizedMLPRegressor
         The winner, trained on all rows; all its fitted attributes are also this estimator's. Not
         there with `refit` "folds" or False.
@@ -332,24 +301,8 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         The winner's networks of the folds, with `refit="folds"` only; of the attributes of a
         network there are then only `n_outputs_`, `n_layers_`, `out_activation_` and `n_iter_`, an
         array.
-    cv_results_ : dict of ndarrays
-        As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped; for
-        those that were not, which rank before the others, the last epoch of the search. Scores of
-        folds that a dropped candidate had not begun are NaN, and its means are over the others.
-    scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds), or dict of such
-        Scores of the held-out rows; by metric if there are several.
-    loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
-        `loss_curve_` of each network; with `store_curves` only.
-    validation_loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
-        Likewise; None without `early_stopping`.
-    scorer_ : callable
-        What scored.
-    multimetric_ : bool
-        Whether there are several metrics.
-    n_splits_ : int
-        Folds.
-    refit_time_ : float
-        Seconds of training the winner on all rows.
+    <entries: cv_results_, scores_, loss_curves_, validation_loss_curves_, scorer_, multimetric_,
+        n_splits_, refit_time_>
     <entries: coefs_, intercepts_, mean_, scale_, n_iter_, loss_, loss_curve_,
         validation_loss_curve_, validation_scores_, best_iter_, best_loss_, n_layers_,
         n_outputs_, out_activation_, target_center_, target_scale_, n_features_in_,
