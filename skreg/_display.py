@@ -237,7 +237,8 @@ class RegularizationPathDisplay:
             if np.isfinite(score):
                 color = "black" if score > middle else "white"
                 early = self.dropped is not None and self.dropped[row][column]
-                words = f"({score:.3f})" if early else f"{score:.3f}"
+                words = f"{score:.3f}" if abs(score) < 100 else f"{score:.4g}"
+                words = f"({words})" if early else words
                 size = 8 if len(self.l2s) < 9 else 6
                 style = {"ha": "center", "va": "center", "color": color, "fontsize": size}
                 self.texts_.append(ax.text(column, row, words, **style))

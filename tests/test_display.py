@@ -142,6 +142,12 @@ def test_halving_marks_what_it_dropped_and_values_stand_in_order():
     assert_allclose(display.scores[2, 1], model.scores_[0, 0])
 
 
+def test_cells_have_few_digits():
+    scores = np.array([[[-0.12345], [-53955.238]]])
+    display = RegularizationPathDisplay(dropouts=[0.0], l2s=[0.0, 1.0], scores=scores).plot()
+    assert [text.get_text() for text in display.texts_] == ["-0.123", "-5.396e+04"]
+
+
 @pytest.mark.parametrize("along", ["l2", "dropout"])
 def test_curves_leave_dropped_candidates_hollow(along):
     model = RegularizedMLPClassifierCV(DROPOUTS, L2S, cv=3, search="halving", **SMALL).fit(X, y)
