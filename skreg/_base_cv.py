@@ -56,53 +56,6 @@ class _StoppedByCallback(Exception):
     """A callback wants no more members."""
 
 
-class SearchScore:
-    """`score` of an estimator that has a `scoring`; stands before scikit-learn's mixins."""
-
-    def score(self, X, y, sample_weight=None, **params):
-        """Score predictions by `scoring`, or as the plain estimator does where it is the loss.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels or numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights. None is 1 for every row.
-        **params : dict
-            With metadata routing, what the scorer asks for.
-
-        Returns
-        -------
-        score : float
-            Greater is better. With several metrics the one that decided.
-        """
-        if self._scores_itself():
-            raise_for_params(params, self, "score", allow=[])
-            return super().score(X, y, sample_weight)
-        check_is_fitted(self)
-        if sample_weight is not None:
-            params["sample_weight"] = sample_weight
-        if routing_enabled():
-            params = process_routing(self, "score", **params).scorer.score
-        else:
-            raise_for_params(params, self, "score", allow=["sample_weight"])
-        scoring = Scoring(self.scoring, self._plain(), self.refit)
-        scores = scoring.scorer(getattr(self, "best_estimator_", self), X, y, **params)
-        if not isinstance(scores, dict):
-            return scores
-        if scoring.metric not in scores:
-            raise ValueError(
-                f"refit: expected the metric that scores, one of {list(scores)}; received "
-                f"{self.refit!r}."
-            )
-        score = scores[scoring.metric]
-        if isinstance(score, str):  # which several scorers return instead of raising
-            raise ValueError(f"scoring: {scoring.metric!r} failed with:\n{score}")
-        return score
-
-
 class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     """A regularised network whose dropout and l2 are tuned by cross-validation."""
 
@@ -245,6 +198,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if routing_enabled():
             routed = process_routing(self, "fit", **weights, **params)
+            if scoring.several:  # else refused by the first network only
+                process_routing(scoring.scorer, "score", **routed.scorer.score)
             if self._scores_itself():
                 routed.scorer = Bunch(score=weights)
             return routed
@@ -351,7 +306,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         scored = {
             fold
             for (_, fold), result in search.results.items()
-            if np.isfinite(list(result.scores.values())).any()
+            if any(score > -np.inf for score in result.scores.values())
         }
         if scoring.refit is False and scored:  # no winner is asked for
             return
@@ -359,7 +314,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         if scoring.refit is not False and not callable(self.refit):
             means = [results[f"mean_test_{scoring.metric}"]] if means else []
         lasted = results["n_epochs"] == results["n_epochs"].max()  # not dropped by halving
-        if any(np.isfinite(mean[lasted]).any() for mean in means):
+        if any((mean[lasted] > -np.inf).any() for mean in means):
             return
         error = next((r.error for r in search.results.values() if r.error), None)
         without = sorted(set(range(len(search.folds))) - scored)

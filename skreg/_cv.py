@@ -12,11 +12,12 @@ import re
 import numpy as np
 from scipy.special import logsumexp
 
-from skreg._base_cv import BaseSearch, SearchScore
+from skreg._base_cv import BaseSearch
 from skreg._classifier import ClassPredictions, RegularizedMLPClassifier
 from skreg._compat import fit_context
 from skreg._heads import log_expit
 from skreg._regressor import NumberPredictions, RegularizedMLPRegressor
+from skreg._search_score import SearchScore
 
 
 def _documented_as(*others):

@@ -70,7 +70,9 @@ def _moments(numbers: np.ndarray, found, lasted: np.ndarray) -> tuple[np.ndarray
         # In C order, so that sums are GridSearchCV's to the bit.
         counted = np.ascontiguousarray(numbers[equals][:, folds])
         mean[equals] = np.average(counted, axis=1)
-        deviation[equals] = np.sqrt(np.average((counted - mean[equals, None]) ** 2, axis=1))
+        with np.errstate(invalid="ignore"):  # of infinite scores it is NaN
+            squares = (counted - mean[equals, None]) ** 2
+        deviation[equals] = np.sqrt(np.average(squares, axis=1))
     return mean, deviation
 
 

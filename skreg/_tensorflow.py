@@ -149,19 +149,20 @@ def on_cpu():
 
 
 _in_flight: set[InFlight] = set()
-_ending = threading.Event()
 
 
 class InFlight:
-    """Context of a thread that calls TensorFlow again and again, until the event is set.
+    """Context of a thread that calls TensorFlow again and again, until `is_ending`.
 
     A thread that comes back from TensorFlow to an interpreter that has ended aborts the process, as
     those of a search may that was interrupted while they compiled. So the end waits for them.
     """
 
-    def __enter__(self) -> threading.Event:
+    is_ending = False
+
+    def __enter__(self) -> InFlight:
         _in_flight.add(self)
-        return _ending
+        return self
 
     def __exit__(self, *error) -> None:
         _in_flight.discard(self)
@@ -169,9 +170,10 @@ class InFlight:
 
 @atexit.register
 def _land() -> None:
-    _ending.set()
     deadline = time.monotonic() + _LANDING_SECONDS
     while _in_flight and time.monotonic() < deadline:
+        for flight in tuple(_in_flight):
+            flight.is_ending = True
         time.sleep(0.01)
 
 

@@ -310,14 +310,14 @@ class Trainer:
             Once set, `Stopped` is raised at the end of the call.
         """
         watcher = watcher or Watcher()
-        with InFlight() as ending, on_cpu():  # a device scope belongs to its thread
+        with InFlight() as flight, on_cpu():  # a device scope belongs to its thread
             hyper = self.member.hyper
             rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
             values = with_regularisation(self.values, rates, hyper.l2 if l2 is None else l2)
             run = _Run(self, values, watcher, paused)
             try:
                 while run.status is Status.RUNNING and (until is None or len(run.losses) < until):
-                    if ending.is_set() or (stop is not None and stop.is_set()):
+                    if flight.is_ending or (stop is not None and stop.is_set()):
                         raise Stopped
                     run.advance(until)
             except KeyboardInterrupt:

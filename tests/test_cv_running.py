@@ -405,6 +405,18 @@ def test_the_interpreter_ends_well_while_a_thread_still_compiles():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_fit_at_the_end_of_the_interpreter():
+    code = "import atexit; from test_cv_running import *; atexit.register(lambda: fit()); "
+    code += "import skreg._tensorflow; fit = lambda: print(classifier().fit(X, y).n_splits_)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=os.path.dirname(__file__),
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "3\n", done.stderr
+
+
 def test_ctrl_c_before_anything_is_known_or_inside_another_search_goes_through():
     with pytest.raises(KeyboardInterrupt):
         classifier(scoring=interrupting(0)).fit(X, y)

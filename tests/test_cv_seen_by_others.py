@@ -6,6 +6,7 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import KFold, StratifiedKFold
 from test_cv import assert_same_search, grid_search
@@ -107,6 +108,37 @@ def test_callbacks_see_the_rows_and_weights_of_the_fold():
         for network, (train, _) in zip(model.estimators_, splits, strict=True)
     ]
     assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("refit", [True, "folds"])
+def test_a_scorer_may_call_score(refit):
+    model = classifier(scoring=lambda model, X, y: float(model.score(X, y)), refit=refit)
+    assert model.fit(X, y).score(X, y) == (model.predict(X) == y).mean()
+
+
+@pytest.mark.parametrize("scoring", ["loss", "accuracy", ["loss", "accuracy"]])
+def test_score_without_a_refit_says_so(scoring):
+    model = classifier(scoring=scoring, refit=False).fit(X, y)
+    with pytest.raises(NotFittedError, match="fitted with refit=False"):
+        model.score(X, y)
+
+
+@pytest.mark.parametrize("refit", ["loss", False])
+def test_metrics_without_a_request_are_refused_before_training(refit, trained):
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.raises(UnsetMetadataPassedError, match="sample_weight"),
+    ):
+        classifier(scoring=["loss", "accuracy"], refit=refit).fit(X, y, sample_weight=y + 1.0)
+    assert not trained
+
+
+def test_infinite_scores_are_scores_in_grid_and_halving():
+    def score(model, X, y):
+        return np.inf if model.dropout == 0.5 else model.l2
+
+    for search in ("grid", "halving"):
+        assert classifier(scoring=score, search=search).fit(X, y).dropout_ == 0.5
 
 
 def test_weights_need_no_request_for_the_scores_of_its_own():

@@ -45,6 +45,7 @@ LEVELS = {
     "_grid": 6.1,
     "_results": 6.1,
     "_selection": 6.2,
+    "_search_score": 6.2,
     "_display": 6.2,
     "_base_cv": 6.3,
     "_cv": 6.4,
