@@ -1,8 +1,9 @@
-"""What the two searching estimators share: grids, splits, routing, the winner and its attributes.
+"""What the two searching estimators share: their `fit`, routing, the winner and its attributes.
 
 Owns the parameters of a search with their checks, which metadata each fold gets, how the winner is
-chosen and refitted, and what the user is warned of. Does not own the rows of folds (`_splits`), how
-members are run and booked (`_search`), the scores (`_scoring`), nor what is predicted (`_cv`).
+chosen and refitted, and what the user is warned of. Does not own the values of the grid (`_grid`),
+the rows of folds (`_splits`), how members are run and booked (`_search`), the scores (`_scoring`),
+nor what is predicted and scored afterwards (`_cv`, `_search_score`).
 """
 
 from __future__ import annotations
