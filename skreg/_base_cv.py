@@ -45,7 +45,7 @@ from skreg._parameters import checked_hidden_layer_sizes, checked_hyperparameter
 from skreg._results import cv_results
 from skreg._rungs import HALVING, n_epochs_of, n_members_of, rungs_of
 from skreg._scoring import Scoring, negative_loss
-from skreg._search import Candidate, Fold, Result, Search
+from skreg._search import Candidate, Fold, Result, Search, forgets
 from skreg._selection import best_index, edges, one_standard_error
 from skreg._spec import Status
 from skreg._splits import refuse_without_class, refuse_without_rows, splits_of
@@ -165,11 +165,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 "validation_scoring: expected the name of a scorer with memory, which cannot see "
                 f"what a function does; received {self.validation_scoring!r}."
             )
-        if self.memory is not None and self.random_state is None:
+        if not forgets(self.memory) and self.random_state is None:
             self._say(
                 UserWarning,
-                "memory: with random_state=None no two networks are the same, so that none is ever "
-                "read back. Give a random_state.",
+                "memory: with random_state=None no two networks are the same (but after the same "
+                "np.random.seed), so that none is read back. Give a random_state.",
             )
         refusal = f"memory: expected a folder that can be written; received {self.memory!r}"
         try:
@@ -181,7 +181,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             raise ValueError(f"{refusal}.")
         try:
             signature(memory.cache).bind(None, ignore=[])
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(
                 "memory: expected a joblib.Memory, or what has its cache(func, ignore=[...]); "
                 f"received {self.memory!r}."

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._results import folds_of_means, values_of
 
-# Told apart without colours, and by the colour-blind: a dash and a marker each.
 _LETTERS = 45  # of tick labels that fit beside each other on the usual axis
+# Told apart without colours, and by the colour-blind: a dash and a marker each.
 _DASHES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 

@@ -69,8 +69,8 @@ def _moments(numbers: np.ndarray, found, lasted: np.ndarray) -> tuple[np.ndarray
         folds = _counted([found[k] for k in equals], numbers[equals])
         # In C order, so that sums are GridSearchCV's to the bit.
         counted = np.ascontiguousarray(numbers[equals][:, folds])
-        mean[equals] = np.average(counted, axis=1)
-        with np.errstate(invalid="ignore"):  # of infinite scores it is NaN
+        with np.errstate(invalid="ignore"):  # of infinite scores they may be NaN
+            mean[equals] = np.average(counted, axis=1)
             squares = (counted - mean[equals, None]) ** 2
         deviation[equals] = np.sqrt(np.average(squares, axis=1))
     return mean, deviation

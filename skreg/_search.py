@@ -219,6 +219,11 @@ def _trained(key: str, fold: Fold, candidate: Candidate, paused: Paused | None, 
     return fold.trained(candidate, paused, until)
 
 
+def forgets(memory) -> bool:
+    """Whether nothing that is cached there is kept."""
+    return memory is None or (isinstance(memory, joblib.Memory) and memory.location is None)
+
+
 def key_of(fold: Fold) -> str:
     """All that decides a member's bits, but for its candidate and its epoch.
 
@@ -330,8 +335,8 @@ class Search:
 
     def run(self) -> None:
         """Run all rungs; after an error or an interrupt `results` has what is known so far."""
-        forgets = isinstance(self.memory, joblib.Memory) and self.memory.location is None
-        keys = ["" if forgets else key_of(fold) for fold in self.folds]
+        nothing = forgets(self.memory)
+        keys = ["" if nothing else key_of(fold) for fold in self.folds]
         for fold in self.folds:
             fold.stop = self.stop
         alive = list(range(len(self.candidates)))

@@ -155,7 +155,8 @@ class InFlight:
     """Context of a thread that calls TensorFlow again and again, until `is_ending`.
 
     A thread that comes back from TensorFlow to an interpreter that has ended aborts the process, as
-    those of a search may that was interrupted while they compiled. So the end waits for them.
+    those of a search may that was interrupted while they compiled. So the end waits for those that
+    are inside, but not for a daemon thread that begins one fit after the other.
     """
 
     is_ending = False

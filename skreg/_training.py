@@ -80,7 +80,6 @@ class Member:
     Attributes
     ----------
     rows : TrainingRows
-        Shared with other members, by identity.
     n_features : int
         Columns before padding.
     hidden_layer_sizes : tuple of int
@@ -93,7 +92,6 @@ class Member:
         Each of 32 bits; with the rows and the values it decides every bit of the result.
     monitor : Monitor
     validation : ValidationRows or None
-        Shared likewise.
     start : Start or None
         None draws the first weights.
     """
@@ -294,8 +292,8 @@ class Trainer:
     ) -> Outcome:
         """Train the member, with other rates and strengths if they are given.
 
-        The outcome depends on the member only: not on others that are trained in other threads, on
-        the time that a call takes, nor on where it was paused.
+        The outcome depends on the member, `dropout` and `l2` only: not on others that are trained
+        in other threads, on the time that a call takes, nor on where it was paused.
 
         Parameters
         ----------
@@ -449,11 +447,11 @@ class _Run:
 
     def _paused(self) -> Paused:
         kept = self.kept and (self.kept[0], state_in_numpy(self.kept[1]))
-        state = self.state
-        if self.best_epoch == len(self.losses):  # then they are equal, and held once
+        state = state_in_numpy(self.state)
+        if self.best_epoch == len(self.losses):  # then they are equal, and held and pickled once
             state = state._replace(kept=state.parameters)
         return Paused(
-            state_in_numpy(state),
+            state,
             kept,
             self.losses,
             self.validation_losses,
