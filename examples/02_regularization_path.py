@@ -2,9 +2,14 @@
 The regularisation path
 =======================
 
-How the score of a network depends on `dropout` and `l2` where regularisation matters: few rows and
-many columns. `RegularizedMLPClassifierCV` trains every candidate once, and the displays show the
-grid, the paths along one axis, and how the chosen network learned.
+How the score of a network depends on `dropout` and `l2` on a table of few rows and many columns,
+where regularisation matters. `RegularizedMLPClassifierCV` trains every candidate once. The displays
+show the grid, the scores along one parameter, and the losses of the chosen network.
+
+.. image:: ../../examples/figures/regularization_path.png
+   :alt: Heat map of the scores, scores along l2, and the losses of the chosen network.
+
+Run it with::
 
     python examples/02_regularization_path.py [--quick] [--output FILE]
 """
@@ -28,6 +33,11 @@ from skreg import (
 
 DROPOUTS = [0.0, 0.2, 0.4, 0.5, 0.6, 0.7]
 L2S = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2]
+
+
+# %%
+# The search
+# ----------
 
 
 def load_few_rows(n_rows):
@@ -81,6 +91,11 @@ def read_aloud(model):
     )
 
 
+# %%
+# The figure
+# ----------
+
+
 def draw(model):
     """Draw the grid, the paths along l2, and how the chosen network learned."""
     from matplotlib import pyplot
@@ -93,12 +108,19 @@ def draw(model):
     return figure
 
 
+# %%
+# The script
+# ----------
+
+
 def main():
     """Search, say what was found, and draw it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test")
     parser.add_argument("--output", default="regularization_path.png", help="file of the figure")
     arguments = parser.parse_args()
+    if arguments.quick:
+        print("--quick: a smoke test; its numbers mean nothing.")
     X, X_test, y, y_test = load_few_rows(200)
     print(f"digits and noise: {X.shape[0]} rows, {X.shape[1]} columns, ten classes\n")
     model = search_path(X, y, arguments.quick)
@@ -110,6 +132,8 @@ def main():
     draw(model).savefig(arguments.output, dpi=120)
     print(f"figure: {arguments.output}")
 
+
+# sphinx_gallery_thumbnail_path = "../examples/figures/regularization_path.png"
 
 if __name__ == "__main__":
     main()

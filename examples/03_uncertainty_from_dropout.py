@@ -2,9 +2,15 @@
 Uncertainty from dropout
 ========================
 
-What samples with dropout on say about how sure a network is, and where they mislead: away from the
-data, in a gap between them, and on images that are turned. Monte-Carlo dropout takes dropout as an
-approximation to a Bayesian network (Gal and Ghahramani 2016).
+Predictions sampled with dropout show how certain a network is, and sometimes mislead: away from the
+data, in a gap between rows, and on rotated images. Monte Carlo dropout interprets dropout as an
+approximation of a Bayesian network (Gal and Ghahramani 2016). :doc:`/user_guide/uncertainty`
+describes the results.
+
+.. image:: ../../examples/figures/uncertainty.png
+   :alt: Mutual information around two moons, a regression with a gap, and rotated digits.
+
+Run it with::
 
     python examples/03_uncertainty_from_dropout.py [--quick] [--output FILE]
 """
@@ -22,6 +28,11 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, predictive_
 
 ANGLES = [0, 15, 30, 45, 60, 75, 90, 120, 150, 180]
 SURE = 0.1  # nats of entropy
+
+
+# %%
+# Away from the data
+# ------------------
 
 
 def two_moons(n_samples, max_iter):
@@ -42,6 +53,11 @@ def two_moons(n_samples, max_iter):
         f"  {sure:.0%} of the points far away have an entropy below {SURE}: sure without a reason\n"
     )
     return X, y, side, measures.mutual_information.reshape(len(side), -1)
+
+
+# %%
+# In a gap between rows
+# ---------------------
 
 
 def a_gap(n_samples, max_iter):
@@ -67,6 +83,11 @@ def a_gap(n_samples, max_iter):
     return x, y, at, samples.mean(axis=0), spread
 
 
+# %%
+# On rotated images
+# -----------------
+
+
 def turned_digits(n_samples, max_iter):
     """Accuracy and entropy of digits that are turned, which training has not seen."""
     X, y = load_digits(return_X_y=True)
@@ -88,6 +109,11 @@ def turned_digits(n_samples, max_iter):
     for angle, row in zip(ANGLES, rows, strict=True):
         print(f"  {angle:3d} degrees  {row[0]:.3f}  {row[1]:.2f}  {row[2]:.1%}")
     return np.array(rows)
+
+
+# %%
+# The figure
+# ----------
 
 
 def draw(moons, gap, digits):
@@ -117,12 +143,19 @@ def draw(moons, gap, digits):
     return figure
 
 
+# %%
+# The script
+# ----------
+
+
 def main():
     """Train, say what was found, and draw it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test")
     parser.add_argument("--output", default="uncertainty.png", help="file of the figure")
     arguments = parser.parse_args()
+    if arguments.quick:
+        print("--quick: a smoke test; its numbers mean nothing.")
     n_samples, shorter = (5, 0.05) if arguments.quick else (200, 1)
     moons = two_moons(n_samples, max(1, int(100 * shorter)))
     gap = a_gap(n_samples, max(1, int(400 * shorter)))
@@ -130,6 +163,8 @@ def main():
     draw(moons, gap, digits).savefig(arguments.output, dpi=120)
     print(f"\nfigure: {arguments.output}")
 
+
+# sphinx_gallery_thumbnail_path = "../examples/figures/uncertainty.png"
 
 if __name__ == "__main__":
     main()

@@ -2,28 +2,36 @@
 Search engine
 =============
 
-Which results of a query come first: rows are pairs of a query and a document, with a grade of
-relevance from 0 to 4, and the queries of the test rows are new. A ranking is judged by its NDCG of
-the first ten places, query by query.
+Which results of a query come first. Rows are pairs of a query and a document, with a grade of
+relevance from 0 to 4. The queries of the test rows are new. A ranking is scored by its NDCG of the
+first ten places, query by query.
+
+.. image:: ../../examples/figures/search_engine.png
+   :alt: NDCG and log loss of the four families, and their differences.
+
+Run it with::
 
     python examples/06_search_engine.py [--quick] [--data FOLDER] [--output FILE]
 
-The rows are those of LightGBM's example of ranking, downloaded from GitHub once; with `--data` they
-are read from FOLDER/lightgbm_rank.csv.gz.
+The rows are those of the ranking example of LightGBM, downloaded from GitHub once. With `--data`
+they are read from FOLDER/lightgbm_rank.csv.gz.
 
-The network is a classifier of the grades, and documents are ranked by the expected gain, the mean
-of 2^grade - 1 over its probabilities: in this order the expected DCG is greatest, if the
-probabilities are right (Li, Burges and Wu 2007), whereas the squared errors of a regressor of the
-gain are mostly those of the few documents of grade 4, of gain 15. Tried once on the same splits, it
-mattered little: mean NDCG 0.768 for both, and 0.774 for a regressor of the grade.
+The network classifies the grades. Documents are ranked by the expected gain, the mean of 2^grade -
+1 over the probabilities. If the probabilities are right, this order has the largest expected DCG
+(Li, Burges and Wu 2007). The squared errors of a regressor of the gain would mostly be those of the
+few documents of grade 4, of gain 15. Tried once on the same splits, it mattered little: the mean
+NDCG is 0.768 for both, and 0.774 for a regressor of the grade.
 
-What was found, with --data: the mean NDCG of ten splits is 0.735 for neither, 0.760 for dropout,
-0.769 for L2 and 0.766 for both; documents in a random order have 0.60. Both against neither is a
-gain, but barely a clear one (+0.001 to +0.062); of dropout and L2 alone the intervals just include
-zero (p 0.07 and 0.06), although they are ahead in eight and nine splits of ten. Both are not better
-than L2 alone (-0.015 to +0.009). The log loss of the grades halves, 2.42 to 1.18, 1.16 and 1.16, in
-every split and clearly: without regularisation the network is far too sure of its grades, most of
-which costs the ranking nothing. No network stops early.
+Results, with `--data`:
+
+- The mean NDCG of ten splits is 0.735 for neither, 0.760 for dropout, 0.769 for L2 and 0.766 for
+  both. A random order has 0.60.
+- Both against neither is a gain, but barely a clear one (+0.001 to +0.062). For dropout and L2
+  alone the intervals just include zero (p 0.07 and 0.06), although they are ahead in eight and nine
+  of ten splits. Both are not better than L2 alone (-0.015 to +0.009).
+- The log loss of the grades halves in every split, from 2.42 to 1.18, 1.16 and 1.16. Without
+  regularisation the network is overconfident, which hardly affects the ranking.
+- No network stops early.
 """
 
 from __future__ import annotations
@@ -38,6 +46,11 @@ from sklearn.model_selection import GroupShuffleSplit
 FOLDER = "https://raw.githubusercontent.com/microsoft/LightGBM/v4.5.0/examples/lambdarank/"
 PLACES = 10
 SETTINGS = {"grid": GRID, "folds": 3, "network": {"max_iter": 20}}
+
+
+# %%
+# The rows
+# --------
 
 
 def read_ranking(tables, sizes):
@@ -62,6 +75,11 @@ def load(arguments):
     return table._replace(y=table.y.astype(int))
 
 
+# %%
+# The score of a ranking
+# ----------------------
+
+
 def mean_ndcg(gains, scores, queries):
     """Mean over the queries of whose documents any is relevant and which have two or more."""
     values = []
@@ -82,6 +100,11 @@ def measure(model, table, test):
     }
 
 
+# %%
+# The comparison
+# --------------
+
+
 def search(arguments):
     """Compare the families on queries that were left out."""
     table = load(arguments)
@@ -90,6 +113,8 @@ def search(arguments):
     settings = QUICK if arguments.quick else SETTINGS
     return compare(table, splits, **settings, measure=measure)
 
+
+# sphinx_gallery_thumbnail_path = "../examples/figures/search_engine.png"
 
 if __name__ == "__main__":
     run(__doc__, "06_search_engine.png", {"query results, new queries": search})

@@ -1,6 +1,6 @@
-"""What examples 04 to 07 share: four families of networks, tuned and compared on the same splits.
+"""Helpers of examples 04 to 07: four families of networks, tuned and compared on the same splits.
 
-Private: only the examples and the guide import it, and it does nothing when it is run.
+Only the examples and the guide import it.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Comparison(NamedTuple):
 
 
 def parse(documentation, output):
-    """Return the arguments, which are the same for all."""
-    parser = argparse.ArgumentParser(description=documentation.splitlines()[1])
+    """Parse the command line; `documentation` is the docstring, empty in the gallery."""
+    parser = argparse.ArgumentParser(description=(documentation or "").strip().partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test, without real data")
     parser.add_argument("--data", metavar="FOLDER", help="of .csv.gz files; without it: download")
     parser.add_argument("--output", default=output, help="file of the figure")
@@ -236,9 +236,9 @@ def draw_metric(left, right, comparison, metric):
 
 def draw(comparisons, path):
     """Save the figure: a row for each table; for each metric its scores and its differences."""
-    from matplotlib.figure import Figure
+    from matplotlib import pyplot
 
-    figure = Figure(figsize=(14, 3.3 * len(comparisons)), layout="constrained")
+    figure = pyplot.figure(figsize=(14, 3.3 * len(comparisons)), layout="constrained")
     rows = figure.subfigures(len(comparisons), 1, squeeze=False)[:, 0]
     for row, (name, comparison) in zip(rows, comparisons.items(), strict=True):
         row.suptitle(f"{name}, {len(comparison.chosen)} splits", fontweight="bold")

@@ -1,9 +1,9 @@
-"""What the scripts of the guide share: tables, splits, the command line, and how they print.
+"""Helpers of the guide's scripts: tables, splits, the command line and printing.
 
-Public tables come from OpenML by scikit-learn's fetcher, which keeps them in its cache, or from a
-local folder of `.csv.gz` files with a column `target` and an `index.json`, a list of
-`{"name": ..., "file": ...}`; only these need pandas. For a smoke test there are scikit-learn's own,
-without a download.
+Public tables come from OpenML through scikit-learn, which caches them, or from a local folder of
+`.csv.gz` files with a column `target` and an `index.json`, a list of
+`{"name": ..., "file": ...}`; only these need pandas. The smoke test uses tables of scikit-learn
+and needs no download.
 """
 
 from __future__ import annotations
@@ -52,13 +52,16 @@ NAMES_OF_ROWS = ["Instance_name", "Speaker_Number", "Train_or_Test"]  # of splic
 
 
 def parse_arguments(doc, output, data=False):
-    """Parse the command line of a script, which its docstring describes."""
-    parser = argparse.ArgumentParser(description=doc.splitlines()[1])
+    """Parse the command line; `doc` is the docstring of a script, empty in the gallery."""
+    parser = argparse.ArgumentParser(description=(doc or "").strip().partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test")
     parser.add_argument("--output", default=output, help="file of the figure")
     if data:
         parser.add_argument("--data", type=Path, help="folder of tables, instead of OpenML")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.quick:
+        print("--quick: a smoke test; its numbers mean nothing.")
+    return arguments
 
 
 # -- tables ------------------------------------------------------------------------------------

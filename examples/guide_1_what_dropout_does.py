@@ -1,9 +1,15 @@
 """
-What dropout does
-=================
+Guide 1: what dropout does
+==========================
 
-What a mask does to a unit's input, what training under masks does to the losses, why the network
-that predicts is an average of masked ones, and what happens when units are taken away from it.
+What a mask does to the input of a unit, what training with masks does to the losses, why the
+network that predicts is an average of masked networks, and what happens if units are removed.
+:doc:`/user_guide/regularization/dropout` discusses the results.
+
+.. image:: ../../examples/figures/what_dropout_does.png
+   :alt: Losses over epochs, averages of masked networks, and units removed.
+
+Run it with::
 
     python examples/guide_1_what_dropout_does.py [--quick] [--output FILE]
 """
@@ -23,7 +29,9 @@ COUNTS = [1, 2, 5, 10, 50, 200]
 TEST_OVER_TRAIN = {"drawn": 0.0, "digits": 1.0, "breast cancer": 1.0}  # 0: no row is shared
 
 
-# -- one mask ----------------------------------------------------------------------------------
+# %%
+# One mask
+# --------
 
 
 def inputs_of_second_layer(model, X):
@@ -53,7 +61,9 @@ def show_masks(model, X, n_masks):
     )
 
 
-# -- training ----------------------------------------------------------------------------------
+# %%
+# Training
+# --------
 
 
 def network(dropout, max_iter, seed, **options):
@@ -138,7 +148,9 @@ def show_differences(tables, networks, curves):
     )
 
 
-# -- averages of masked networks ---------------------------------------------------------------
+# %%
+# Averages of masked networks
+# ---------------------------
 
 
 def mean_loss(probabilities, y):
@@ -166,7 +178,9 @@ def show_averages(tables, networks, counts):
     return losses
 
 
-# -- units taken away --------------------------------------------------------------------------
+# %%
+# Units taken away
+# ----------------
 
 
 def single_removals(model, X_test, y_test):
@@ -215,7 +229,9 @@ def show_removals(tables, networks, n_masks):
     return remaining
 
 
-# -- the figure --------------------------------------------------------------------------------
+# %%
+# The figure
+# ----------
 
 
 def draw(curves, losses, remaining, counts):
@@ -266,6 +282,11 @@ def draw(curves, losses, remaining, counts):
     return figure
 
 
+# %%
+# The script
+# ----------
+
+
 def main():
     """Train, say what was found, and draw it."""
     arguments = parse_arguments(__doc__, "what_dropout_does.png")
@@ -287,6 +308,8 @@ def main():
     draw(curves, losses, remaining, counts).savefig(arguments.output, dpi=110)
     print(f"\nfigure: {arguments.output}")
 
+
+# sphinx_gallery_thumbnail_path = "../examples/figures/what_dropout_does.png"
 
 if __name__ == "__main__":
     main()

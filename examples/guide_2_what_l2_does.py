@@ -1,10 +1,15 @@
 """
-What L2 does
-============
+Guide 2: what L2 does
+=====================
 
-What a penalty on the squared weights does to them and to the losses, along which directions it
+What a penalty on the squared weights does to the weights and the losses, along which directions it
 shrinks a linear model, and how it differs from decoupled weight decay: not at all for plain sgd,
-much for adam.
+much for adam. :doc:`/user_guide/regularization/l2` discusses the results.
+
+.. image:: ../../examples/figures/what_l2_does.png
+   :alt: Losses along l2, weights of the first kernel, and test loss against the weight norm.
+
+Run it with::
 
     python examples/guide_2_what_l2_does.py [--quick] [--output FILE]
 """
@@ -34,7 +39,9 @@ SOLVERS = {
 }
 
 
-# -- weights and losses along the strengths ----------------------------------------------------
+# %%
+# Weights and losses along the strengths
+# --------------------------------------
 
 
 def measured(model, split):
@@ -101,7 +108,9 @@ def show_best(l2s, decays):
     )
 
 
-# -- a linear model ----------------------------------------------------------------------------
+# %%
+# A linear model
+# --------------
 
 
 def show_directions(strength, max_iter):
@@ -131,7 +140,9 @@ def show_directions(strength, max_iter):
     )
 
 
-# -- coupled and decoupled ---------------------------------------------------------------------
+# %%
+# Coupled and decoupled
+# ---------------------
 
 
 def weights_of(model):
@@ -167,7 +178,9 @@ def show_shrinking(n_steps, rate=0.005):
     )
 
 
-# -- the figure --------------------------------------------------------------------------------
+# %%
+# The figure
+# ----------
 
 
 def draw_losses(ax, measures):
@@ -204,6 +217,11 @@ def draw_solvers(ax, l2s, decays):
     ax.legend()
 
 
+# %%
+# The script
+# ----------
+
+
 def main():
     """Train, say what was found, and draw it."""
     arguments = parse_arguments(__doc__, "what_l2_does.png")
@@ -238,6 +256,8 @@ def main():
     figure.savefig(arguments.output, dpi=110)
     print(f"\nfigure: {arguments.output}")
 
+
+# sphinx_gallery_thumbnail_path = "../examples/figures/what_l2_does.png"
 
 if __name__ == "__main__":
     main()

@@ -1,10 +1,16 @@
 """
-Dropout and L2 together
-=======================
+Guide 3: dropout and L2 together
+================================
 
 Neither, dropout alone, L2 alone, or both? Each is tuned inside the training rows, on the same
-repeated splits of public tables, and judged on the test rows; then again with fewer rows, with
-columns of noise and with wrong labels, to see when both pay.
+repeated splits of public tables, and scored on the test rows. The comparison is repeated with fewer
+rows, with noise columns and with wrong labels. :doc:`/user_guide/regularization/together` discusses
+the results.
+
+.. image:: ../../examples/figures/together.png
+   :alt: Gain of both on each table, and on average in each condition.
+
+Run it with::
 
     python examples/guide_3_together.py [--quick] [--data FOLDER] [--output FILE]
 """
@@ -42,7 +48,9 @@ CONDITIONS = {
 }
 
 
-# -- splits ------------------------------------------------------------------------------------
+# %%
+# Splits
+# ------
 
 
 def with_wrong_labels(y, seed, share=0.2):
@@ -68,7 +76,9 @@ def split_of(X, y, condition, seed):
     return X, X_test, y, y_test
 
 
-# -- tuning and judging ------------------------------------------------------------------------
+# %%
+# Tuning and judging
+# ------------------
 
 
 def winners(scores):
@@ -120,7 +130,9 @@ def measure_table(X, y, condition, n_splits, cv, max_iter):
     return np.array(measures), len(split[3]) / len(split[2]), choices
 
 
-# -- what the differences say ------------------------------------------------------------------
+# %%
+# What the differences say
+# ------------------------
 
 
 def verdict(differences, test_over_train):
@@ -216,7 +228,9 @@ def show_choices(by_condition):
     )
 
 
-# -- the figure --------------------------------------------------------------------------------
+# %%
+# The figure
+# ----------
 
 
 def draw(by_condition):
@@ -265,6 +279,11 @@ def draw(by_condition):
     return figure
 
 
+# %%
+# The script
+# ----------
+
+
 def main():
     """Tune and judge on every table in every condition, say what was found, and draw it."""
     arguments = parse_arguments(__doc__, "together.png", data=True)
@@ -290,6 +309,8 @@ def main():
     draw(by_condition).savefig(arguments.output, dpi=110)
     print(f"\n{time.perf_counter() - start:.0f} s; figure: {arguments.output}")
 
+
+# sphinx_gallery_thumbnail_path = "../examples/figures/together.png"
 
 if __name__ == "__main__":
     main()

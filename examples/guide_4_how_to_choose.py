@@ -1,10 +1,15 @@
 """
-How to choose the rates
-=======================
+Guide 4: how to choose the rates
+================================
 
-How flat the surface of the loss is around its best, how far off the default is, how good few
-candidates are against many, and how the best rates move with the width of the network and the
-number of rows.
+How flat the surface of the loss is around its best point, how far the default is from it, how good
+few candidates are compared with many, and how the best rates change with the width of the network
+and the number of rows. :doc:`/user_guide/regularization/choosing` discusses the results.
+
+.. image:: ../../examples/figures/how_to_choose.png
+   :alt: The surface of the loss, winners of grids, and the loss along l2 for three numbers of rows.
+
+Run it with::
 
     python examples/guide_4_how_to_choose.py [--quick] [--output FILE]
 """
@@ -54,7 +59,9 @@ def searched(X, y, dropouts, l2s, **options):
     return -search.scores_["neg_log_loss"], search.scores_["accuracy"]
 
 
-# -- the surface -------------------------------------------------------------------------------
+# %%
+# The surface
+# -----------
 
 
 def place_of_least(means):
@@ -119,7 +126,9 @@ def show_surface(name, losses):
     )
 
 
-# -- few candidates and many -------------------------------------------------------------------
+# %%
+# Few candidates and many
+# -----------------------
 
 
 def winner_of(means, grid):
@@ -173,7 +182,9 @@ def show_grids(tables, searches, max_iter):
     return means
 
 
-# -- width and rows ----------------------------------------------------------------------------
+# %%
+# Width and rows
+# --------------
 
 
 def losses_on_draws(n_draws, n_rows, widths, max_iter):
@@ -223,7 +234,9 @@ def show_width_and_rows(settings, n_draws, max_iter):
     return found
 
 
-# -- the figure --------------------------------------------------------------------------------
+# %%
+# The figure
+# ----------
 
 
 def draw_surface(ax, losses):
@@ -275,6 +288,11 @@ def draw(searches, tables, means, by_setting):
     return figure
 
 
+# %%
+# The script
+# ----------
+
+
 def main():
     """Search, say what was found, and draw it."""
     arguments = parse_arguments(__doc__, "how_to_choose.png")
@@ -294,6 +312,8 @@ def main():
     draw(searches, tables, means, by_setting).savefig(arguments.output, dpi=110)
     print(f"\nfigure: {arguments.output}")
 
+
+# sphinx_gallery_thumbnail_path = "../examples/figures/how_to_choose.png"
 
 if __name__ == "__main__":
     main()

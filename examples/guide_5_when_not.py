@@ -1,9 +1,14 @@
 """
-When not to use dropout and L2
-==============================
+Guide 5: when not to use dropout and L2
+=======================================
 
 Where they hurt: a small network with many rows, rates that are too large, regression with dropout,
-and a truth that is linear.
+and a linear problem. :doc:`/user_guide/regularization/when_not` discusses the results.
+
+.. image:: ../../examples/figures/when_not.png
+   :alt: Many rows, too much regularisation, regression, and a linear problem.
+
+Run it with::
 
     python examples/guide_5_when_not.py [--quick] [--output FILE]
 """
@@ -54,7 +59,9 @@ def classifier(max_iter, seed, **parameters):
     return RegularizedMLPClassifier(max_iter=max_iter, random_state=seed, **parameters)
 
 
-# -- many rows and a small network -------------------------------------------------------------
+# %%
+# Many rows and a small network
+# -----------------------------
 
 
 def show_many_rows(n_splits, n_rows, max_iter):
@@ -77,7 +84,9 @@ def show_many_rows(n_splits, n_rows, max_iter):
     return found
 
 
-# -- too much ----------------------------------------------------------------------------------
+# %%
+# Too much
+# --------
 
 
 def show_too_much(n_splits, max_iter):
@@ -107,7 +116,9 @@ def show_too_much(n_splits, max_iter):
     return found
 
 
-# -- regression --------------------------------------------------------------------------------
+# %%
+# Regression
+# ----------
 
 
 def slope(truth, prediction):
@@ -150,7 +161,9 @@ def show_regression(n_draws, max_iter, n_masks):
     return found
 
 
-# -- a linear truth ----------------------------------------------------------------------------
+# %%
+# A linear truth
+# --------------
 
 
 def linear_split(n_rows, seed):
@@ -191,7 +204,9 @@ def show_linear(n_draws, max_iter):
     return found
 
 
-# -- the figure --------------------------------------------------------------------------------
+# %%
+# The figure
+# ----------
 
 
 def draw_many_rows(ax, found):
@@ -240,6 +255,11 @@ def draw_linear(ax, found):
     ax.legend()
 
 
+# %%
+# The script
+# ----------
+
+
 def main():
     """Train, say what was found, and draw it."""
     arguments = parse_arguments(__doc__, "when_not.png")
@@ -259,6 +279,8 @@ def main():
     figure.savefig(arguments.output, dpi=110)
     print(f"\nfigure: {arguments.output}")
 
+
+# sphinx_gallery_thumbnail_path = "../examples/figures/when_not.png"
 
 if __name__ == "__main__":
     main()
