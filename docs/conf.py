@@ -1,5 +1,6 @@
 """Configuration of the Sphinx site."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -37,7 +38,7 @@ autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_class_members_toctree = False
 
-# gallery
+# gallery; quick runs show their output, but not their meaningless figures
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -45,6 +46,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"(^|[/\\])_\w+\.py$",
     "within_subsection_order": "FileNameSortKey",
     "reset_argv": "skreg_docs.gallery_arguments",
+    "image_scrapers": ("matplotlib",) if os.environ.get("SKREG_GALLERY") == "full" else (),
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,

@@ -47,13 +47,13 @@ FAMILIES = ["neither", "dropout", "L2", "both"]
 
 
 def make_pipeline(max_iter):
-    """Return the pipeline that is tuned: anything that scikit-learn can put before a classifier."""
+    """Return the pipeline to tune."""
     network = RegularizedMLPClassifier(max_iter=max_iter, random_state=0)
     return Pipeline([("scale", StandardScaler()), ("network", network)])
 
 
 def make_search(family, settings, n_splits, seed):
-    """Return the grid search of one family; the strengths of a family are tuned inside it."""
+    """Return the grid search over the values of one family."""
     dropouts = settings["dropouts"] if family in ("both", "all", "dropout") else [0.0]
     l2s = settings["l2s"] if family in ("both", "all", "L2") else [0.0]
     if family in ("both", "dropout"):
@@ -98,10 +98,10 @@ def search_everything(name, X, y, settings):
 
 
 def compare_families(X, y, settings):
-    """Scores of each family in repeated cross-validation; arrays (repeats * folds,).
+    """Return the scores of each family in repeated cross-validation, shape (repeats * folds,).
 
-    The strengths of each family are tuned inside the training rows of every outer split (nested
-    cross-validation), so that no family profits from the rows that it is judged by.
+    Each family is tuned inside the training rows of every outer split (nested cross-validation),
+    so no family sees the rows that it is scored on.
     """
     scores = {family: {metric: [] for metric in SCORING} for family in FAMILIES}
     for repeat in range(settings["repeats"]):
@@ -125,7 +125,7 @@ def compare_families(X, y, settings):
 
 
 def tell(scores, settings):
-    """Print the families' scores and say in words what the differences show."""
+    """Print the scores of the families and a sentence about their differences."""
     print(f"\n  {'':10s} {'log loss':>18s} {'accuracy':>18s}   (mean and standard deviation)")
     for family in FAMILIES:
         cells = [scores[family][metric] for metric in SCORING]
@@ -162,7 +162,7 @@ def tell(scores, settings):
 
 
 def draw(results, settings, path):
-    """Save the heat maps, and the families with error bars."""
+    """Save the heat maps and the scores of the families with error bars."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(
@@ -225,7 +225,7 @@ def draw(results, settings, path):
 
 
 def measure_peers(X, y, settings, seconds):
-    """Time a few fits of the same search with the peers; the rest is extrapolated, and said so."""
+    """Time a few fits of the same search with other libraries and extrapolate."""
     from scikeras.wrappers import KerasClassifier
     from sklearn.neural_network import MLPClassifier
 
@@ -279,7 +279,7 @@ def measure_peers(X, y, settings, seconds):
             pipeline = Pipeline([("scale", StandardScaler()), ("network", peer)])
             start = time.perf_counter()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # its epochs are over: yes
+                warnings.simplefilter("ignore", ConvergenceWarning)  # it trains all its epochs
                 pipeline.fit(X[train], y[train])
             times.append(time.perf_counter() - start)
         median = np.median(times)
@@ -300,7 +300,7 @@ def main():
     parser = argparse.ArgumentParser(description="Tune dropout and L2 of a pipeline.")
     parser.add_argument("--quick", action="store_true", help="few candidates and epochs")
     parser.add_argument("--compare", action="store_true", help="time MLPClassifier and scikeras")
-    parser.add_argument("--output", default="tune_dropout_and_l2.png", help="where the figure goes")
+    parser.add_argument("--output", default="tune_dropout_and_l2.png", help="file of the figure")
     options = parser.parse_args()
     if options.quick:
         print("--quick: a smoke test; its numbers mean nothing.")
@@ -321,7 +321,7 @@ def main():
     print("Importing TensorFlow and compiling happen in the first fit: some 5 seconds, once.")
     RegularizedMLPClassifier(max_iter=1).fit(*tables["breast cancer"])
     results = {}
-    # Threads, because training releases the GIL: the default worker processes would each import
+    # Training releases the GIL, so threads use all cores. Worker processes would each import
     # TensorFlow again.
     with joblib.parallel_config(backend="threading"):
         for name, (X, y) in tables.items():
@@ -340,7 +340,7 @@ def main():
 
 
 def tensorflow_version():
-    """Return the version without importing TensorFlow a second way."""
+    """Return the version of TensorFlow without importing it."""
     from importlib.metadata import version
 
     return version("tensorflow")

@@ -41,14 +41,14 @@ L2S = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2]
 
 
 def load_few_rows(n_rows):
-    """Digits with few training rows, beside as many columns of noise as there are pixels."""
+    """Return digits with few training rows and as many noise columns as pixels."""
     X, y = load_digits(return_X_y=True)
     noise = np.random.default_rng(0).normal(scale=4, size=X.shape)
     return train_test_split(np.hstack([X, noise]), y, train_size=n_rows, stratify=y, random_state=0)
 
 
 def search_path(X, y, quick):
-    """Train all candidates on all folds, with the rest of each fold as held-out rows."""
+    """Train all candidates on all folds."""
     model = RegularizedMLPClassifierCV(
         DROPOUTS[::3] if quick else DROPOUTS,
         L2S[::2] if quick else L2S,
@@ -65,7 +65,7 @@ def search_path(X, y, quick):
 
 
 def read_aloud(model):
-    """Say in words what the path shows."""
+    """Print what the path shows."""
     mean = model.scores_.mean(axis=2)
     error = model.scores_.std(axis=2, ddof=1) / np.sqrt(model.n_splits_)
     params = model.cv_results_["params"]
@@ -97,7 +97,7 @@ def read_aloud(model):
 
 
 def draw(model):
-    """Draw the grid, the paths along l2, and how the chosen network learned."""
+    """Draw the grid, the scores along l2, and the losses of the chosen network."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 3, figsize=(16, 4.5), layout="constrained")
@@ -114,7 +114,7 @@ def draw(model):
 
 
 def main():
-    """Search, say what was found, and draw it."""
+    """Search, print the results and draw them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test")
     parser.add_argument("--output", default="regularization_path.png", help="file of the figure")

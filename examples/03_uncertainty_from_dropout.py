@@ -36,7 +36,7 @@ SURE = 0.1  # nats of entropy
 
 
 def two_moons(n_samples, max_iter):
-    """Mutual information on a map around two moons."""
+    """Compute the mutual information on a map around two moons."""
     X, y = make_moons(400, noise=0.15, random_state=0)
     model = RegularizedMLPClassifier(dropout=0.5, l2=1e-4, max_iter=max_iter, random_state=0)
     model.fit(X, y)
@@ -61,7 +61,7 @@ def two_moons(n_samples, max_iter):
 
 
 def a_gap(n_samples, max_iter):
-    """Predictions and their spread where rows are missing, between and outside."""
+    """Compute predictions and their spread between the rows and outside."""
     generator = np.random.default_rng(0)
     x = np.concatenate([generator.uniform(-3, -1, 100), generator.uniform(1, 3, 100)])
     y = np.sin(2 * x) + generator.normal(scale=0.1, size=len(x))
@@ -89,9 +89,9 @@ def a_gap(n_samples, max_iter):
 
 
 def turned_digits(n_samples, max_iter):
-    """Accuracy and entropy of digits that are turned, which training has not seen."""
+    """Compute accuracy and entropy of rotated digits, which training has not seen."""
     X, y = load_digits(return_X_y=True)
-    X /= 16  # pixels are of one scale; standardised, those that are hardly ever lit would be huge
+    X /= 16  # pixels share a scale; standardised, rarely lit ones would be huge
     X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)
     model = RegularizedMLPClassifier(
         dropout=0.5, l2=1e-4, standardize=False, max_iter=max_iter, random_state=0
@@ -117,7 +117,7 @@ def turned_digits(n_samples, max_iter):
 
 
 def draw(moons, gap, digits):
-    """Draw the three."""
+    """Draw the three experiments."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 3, figsize=(16, 4.5), layout="constrained")
@@ -149,7 +149,7 @@ def draw(moons, gap, digits):
 
 
 def main():
-    """Train, say what was found, and draw it."""
+    """Train, print the results and draw them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test")
     parser.add_argument("--output", default="uncertainty.png", help="file of the figure")

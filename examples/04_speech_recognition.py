@@ -54,7 +54,7 @@ SETTINGS = {"grid": GRID, "folds": 4, "network": {"max_iter": 20}}
 
 
 def mel_filters(rate, n_fft, n_bands):
-    """Triangles that are evenly spaced on the mel scale, of shape (n_bands, n_fft // 2 + 1)."""
+    """Return triangles evenly spaced on the mel scale, shape (n_bands, n_fft // 2 + 1)."""
     highest = 2595 * np.log10(1 + rate / 2 / 700)
     corners = 700 * (10 ** (np.linspace(0, highest, n_bands + 2) / 2595) - 1)
     frequencies = np.fft.rfftfreq(n_fft, 1 / rate)
@@ -64,7 +64,7 @@ def mel_filters(rate, n_fft, n_bands):
 
 
 def log_mel(signal, rate):
-    """Logarithm of the energy in each mel band, averaged over equal parts of the recording."""
+    """Return the log energy in each mel band, averaged over equal parts of the recording."""
     length, step, n_fft = rate * 25 // 1000, rate // 100, 256  # windows of 25 ms, every 10 ms
     shortest = length + (N_SEGMENTS - 1) * step
     signal = np.pad(signal, (0, max(0, shortest - len(signal))))
@@ -75,7 +75,7 @@ def log_mel(signal, rate):
 
 
 def read_recordings(path):
-    """Features, digits and speakers of the files DIGIT_SPEAKER_INDEX.wav in an archive."""
+    """Read features, digits and speakers of the files DIGIT_SPEAKER_INDEX.wav in an archive."""
     rows = []
     with ZipFile(path) as archive:
         for name in sorted(archive.namelist()):
@@ -101,7 +101,7 @@ def load(arguments):
 
 
 def speech(arguments):
-    """Compare the families on speakers who were left out."""
+    """Compare the families on held-out speakers."""
     table = load(arguments)
     pairs = LeavePGroupsOut(2).split(table.X, table.y, table.groups)
     splits = list(islice(pairs, 2 if arguments.quick else None))

@@ -47,13 +47,12 @@ from _comparison import (
 from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import StratifiedShuffleSplit
 
-# Pixels are of one scale already. Standardised, those that are hardly ever lit would be huge where
-# they are, and those that are constant in the training rows have no scale to be divided by.
+# Pixels share a scale already. Standardised, rarely lit pixels would have huge values.
 NETWORK = {"standardize": False, "max_iter": 30}
-# Weaker penalties than elsewhere: pixels from 0 to 1 are small, so that kernels have to be large.
+# Weaker penalties than elsewhere: pixels from 0 to 1 are small, so kernels must be large.
 GRID = {"dropouts": [0.0, 0.25, 0.5, 0.75], "l2s": [0.0, 1e-4, 1e-3, 1e-2]}
 SETTINGS = {"grid": GRID, "folds": 3, "network": NETWORK}
-MNIST = 554  # of the data set at OpenML
+MNIST = 554  # number of the data set at OpenML
 
 
 # %%
@@ -62,19 +61,19 @@ MNIST = 554  # of the data set at OpenML
 
 
 def load_small():
-    """Digits of 8 x 8 pixels, from 0 to 16; they come with scikit-learn."""
+    """Return the digits of scikit-learn: 8 x 8 pixels with values from 0 to 16."""
     X, y = load_digits(return_X_y=True)
     return Table(X / 16, y)
 
 
 def load_mnist(arguments):
-    """The 10,000 test images, which are the last ones at OpenML."""
+    """Return the 10,000 test images, the last ones at OpenML."""
     if arguments.quick:
         return stand_in(2000, 784, n_classes=10)
     if arguments.data:
         table = read_table(arguments.data, "mnist_10k")
     else:
-        parser = "pandas" if find_spec("pandas") else "liac-arff"  # the slower one needs no pandas
+        parser = "pandas" if find_spec("pandas") else "liac-arff"  # slower, but needs no pandas
         options = {"return_X_y": True, "as_frame": False, "parser": parser}
         X, y = download(fetch_openml, "mnist_10k", data_id=MNIST, **options)
         table = Table(X[-10_000:], y[-10_000:].astype(str))
@@ -87,7 +86,7 @@ def load_mnist(arguments):
 
 
 def digits(arguments):
-    """Three quarters of the rows for training, ten times."""
+    """Compare the families on ten splits with three quarters of the rows for training."""
     table = load_small()
     draws = StratifiedShuffleSplit(2 if arguments.quick else 10, test_size=0.25, random_state=0)
     splits = list(draws.split(table.X, table.y))
@@ -95,7 +94,7 @@ def digits(arguments):
 
 
 def mnist(arguments):
-    """Ten splits that share no image, of 700 rows for training and 300 for testing."""
+    """Compare the families on ten disjoint splits of 700 training and 300 test rows."""
     table = load_mnist(arguments)
     splits = separate_splits(table.y, n_splits=2 if arguments.quick else 10, n_train=700)
     return compare(table, splits, **(QUICK if arguments.quick else SETTINGS), overlap=False)

@@ -54,7 +54,7 @@ SETTINGS = {"grid": GRID, "folds": 3, "network": {"max_iter": 20}}
 
 
 def read_ranking(tables, sizes):
-    """Rows of several svmlight files, and their queries from files with a query's size a line."""
+    """Read rows from svmlight files, and queries from files with one query size a line."""
     loaded = load_svmlight_files(tables)
     X = np.vstack([rows.toarray() for rows in loaded[::2]])
     sizes = np.concatenate([np.loadtxt(path, dtype=int, ndmin=1) for path in sizes])
@@ -81,7 +81,7 @@ def load(arguments):
 
 
 def mean_ndcg(gains, scores, queries):
-    """Mean over the queries of whose documents any is relevant and which have two or more."""
+    """Return the mean NDCG of queries with two documents or more, one of them relevant."""
     values = []
     for query in np.unique(queries):
         rows = queries == query
@@ -91,7 +91,7 @@ def mean_ndcg(gains, scores, queries):
 
 
 def measure(model, table, test):
-    """NDCG of the ranking by expected gain, and the log loss of the grades."""
+    """Return the NDCG of the ranking by expected gain, and the log loss of the grades."""
     probabilities, grades = model.predict_proba(table.X[test]), table.y[test]
     expected = probabilities @ (2.0**model.classes_ - 1)
     return {
@@ -106,7 +106,7 @@ def measure(model, table, test):
 
 
 def search(arguments):
-    """Compare the families on queries that were left out."""
+    """Compare the families on held-out queries."""
     table = load(arguments)
     draws = GroupShuffleSplit(2 if arguments.quick else 10, test_size=0.25, random_state=0)
     splits = list(draws.split(table.X, table.y, table.groups))

@@ -49,8 +49,11 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 N_LABELLED = 150
 SETTINGS = {"grid": GRID, "folds": 5, "network": {"max_iter": 50}}
-NUMBERS = {"vehicle": 54, "satimage": 182}  # of the data sets at OpenML
-SHAPES = {"vehicle": (800, 18, 4), "satimage": (800, 36, 6)}  # of what stands in for them
+NUMBERS = {"vehicle": 54, "satimage": 182}  # numbers of the data sets at OpenML
+SHAPES = {
+    "vehicle": (800, 18, 4),
+    "satimage": (800, 36, 6),
+}  # shapes of the tables of the smoke test
 
 
 # %%
@@ -75,10 +78,10 @@ def load(name, arguments):
 
 
 def split(name, table, n_splits):
-    """Splits that share no row where there are enough rows, else drawn again for each.
+    """Return disjoint splits if there are enough rows, otherwise random ones.
 
-    Rows for testing are half as many as for training there: of overlapping splits the test's
-    interval grows with their ratio.
+    Random splits have half as many test rows as training rows, because the interval of the test
+    grows with this ratio.
     """
     if name == "satimage":
         return separate_splits(table.y, n_splits, N_LABELLED)

@@ -28,7 +28,7 @@ QUICK = {"grid": {"dropouts": [0, 0.5], "l2s": [0, 1e-2]}, "folds": 2, "network"
 
 
 class Table(NamedTuple):
-    """Rows, their classes, and what must not be on both sides of a split."""
+    """Rows, their classes, and groups that must not be on both sides of a split."""
 
     X: np.ndarray
     y: np.ndarray
@@ -36,11 +36,11 @@ class Table(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What the splits gave, the most important metric first."""
+    """Scores of the splits, the most important metric first."""
 
     scores: dict  # by metric, by family: an array of one score a split
     chosen: list  # for each split, (dropout, l2) by family
-    ratio: float  # of the correction: test rows by training rows, 0 if no two splits overlap
+    ratio: float  # test rows / training rows; 0 if the splits are disjoint
 
 
 def parse(documentation, output):
@@ -67,7 +67,7 @@ def read_table(folder, name):
 
 
 def download(fetch, name, **options):
-    """Return `fetch(**options)`, or end with what was tried and what else there is."""
+    """Return `fetch(**options)`, or exit with a message about `--data`."""
     try:
         return fetch(**options)
     except (OSError, ValueError) as error:
@@ -78,7 +78,7 @@ def download(fetch, name, **options):
 
 
 def stand_in(n_rows, n_columns, n_classes, n_groups=None):
-    """Draw a table with the columns, classes and groups of the real one."""
+    """Generate a table with as many columns, classes and groups as the real one."""
     options = {"n_informative": 8, "n_classes": n_classes, "random_state": 0}
     X, y = make_classification(n_rows, n_columns, **options)
     groups = None if n_groups is None else np.arange(n_rows) % n_groups
@@ -86,7 +86,7 @@ def stand_in(n_rows, n_columns, n_classes, n_groups=None):
 
 
 def separate_splits(y, n_splits, n_train):
-    """Splits that share no row, so that their scores are independent: a block of rows for each."""
+    """Return splits that share no row, so their scores are independent."""
     blocks = StratifiedKFold(n_splits, shuffle=True, random_state=0).split(y, y)
     return [
         train_test_split(block, train_size=n_train, stratify=y[block], random_state=number)
@@ -95,14 +95,14 @@ def separate_splits(y, n_splits, n_train):
 
 
 def parts_of_the_grid(dropouts, l2s):
-    """Where in the grid each family is, as Boolean arrays of shape (n_dropouts, n_l2s)."""
+    """Return the mask of each family in the grid, shape (n_dropouts, n_l2s)."""
     drops, decays = np.array(dropouts)[:, None] > 0, np.array(l2s) > 0
     masks = ~drops & ~decays, drops & ~decays, ~drops & decays, drops & decays
     return dict(zip(FAMILIES, masks, strict=True))
 
 
 def winners(scores, dropouts, l2s):
-    """(dropout, l2) of the best mean over the folds, for each family; scores as `scores_`."""
+    """Return (dropout, l2) of the best mean over the folds for each family."""
     best = {}
     for family, mask in parts_of_the_grid(dropouts, l2s).items():
         means = np.where(mask, scores.mean(axis=2), -np.inf)
@@ -112,19 +112,19 @@ def winners(scores, dropouts, l2s):
 
 
 def tune(table, train, grid, folds, network, seed):
-    """Search the whole grid once, in the training rows only, and return each family's winner."""
+    """Search the grid on the training rows and return the winner of each family."""
     groups = None if table.groups is None else table.groups[train]
     cv = folds if groups is None else GroupKFold(folds)
     options = {"cv": cv, "refit": False, "n_jobs": 2, "random_state": seed}
     search = RegularizedMLPClassifierCV(**grid, **network, **options)
-    with warnings.catch_warnings():  # of the whole grid; `tell` shows what each family chose
+    with warnings.catch_warnings():  # about the whole grid; `tell` prints the choices
         warnings.filterwarnings("ignore", "The best .* lies on the")
         search.fit(table.X[train], table.y[train], groups=groups)
     return winners(search.scores_, **grid)
 
 
 def measure(model, table, test):
-    """Scores of a classifier on the test rows."""
+    """Return the scores of a classifier on the test rows."""
     probabilities = model.predict_proba(table.X[test])
     return {
         "log loss": log_loss(table.y[test], probabilities, labels=model.classes_),
@@ -152,10 +152,10 @@ def compare(table, splits, grid, folds, network, overlap=True, measure=measure):
 
 
 def corrected_t_test(differences, ratio=0.0):
-    """Mean of paired differences, half its 95 % interval, and p of no difference.
+    """Return the mean of paired differences, half its 95 % interval, and the p-value.
 
-    Nadeau and Bengio 2003: splits share training rows, so that the variance of the mean over J of
-    them is (1/J + n_test/n_train) s^2; with a ratio of 0 it is the ordinary paired t-test.
+    Splits share training rows, so the variance of the mean over J splits is
+    (1/J + n_test/n_train) s^2 (Nadeau and Bengio 2003). A ratio of 0 is the ordinary paired t-test.
     """
     n, mean = len(differences), np.mean(differences)
     error = np.sqrt((1 / n + ratio) * np.var(differences, ddof=1))
@@ -163,9 +163,9 @@ def corrected_t_test(differences, ratio=0.0):
 
 
 def contrasts(comparison, metric):
-    """Each family against neither, and both against the better one: the test, and how often < 0."""
+    """Test each family against neither, and both against the better one."""
     first, scores = next(iter(comparison.scores.items()))
-    better = min if first in LOWER_IS_BETTER else max  # on the test rows: to its advantage
+    better = min if first in LOWER_IS_BETTER else max  # by the test scores, in its favour
     single = better(("dropout", "L2"), key=lambda family: scores[family].mean())
     tests = {}
     for one, other in [(family, "neither") for family in FAMILIES[1:]] + [("both", single)]:
@@ -176,12 +176,12 @@ def contrasts(comparison, metric):
 
 
 def verdict(mean, half):
-    """Say which side of zero the interval is on."""
+    """Return on which side of zero the interval is."""
     return "lower" if mean + half < 0 else "higher" if mean - half > 0 else "no clear difference"
 
 
 def in_words(name, comparison):
-    """One sentence on both against neither and against the better one alone, from the numbers."""
+    """Return a sentence on both against neither and against the better one alone."""
     parts = []
     for one, other in list(contrasts(comparison, "log loss"))[-2:]:
         words = []
@@ -194,7 +194,7 @@ def in_words(name, comparison):
 
 
 def tell(name, comparison):
-    """Print the scores, the differences and a sentence."""
+    """Print the scores, the differences and a sentence about them."""
     metrics, n_splits = list(comparison.scores), len(comparison.chosen)
     print(name)
     print(" " * 11 + "".join(f"{metric:^20s}" for metric in metrics) + "chosen most often")
@@ -213,7 +213,7 @@ def tell(name, comparison):
 
 
 def draw_points(axes, points, markers, title, label):
-    """Middles with error bars, one below the other; points are {name: (middle, half)}."""
+    """Draw points with error bars, one below the other; points are {name: (middle, half)}."""
     for place, (marker, (middle, half)) in enumerate(zip(markers, points.values(), strict=True)):
         axes.errorbar(middle, place, xerr=half, fmt=marker, color="black", capsize=4)
     axes.set_yticks(range(len(points)), list(points))
@@ -221,7 +221,7 @@ def draw_points(axes, points, markers, title, label):
 
 
 def draw_metric(left, right, comparison, metric):
-    """Scores, with those of single splits in grey below each, and differences, against zero."""
+    """Draw the scores, with single splits in grey, and the differences."""
     columns = comparison.scores[metric]
     for place, column in enumerate(columns.values()):
         left.plot(column, np.full(len(column), place + 0.3), "|", color="0.5")
@@ -235,7 +235,7 @@ def draw_metric(left, right, comparison, metric):
 
 
 def draw(comparisons, path):
-    """Save the figure: a row for each table; for each metric its scores and its differences."""
+    """Save the figure: a row for each table with scores and differences of each metric."""
     from matplotlib import pyplot
 
     figure = pyplot.figure(figsize=(14, 3.3 * len(comparisons)), layout="constrained")
@@ -250,7 +250,7 @@ def draw(comparisons, path):
 
 
 def run(documentation, output, experiments):
-    """Make, tell and draw the comparisons; experiments are {title: function of the arguments}."""
+    """Run, print and draw the comparisons; experiments are {title: function of the arguments}."""
     arguments = parse(documentation, output)
     comparisons = {}
     for title, experiment in experiments.items():

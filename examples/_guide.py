@@ -47,8 +47,12 @@ BUILT_IN = {
     "breast_cancer": load_breast_cancer,
     "digits": load_digits,
 }
-POOL = 70_000  # rows of the drawn problem, from which all splits are taken
-NAMES_OF_ROWS = ["Instance_name", "Speaker_Number", "Train_or_Test"]  # of splice and of vowel
+POOL = 70_000  # rows of the drawn problem
+NAMES_OF_ROWS = [
+    "Instance_name",
+    "Speaker_Number",
+    "Train_or_Test",
+]  # columns that name rows, in splice and vowel
 
 
 def parse_arguments(doc, output, data=False):
@@ -68,7 +72,7 @@ def parse_arguments(doc, output, data=False):
 
 
 def public_tables(folder=None, quick=False):
-    """Yield (name, X, y) of the public tables, or in quick mode of scikit-learn's own."""
+    """Yield (name, X, y) of the public tables, in quick mode of tables of scikit-learn."""
     if quick:
         for name, load in BUILT_IN.items():
             yield name, *load(return_X_y=True)
@@ -80,7 +84,7 @@ def public_tables(folder=None, quick=False):
 
 
 def files_of(folder):
-    """Paths of the tables of a folder, by name."""
+    """Return the paths of the tables of a folder, by name."""
     try:
         index = json.loads((folder / "index.json").read_text())
     except OSError as error:
@@ -89,7 +93,7 @@ def files_of(folder):
 
 
 def from_folder(files, name):
-    """Columns and target of a table of a folder."""
+    """Return columns and target of a table of a folder."""
     if name not in files:
         raise SystemExit(f"The folder's index.json has no table {name!r}; it has {sorted(files)}.")
     import pandas as pd
@@ -99,15 +103,15 @@ def from_folder(files, name):
 
 
 def from_openml(name, number):
-    """Columns and target of a table of OpenML, downloaded once and then taken from the cache."""
+    """Return columns and target of a table of OpenML, which is cached."""
     table = download(fetch_openml, name, data_id=number, as_frame=True)
     return table.data, table.target.astype(str)
 
 
 def encoded(frame):
-    """Numbers with their missing ones at the column's median, and categories as 0 and 1.
+    """Return numbers with medians in place of missing values, and one-hot encoded categories.
 
-    The medians are those of the whole table; neither they nor the categories see the target.
+    Medians and categories are those of the whole table. They do not depend on the target.
     """
     import pandas as pd
 
@@ -121,9 +125,9 @@ def encoded(frame):
 
 
 def drawn_problem(n_columns=20, noise=0.1):
-    """Two classes in six clusters; the first ten columns tell them apart, the others nothing.
+    """Return two classes in six clusters: ten informative columns, then columns of noise.
 
-    A share `noise` of the labels is drawn again at random, so that half of these are wrong.
+    A share `noise` of the labels is drawn again at random; half of these are wrong.
     """
     X, y = make_classification(
         POOL,
@@ -140,7 +144,7 @@ def drawn_problem(n_columns=20, noise=0.1):
 
 
 def drawn_splits(n_splits, n_train, n_test, **options):
-    """Yield (X, X_test, y, y_test) of the drawn problem; no two of the splits share a row."""
+    """Yield (X, X_test, y, y_test) of the drawn problem; the splits are disjoint."""
     X, y = drawn_problem(**options)
     for split in range(n_splits):
         start = split * (n_train + n_test)
@@ -149,7 +153,7 @@ def drawn_splits(n_splits, n_train, n_test, **options):
 
 
 def random_splits(X, y, n_splits, n_train, n_test):
-    """Yield (X, X_test, y, y_test) of a table: the splits overlap."""
+    """Yield (X, X_test, y, y_test) of a table; the splits overlap."""
     for seed in range(n_splits):
         yield train_test_split(
             X, y, train_size=n_train, test_size=n_test, stratify=y, random_state=seed
@@ -157,7 +161,7 @@ def random_splits(X, y, n_splits, n_train, n_test):
 
 
 def three_tables(n_splits):
-    """Splits of the drawn problem, of digits and of breast cancer, some 300 rows to train on."""
+    """Return splits of the drawn problem, digits and breast cancer, some 300 training rows."""
     digits, cancer = load_digits(return_X_y=True), load_breast_cancer(return_X_y=True)
     return {
         "drawn": list(drawn_splits(n_splits, 300, 1000)),
@@ -167,7 +171,7 @@ def three_tables(n_splits):
 
 
 def print_table(title, columns, rows, widths=None):
-    """Print rows of strings and numbers under a title, the first column to the left."""
+    """Print rows of strings and numbers under a title, the first column left-aligned."""
     widths = widths or [max(16, len(columns[0])), *(max(8, len(name)) for name in columns[1:])]
     print(f"\n{title}\n")
     for row in [columns, *rows]:

@@ -26,7 +26,7 @@ RATE = 0.5
 MASK_RATES = [0.1, 0.25, 0.5, 0.75]
 SHARES = [0.1, 0.3, 0.5, 0.7, 0.9]
 COUNTS = [1, 2, 5, 10, 50, 200]
-TEST_OVER_TRAIN = {"drawn": 0.0, "digits": 1.0, "breast cancer": 1.0}  # 0: no row is shared
+TEST_OVER_TRAIN = {"drawn": 0.0, "digits": 1.0, "breast cancer": 1.0}  # 0: disjoint splits
 
 
 # %%
@@ -35,13 +35,13 @@ TEST_OVER_TRAIN = {"drawn": 0.0, "digits": 1.0, "breast cancer": 1.0}  # 0: no r
 
 
 def inputs_of_second_layer(model, X):
-    """Hidden units of the first layer, and the kernel that takes them on."""
+    """Return the hidden units of the first layer and the next kernel."""
     standardised = (X - model.mean_) / model.scale_
     return np.maximum(standardised @ model.coefs_[0] + model.intercepts_[0], 0), model.coefs_[1]
 
 
 def show_masks(model, X, n_masks):
-    """Mean and noise of what a unit is fed through masks, with and without 1 / (1 - rate)."""
+    """Print mean and noise of a unit's input under masks, with and without 1 / (1 - rate)."""
     hidden, kernel = inputs_of_second_layer(model, X)
     full = hidden @ kernel
     generator = np.random.default_rng(0)
@@ -67,14 +67,14 @@ def show_masks(model, X, n_masks):
 
 
 def network(dropout, max_iter, seed, **options):
-    """A network without L2."""
+    """Return a network without L2."""
     return RegularizedMLPClassifier(
         dropout=dropout, l2=0.0, max_iter=max_iter, random_state=seed, **options
     )
 
 
 def curve_of(split, watched, *parameters):
-    """Loss with the masks off on the training or the test rows after each epoch."""
+    """Return the loss without masks on training or test rows after each epoch."""
     X, X_test, y, y_test = split
     rows = (X, y) if watched == "train" else (X_test, y_test)
     model = network(*parameters, early_stopping=True, n_iter_no_change=np.inf)
@@ -82,7 +82,7 @@ def curve_of(split, watched, *parameters):
 
 
 def curves_of(splits, dropout, max_iter):
-    """Curves of training and test loss, an array (2, splits, epochs)."""
+    """Return the curves of training and test loss, shape (2, splits, epochs)."""
     return np.array(
         [
             [curve_of(split, watched, dropout, max_iter, seed) for seed, split in enumerate(splits)]
@@ -92,12 +92,12 @@ def curves_of(splits, dropout, max_iter):
 
 
 def final_networks(splits, dropout, max_iter):
-    """Networks after the last epoch, one a split."""
+    """Return the networks after the last epoch, one for each split."""
     return [network(dropout, max_iter, seed).fit(X, y) for seed, (X, _, y, _) in enumerate(splits)]
 
 
 def accuracies(networks, splits):
-    """Accuracy of each network on its test rows."""
+    """Return the accuracy of each network on its test rows."""
     return np.array(
         [
             model.score(X_test, y_test)
@@ -107,7 +107,7 @@ def accuracies(networks, splits):
 
 
 def show_training(tables, networks, max_iter):
-    """Losses of the last and of the best epoch and the accuracy; returns the curves."""
+    """Print losses of the last and the best epoch and the accuracy; return the curves."""
     curves, rows = {}, []
     for name, splits in tables.items():
         for dropout in (0.0, RATE):
@@ -127,7 +127,7 @@ def show_training(tables, networks, max_iter):
 
 
 def show_differences(tables, networks, curves):
-    """What dropout changes in the last epoch's test loss and in accuracy, with intervals."""
+    """Print how dropout changes the last test loss and the accuracy, with intervals."""
     rows = []
     for name, splits in tables.items():
         with_, without = (
@@ -154,12 +154,12 @@ def show_differences(tables, networks, curves):
 
 
 def mean_loss(probabilities, y):
-    """Mean log loss of probabilities whose columns are the classes 0, 1, ..."""
+    """Return the mean log loss of probabilities of the classes 0, 1, ..."""
     return -np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-300)).mean()
 
 
 def show_averages(tables, networks, counts):
-    """Log loss of averages of masked networks, and of the one that predicts; by table."""
+    """Print the log loss of averages of masked networks and of the one that predicts."""
     losses = {name: np.zeros((len(counts) + 1, len(splits))) for name, splits in tables.items()}
     for name, splits in tables.items():
         for k, (_, X_test, _, y_test) in enumerate(splits):
@@ -184,7 +184,7 @@ def show_averages(tables, networks, counts):
 
 
 def single_removals(model, X_test, y_test):
-    """Accuracy lost when one unit of the last hidden layer is taken away, for each of them."""
+    """Return the accuracy lost by removing each unit of the last hidden layer."""
     whole = model.score(X_test, y_test)
     kernel = model.coefs_[-1]
     lost = []
@@ -197,7 +197,7 @@ def single_removals(model, X_test, y_test):
 
 
 def accuracy_without(model, X_test, y_test, share, n_masks):
-    """Accuracy when a random share of all hidden units is missing, the rest scaled up."""
+    """Return the accuracy without a random share of the hidden units, the rest scaled up."""
     rate = model.dropout
     samples = model.set_params(dropout=share).mc_dropout(X_test, n_masks, random_state=0)
     model.set_params(dropout=rate)
@@ -205,7 +205,7 @@ def accuracy_without(model, X_test, y_test, share, n_masks):
 
 
 def show_removals(tables, networks, n_masks):
-    """Accuracy lost without a unit, and accuracy without a share of them; by (table, dropout)."""
+    """Print the accuracy without single units and without a share of them."""
     columns, remaining = [], {}
     for (name, dropout), models in networks.items():
         cases = [
@@ -235,7 +235,7 @@ def show_removals(tables, networks, n_masks):
 
 
 def draw(curves, losses, remaining, counts):
-    """Draw losses over epochs, averages of masked networks, and units taken away."""
+    """Draw losses over epochs, averages of masked networks, and removed units."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
@@ -288,7 +288,7 @@ def draw(curves, losses, remaining, counts):
 
 
 def main():
-    """Train, say what was found, and draw it."""
+    """Train, print the results and draw them."""
     arguments = parse_arguments(__doc__, "what_dropout_does.png")
     n_splits, max_iter, n_masks = (2, 4, 5) if arguments.quick else (8, 100, 20)
     counts = COUNTS[:2] if arguments.quick else COUNTS

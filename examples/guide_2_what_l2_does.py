@@ -30,7 +30,7 @@ DRAWN_IN_HISTOGRAM = [0.0, 1e-3, 1e-2, 3e-2]
 NEAR_ZERO = 0.01
 SGD = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1}
 MOMENTUM = {"solver": "sgd", "momentum": 0.9, "learning_rate_init": 0.02}
-# name -> (parameters, what the decay is multiplied by)
+# name -> (parameters, factor of the decay)
 SOLVERS = {
     "sgd, no momentum": (SGD, 1),
     "sgd, momentum 0.9": (MOMENTUM, 1),
@@ -45,7 +45,7 @@ SOLVERS = {
 
 
 def measured(model, split):
-    """Norms of the kernels, share of weights near zero, noise / informative, losses, accuracy."""
+    """Return norms of the kernels, share near zero, noise / informative, losses, accuracy."""
     X, X_test, y, y_test = split
     first = model.coefs_[0]
     norms = [np.linalg.norm(kernel) for kernel in model.coefs_]
@@ -60,13 +60,13 @@ def measured(model, split):
 
 
 def fitted(split, seed, max_iter, **parameters):
-    """A network without dropout, and without L2 but for `parameters`."""
+    """Return a fitted network without dropout, and without L2 unless given."""
     options = {"dropout": 0.0, "l2": 0.0, "max_iter": max_iter, "random_state": seed}
     return RegularizedMLPClassifier(**(options | parameters)).fit(split[0], split[2])
 
 
 def sweep(splits, name, strengths, max_iter):
-    """Measures of every strength and split (strengths, splits, 8), and networks of the first."""
+    """Return measures, shape (strengths, splits, 8), and the networks of the first split."""
     measures, networks = [], []
     for strength in strengths:
         models = [
@@ -78,7 +78,7 @@ def sweep(splits, name, strengths, max_iter):
 
 
 def show_sweep(title, name, strengths, measures, informative):
-    """Print the means over the splits, a line a strength."""
+    """Print the means over the splits, one line for each strength."""
     columns = ["kernel 1", "kernel 2", "kernel 3", "near 0", "noise", "train", "test", "accuracy"]
     keep = [k for k in range(8) if informative or k != 4]
     print_table(
@@ -93,7 +93,7 @@ def show_sweep(title, name, strengths, measures, informative):
 
 
 def show_best(l2s, decays):
-    """Compare the strengths of the least mean test loss of the two."""
+    """Compare the best strengths of the two penalties."""
     best_l2, best_decay = (measures[..., 6].mean(axis=1).argmin() for measures in (l2s, decays))
     rows = []
     for place, label in ((6, "test loss"), (7, "accuracy"), (1, "norm of kernel 2")):
@@ -114,7 +114,7 @@ def show_best(l2s, decays):
 
 
 def show_directions(strength, max_iter):
-    """Shrinkage of a linear regression along the eigenvectors of its columns' correlations."""
+    """Print the shrinkage of a linear regression along the eigenvectors of the correlations."""
     X, y = load_diabetes(return_X_y=True)
     model = RegularizedMLPRegressor(
         (),
@@ -146,12 +146,12 @@ def show_directions(strength, max_iter):
 
 
 def weights_of(model):
-    """All kernels as one vector."""
+    """Return all kernels as one vector."""
     return np.concatenate([kernel.ravel() for kernel in model.coefs_])
 
 
 def show_coupling(split, decay, max_iter):
-    """How far weight decay d and l2 = d / 2 end from each other, for each solver."""
+    """Print how far weight decay d and l2 = d / 2 differ at the end, for each solver."""
     rows = []
     for name, (options, factor) in SOLVERS.items():
         bare = weights_of(fitted(split, 0, max_iter, **options))
@@ -169,7 +169,7 @@ def show_coupling(split, decay, max_iter):
 
 
 def show_shrinking(n_steps, rate=0.005):
-    """What a decay alone leaves of a weight over a fit whose rate falls along half a cosine."""
+    """Print what decay alone leaves of a weight after a fit with a cosine schedule."""
     rates = rate * 0.5 * (1 + np.cos(np.pi * np.arange(n_steps) / n_steps))
     print_table(
         f"What weight decay alone leaves of a weight after {n_steps} steps at the default rate",
@@ -184,7 +184,7 @@ def show_shrinking(n_steps, rate=0.005):
 
 
 def draw_losses(ax, measures):
-    """Draw training and test loss along the strengths; 0 stands at the left edge."""
+    """Draw training and test loss along the strengths, 0 at the left edge."""
     at = [1e-5, *L2S[1:]]
     for place, label, style in ((5, "train", "s--"), (6, "test", "o-")):
         mean, spread = measures[..., place].mean(axis=1), measures[..., place].std(axis=1, ddof=1)
@@ -209,7 +209,7 @@ def draw_weights(ax, networks):
 
 
 def draw_solvers(ax, l2s, decays):
-    """Draw test loss against the norm of the weights, which both strengths take down."""
+    """Draw test loss against the norm of the weights."""
     for measures, label, style in ((l2s, "l2", "o-"), (decays, "weight_decay", "s--")):
         norm = np.sqrt((measures[..., :3] ** 2).sum(axis=-1)).mean(axis=1)
         ax.plot(norm, measures[..., 6].mean(axis=1), style, label=label)
@@ -223,7 +223,7 @@ def draw_solvers(ax, l2s, decays):
 
 
 def main():
-    """Train, say what was found, and draw it."""
+    """Train, print the results and draw them."""
     arguments = parse_arguments(__doc__, "what_l2_does.png")
     n_splits, max_iter = (2, 3) if arguments.quick else (8, 50)
     tables = three_tables(n_splits)

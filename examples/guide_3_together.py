@@ -31,7 +31,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 
 DROPOUTS = [0.0, 0.2, 0.4, 0.6]
 L2S = [0.0, 1e-4, 1e-3, 1e-2, 3e-2]
-# name -> its part of the grid: rows (dropouts) and columns (strengths)
+# name -> part of the grid: rows are dropouts, columns strengths
 FAMILIES = {
     "neither": (slice(0, 1), slice(0, 1)),
     "dropout": (slice(1, None), slice(0, 1)),
@@ -54,14 +54,14 @@ CONDITIONS = {
 
 
 def with_wrong_labels(y, seed, share=0.2):
-    """Labels of which a share is drawn again from all of them."""
+    """Return labels of which a share is drawn again."""
     generator = np.random.default_rng(seed)
     drawn = generator.random(len(y)) < share
     return np.where(drawn, generator.permutation(y), y)
 
 
 def split_of(X, y, condition, seed):
-    """Return (X, X_test, y, y_test) of a fifth of at most 600 rows for the test."""
+    """Return (X, X_test, y, y_test) of at most 600 rows, a fifth of them for testing."""
     n_rows = min(len(y), MOST_ROWS)
     generator = np.random.default_rng(seed)
     if condition == "columns":
@@ -82,7 +82,7 @@ def split_of(X, y, condition, seed):
 
 
 def winners(scores):
-    """Place in the grid and score of each family's best candidate, by the mean over the folds."""
+    """Return place and score of the best candidate of each family."""
     means = scores.mean(axis=2)
     found = {}
     for family, (rows, columns) in FAMILIES.items():
@@ -93,7 +93,7 @@ def winners(scores):
 
 
 def judged(split, place, max_iter, seed):
-    """Log loss and accuracy on the test rows of one candidate, trained on all training rows."""
+    """Return test log loss and accuracy of a candidate trained on all training rows."""
     X, X_test, y, y_test = split
     model = RegularizedMLPClassifier(
         dropout=DROPOUTS[place[0]], l2=L2S[place[1]], max_iter=max_iter, random_state=seed
@@ -103,7 +103,7 @@ def judged(split, place, max_iter, seed):
 
 
 def compare(split, cv, max_iter, seed):
-    """Measures of each family's winner, and of the better one of dropout and of L2 alone."""
+    """Return the measures of each family's winner, and of dropout or L2 alone."""
     X, _, y, _ = split
     search = RegularizedMLPClassifierCV(
         DROPOUTS, L2S, cv=cv, refit=False, max_iter=max_iter, n_jobs=2, random_state=seed
@@ -120,7 +120,7 @@ def compare(split, cv, max_iter, seed):
 
 
 def measure_table(X, y, condition, n_splits, cv, max_iter):
-    """Measures (splits, families and the better one, 2), test over training rows, choices."""
+    """Return measures (splits, families and better one, 2), the ratio of rows, and choices."""
     measures, choices = [], []
     for seed in range(n_splits):
         split = split_of(X, y, condition, seed)
@@ -136,14 +136,14 @@ def measure_table(X, y, condition, n_splits, cv, max_iter):
 
 
 def verdict(differences, test_over_train):
-    """1 if the interval of the mean difference is below 0, -1 if above, else 0."""
+    """Return 1 if the interval of the mean difference is below 0, -1 if above, else 0."""
     mean, half, _ = corrected_t_test(differences, test_over_train)
     return int(mean + half < 0) - int(mean - half > 0)
 
 
 def verdicts_of(measures, ratio):
-    """What both are against each rival, by log loss and by the error; array (2, rivals)."""
-    costs = measures * [1, -1]  # accuracy is better when it is more
+    """Return the verdicts of both against each rival, shape (2, rivals)."""
+    costs = measures * [1, -1]  # larger accuracy is better
     differences = costs[:, :1] - costs[:, 1:]
     return np.array(
         [[verdict(column, ratio) for column in of.T] for of in differences.T.swapaxes(1, 2)]
@@ -151,12 +151,12 @@ def verdicts_of(measures, ratio):
 
 
 def counted(verdicts):
-    """Wins, ties and losses of both as words."""
+    """Return wins, ties and losses of both as text."""
     return " / ".join(str((verdicts == value).sum()) for value in (1, 0, -1))
 
 
 def show_table(name, shape, measures, ratio):
-    """Print one line: the log loss of each family, and both against the better one."""
+    """Print the log loss of each family, and both against the better one."""
     losses = measures[..., 0]
     mean, half, _ = corrected_t_test(losses[:, 0] - losses[:, 4], ratio)
     cells = [f"{losses[:, k].mean():.3f}" for k in (1, 2, 3, 0)]
@@ -165,7 +165,7 @@ def show_table(name, shape, measures, ratio):
 
 
 def show_counts(results):
-    """Print wins, ties and losses of both over the tables, and where L2 alone was won against."""
+    """Print wins, ties and losses of both over the tables."""
     verdicts = np.array([verdicts_of(*result[:2]) for result in results.values()])
     print_table(
         f"Both against each: wins / ties / losses on {len(results)} tables",
@@ -182,7 +182,7 @@ def show_counts(results):
 
 
 def relative_gains(results):
-    """Percent of log loss and points of accuracy that both gain on each rival, by table."""
+    """Return the gain of both on each rival, in % of log loss and points of accuracy."""
     ratios, points = [], []
     for measures, *_ in results.values():
         losses, accuracies = measures[..., 0].mean(axis=0), measures[..., 1].mean(axis=0)
@@ -192,7 +192,7 @@ def relative_gains(results):
 
 
 def over_tables(values):
-    """Mean over tables and half its 95 % interval, as words."""
+    """Return the mean over tables and half its 95 % interval as text."""
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
     return f"{values.mean():+.1f} +- {half:.1f}"
 
@@ -285,7 +285,7 @@ def draw(by_condition):
 
 
 def main():
-    """Tune and judge on every table in every condition, say what was found, and draw it."""
+    """Tune and score on every table in every condition, print and draw the results."""
     arguments = parse_arguments(__doc__, "together.png", data=True)
     start = time.perf_counter()
     tables = list(public_tables(arguments.data, arguments.quick))[: 2 if arguments.quick else None]

@@ -25,7 +25,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 DROPOUTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 L2S = [0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]
 DEFAULT = DROPOUTS.index(0.5), L2S.index(1e-3)
-# name -> rates and strengths that are tried
+# name -> rates and strengths
 GRIDS = {
     "the default": ([0.5], [1e-3]),
     "2 x 2": ([0.0, 0.5], [1e-3, 1e-2]),
@@ -35,7 +35,7 @@ GRIDS = {
     "dropout alone": (DROPOUTS, [0.0]),
     "L2 alone": ([0.0], L2S),
 }
-# of the question of width and rows
+# grid for width and rows
 FEW_DROPOUTS = [0.0, 0.2, 0.4, 0.6, 0.8]
 FEW_L2S = [0.0, 1e-3, 3e-3, 1e-2, 2e-2, 3e-2]
 DEFAULT_WIDTHS = (128, 64)
@@ -46,7 +46,7 @@ SETTINGS = [  # rows and widths
 
 
 def searched(X, y, dropouts, l2s, **options):
-    """Loss and accuracy of candidates on held-out rows, each of (rates, strengths, folds)."""
+    """Return loss and accuracy on held-out rows, shape (rates, strengths, folds) each."""
     search = RegularizedMLPClassifierCV(
         dropouts,
         l2s,
@@ -65,12 +65,12 @@ def searched(X, y, dropouts, l2s, **options):
 
 
 def place_of_least(means):
-    """Row and column of the least of all."""
+    """Return row and column of the minimum."""
     return np.unravel_index(means.argmin(), means.shape)
 
 
 def within_an_error(losses):
-    """Share of the candidates that are within one standard error of the best, in one search."""
+    """Return the share of the candidates within one standard error of the best."""
     means = losses.mean(axis=2)
     best = place_of_least(means)
     error = losses[best].std(ddof=1) / np.sqrt(losses.shape[2])
@@ -78,14 +78,14 @@ def within_an_error(losses):
 
 
 def cost_of_a_step(relative, best, axis):
-    """Mean % that the next candidates along an axis are worse than the best."""
+    """Return by how many % the neighbours along an axis are worse than the best."""
     line = np.moveaxis(relative, axis, 0)[:, best[1 - axis]]
     steps = [step for step in (best[axis] - 1, best[axis] + 1) if 0 <= step < len(line)]
     return 100 * (line[steps].mean() - 1)
 
 
 def show_surfaces(searches):
-    """What a step from the best costs, what is within reach of it, and what the default costs."""
+    """Print the costs of a step from the best candidate and of the default."""
     rows = []
     for name, (losses, accuracies) in searches.items():
         means = losses.mean(axis=(0, 3))
@@ -113,7 +113,7 @@ def show_surfaces(searches):
 
 
 def show_surface(name, losses):
-    """Print the loss of each candidate over the best's."""
+    """Print the loss of each candidate relative to the best."""
     means = losses.mean(axis=(0, 3))
     print_table(
         f"{name}: log loss over the best's; rows are rates, columns strengths",
@@ -132,7 +132,7 @@ def show_surface(name, losses):
 
 
 def winner_of(means, grid):
-    """Place in the whole grid of the best candidate of a part of it."""
+    """Return the place of the best candidate of a part of the grid."""
     rates, strengths = (
         [whole.index(value) for value in part]
         for whole, part in zip((DROPOUTS, L2S), grid, strict=True)
@@ -143,7 +143,7 @@ def winner_of(means, grid):
 
 
 def test_losses(split, losses, max_iter):
-    """Test log loss of each grid's winner, trained on all training rows."""
+    """Return the test log loss of the winner of each grid."""
     X, X_test, y, y_test = split
     places = {name: winner_of(losses.mean(axis=2), grid) for name, grid in GRIDS.items()}
     found = {}
@@ -156,7 +156,7 @@ def test_losses(split, losses, max_iter):
 
 
 def show_grids(tables, searches, max_iter):
-    """Print the test log loss of each grid's winner; returns the means, (tables, grids)."""
+    """Print the test log loss of each winner; return the means, shape (tables, grids)."""
     means = np.array(
         [
             np.mean(
@@ -188,7 +188,7 @@ def show_grids(tables, searches, max_iter):
 
 
 def losses_on_draws(n_draws, n_rows, widths, max_iter):
-    """Losses of the small grid on fresh draws: each 'fold' has rows of its own, and 1,000 more."""
+    """Return the losses of the small grid on disjoint draws with 1,000 test rows each."""
     X, y = drawn_problem()
     size = n_rows + 1000
     starts = range(0, n_draws * size, size)
@@ -206,7 +206,7 @@ def losses_on_draws(n_draws, n_rows, widths, max_iter):
 
 
 def show_width_and_rows(settings, n_draws, max_iter):
-    """Print the best rate alone, strength alone and pair of each setting; returns the losses."""
+    """Print the best rate, strength and pair of each setting; return the losses."""
     rows, found = [], {}
     for n_rows, widths in settings:
         means = losses_on_draws(n_draws, n_rows, widths, max_iter).mean(axis=2)
@@ -240,7 +240,7 @@ def show_width_and_rows(settings, n_draws, max_iter):
 
 
 def draw_surface(ax, losses):
-    """Draw the loss of each candidate over that of the best, which has a frame."""
+    """Draw the loss of each candidate relative to the best, which is framed."""
     from matplotlib.patches import Rectangle
 
     means = losses.mean(axis=(0, 3))
@@ -294,7 +294,7 @@ def draw(searches, tables, means, by_setting):
 
 
 def main():
-    """Search, say what was found, and draw it."""
+    """Search, print the results and draw them."""
     arguments = parse_arguments(__doc__, "how_to_choose.png")
     n_splits, max_iter, cv = (2, 1, 2) if arguments.quick else (6, 50, 5)
     tables = three_tables(n_splits)

@@ -45,7 +45,7 @@ LINEAR = {
 
 
 def losses_of(model, split):
-    """Training and test log loss, and accuracy on the test rows."""
+    """Return training and test log loss, and test accuracy."""
     X, X_test, y, y_test = split
     model.fit(X, y)
     losses = (
@@ -55,7 +55,7 @@ def losses_of(model, split):
 
 
 def classifier(max_iter, seed, **parameters):
-    """A network of these parameters."""
+    """Return a classifier."""
     return RegularizedMLPClassifier(max_iter=max_iter, random_state=seed, **parameters)
 
 
@@ -65,7 +65,7 @@ def classifier(max_iter, seed, **parameters):
 
 
 def show_many_rows(n_splits, n_rows, max_iter):
-    """Losses of a small and of the default network on many rows; {(widths, remedy): losses}."""
+    """Print losses of a small and of the default network on many rows."""
     splits = list(drawn_splits(n_splits, n_rows, 2000, noise=0.0))
     found = {}
     for widths in WIDTHS:
@@ -90,7 +90,7 @@ def show_many_rows(n_splits, n_rows, max_iter):
 
 
 def show_too_much(n_splits, max_iter):
-    """Test loss and accuracy along rates and along strengths, (6, 2) each."""
+    """Print test loss and accuracy along rates and strengths."""
     splits = three_tables(n_splits)["digits"]
     found = []
     for candidates in (
@@ -122,12 +122,12 @@ def show_too_much(n_splits, max_iter):
 
 
 def slope(truth, prediction):
-    """Slope of the regression of the truth on the prediction: above 1, it is too flat."""
+    """Return the slope of the target on the prediction; above 1, predictions are too flat."""
     return np.cov(truth, prediction)[0, 1] / prediction.var(ddof=1)
 
 
 def regression(task, rate, seed, max_iter, n_masks):
-    """1 - R2 and slope without a mask, 1 - R2 through masks, and how far masks move it."""
+    """Return 1 - R2 and slope, 1 - R2 of the mean over masks, its shift and its spread."""
     n_rows, noise = TASKS[task]
     X, y = make_friedman1(n_rows + 1000, noise=noise, random_state=seed)
     X, X_test, y, y_test = X[:n_rows], X[n_rows:], y[:n_rows], y[n_rows:]
@@ -143,7 +143,7 @@ def regression(task, rate, seed, max_iter, n_masks):
 
 
 def show_regression(n_draws, max_iter, n_masks):
-    """What dropout does to regressions; {task: array (rates, 5)}."""
+    """Print what dropout does to regressions; return {task: array (rates, 5)}."""
     found = {}
     for task, (n_rows, noise) in TASKS.items():
         found[task] = np.array(
@@ -167,7 +167,7 @@ def show_regression(n_draws, max_iter, n_masks):
 
 
 def linear_split(n_rows, seed):
-    """Rows whose classes follow a logistic regression, and the true probabilities of the test."""
+    """Return rows whose classes follow a logistic regression, and the true probabilities."""
     generator = np.random.default_rng(seed)
     X = generator.normal(size=(n_rows + 5000, 20))
     weights = generator.normal(scale=0.5, size=20)
@@ -177,7 +177,7 @@ def linear_split(n_rows, seed):
 
 
 def excess(parameters, n_rows, n_draws, max_iter):
-    """Mean test log loss above that of the true probabilities."""
+    """Return the mean test log loss above that of the true probabilities."""
     losses = []
     for seed in range(n_draws):
         split, truth = linear_split(n_rows, seed)
@@ -187,7 +187,7 @@ def excess(parameters, n_rows, n_draws, max_iter):
 
 
 def show_linear(n_draws, max_iter):
-    """Excess losses for few rows and for more, an array (models, 2)."""
+    """Print excess losses for few and for many rows; return an array (models, 2)."""
     sizes = 200, 2000
     found = np.array(
         [
@@ -210,7 +210,7 @@ def show_linear(n_draws, max_iter):
 
 
 def draw_many_rows(ax, found):
-    """Draw the test loss of both networks by remedy."""
+    """Draw the test loss of both networks."""
     labels = [name.replace(" ", "\n", 1) for name in REMEDIES]
     for widths, style in zip(WIDTHS, ("o-", "s--"), strict=True):
         losses = [found[widths, name][1] for name in REMEDIES]
@@ -220,7 +220,7 @@ def draw_many_rows(ax, found):
 
 
 def draw_too_much(ax, found):
-    """Draw accuracy along rates and strengths, at evenly spaced places."""
+    """Draw accuracy along rates and strengths."""
     labels = [f"{rate:g}\n{strength:g}" for rate, strength in zip(RATES, STRENGTHS, strict=True)]
     ax.plot(labels, found[0][:, 1], "o-", label="dropout alone (first line)")
     ax.plot(labels, found[1][:, 1], "s--", label="L2 alone (second line)")
@@ -230,7 +230,7 @@ def draw_too_much(ax, found):
 
 
 def draw_regression(ax, found):
-    """Draw what is unexplained, relative to no dropout."""
+    """Draw the unexplained variance relative to no dropout."""
     for (task, measures), style in zip(found.items(), ("o-", "s--"), strict=True):
         ax.plot(REGRESSION_RATES, measures[:, 0] / measures[0, 0], style, label=task)
     ax.axhline(1, color="black", linewidth=1)
@@ -261,7 +261,7 @@ def draw_linear(ax, found):
 
 
 def main():
-    """Train, say what was found, and draw it."""
+    """Train, print the results and draw them."""
     arguments = parse_arguments(__doc__, "when_not.png")
     quick = arguments.quick
     many = show_many_rows(*((1, 200, 1) if quick else (2, 20_000, 20)))
