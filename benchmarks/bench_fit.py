@@ -18,7 +18,7 @@ from _peers import NETWORKS, skreg_network
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import log_loss
 
-from skreg._program import n_programs
+from skreg._engine.program import n_programs
 from skreg._tensorflow import tensorflow
 
 

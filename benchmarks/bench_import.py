@@ -29,7 +29,7 @@ PROGRAMS = (
     OURS
     + """
 from _measure import memory, timed
-from skreg._program import n_programs
+from skreg._engine.program import n_programs
 before, resident = n_programs(), memory("VmRSS")
 fits = [
     lambda width=width: skreg_network(1, (width, 64)).fit(X, y) for width in range(24, 104, 8)

@@ -16,8 +16,9 @@ from _peers import (
 from _tables import dense_table
 from sklearn.model_selection import StratifiedKFold
 
-from skreg._rows import merge_rows, training_rows
-from skreg._scaling import column_statistics
+from skreg._data.rows import merge_rows
+from skreg._data.tables import training_rows
+from skreg._data.scaling import column_statistics
 
 EPOCHS, BATCH_SIZE = 5, 128
 MOST_ROWS_OF_SCIKERAS = 10_000

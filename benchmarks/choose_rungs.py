@@ -26,8 +26,10 @@ from choose_search import measured
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from skreg import RegularizedMLPClassifier, _rungs
-from skreg._rungs import HALVING, Rung, Stage, n_epochs_of, rungs_of
-from skreg._search import Candidate, Fold, Search
+from skreg._model_selection.halving import HALVING, Rung, Stage, n_epochs_of, rungs_of
+from skreg._model_selection.candidates import Candidate
+from skreg._model_selection.folds import Fold
+from skreg._model_selection.search import Search
 
 EPOCHS = [10, 12, 14, 16, 18, 20, 25, 32, 36, 40, 50]
 N_FOLDS = 5

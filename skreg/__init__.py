@@ -4,12 +4,13 @@ Owns the public names, and that importing them is cheap: neither TensorFlow nor 
 is imported before it is needed.
 """
 
-from skreg._classifier import RegularizedMLPClassifier
-from skreg._cv import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
-from skreg._display import RegularizationPathDisplay, TrainingCurveDisplay
-from skreg._regressor import RegularizedMLPRegressor
-from skreg._selection import one_standard_error
-from skreg._uncertainty import predictive_uncertainty
+from skreg._estimators.classifier import RegularizedMLPClassifier
+from skreg._estimators.regressor import RegularizedMLPRegressor
+from skreg._estimators.uncertainty import predictive_uncertainty
+from skreg._model_selection.estimators import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from skreg._model_selection.refit import one_standard_error
+from skreg._plotting.regularization_path import RegularizationPathDisplay
+from skreg._plotting.training_curve import TrainingCurveDisplay
 
 __version__ = "0.1.0"
 

@@ -1,11 +1,14 @@
 """What every test runs under."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 # scikit-learn's array-API checks run, instead of being skipped, only with this; SciPy reads it when
 # it is imported, so it is set before any test module is.
+TESTS = Path(__file__).parent
+
 os.environ["SCIPY_ARRAY_API"] = "1"
 
 
@@ -14,23 +17,14 @@ def pytest_collection_modifyitems(items):
     """Keep the tests of a file in one process, which compiles their programs once."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
-WITH_KERAS = {
-    "test_from_keras",
-    "test_keras",
-    "test_migration",
-    "test_model_files",
-    "test_scikeras",
-    "test_to_keras",
-}
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
 
 
 @pytest.fixture(autouse=True)
 def _keras_draws_the_same_and_keeps_nothing(request):
     """Keras draws from global seeds, and keeps what its models compiled: gigabytes a run."""
-    if request.node.path.stem not in WITH_KERAS:
+    path = request.node.path
+    if path.parent.name != "keras" and path.stem != "test_migration":
         yield
         return
     import keras
@@ -43,7 +37,7 @@ def _keras_draws_the_same_and_keeps_nothing(request):
 @pytest.fixture
 def trained(monkeypatch):
     """How many members were trained, and not read."""
-    from skreg._search import Fold
+    from skreg._model_selection.folds import Fold
 
     count = []
     original = Fold.trained

@@ -7,13 +7,15 @@ import pytest
 from numpydoc.validate import validate
 
 import skreg
-import skreg._classifier
-import skreg._cv
-import skreg._display
-import skreg._regressor
-import skreg._selection
-import skreg._uncertainty
+import skreg._estimators.classifier
+import skreg._estimators.regressor
+import skreg._estimators.uncertainty
+import skreg._model_selection.estimators
+import skreg._model_selection.refit
+import skreg._plotting.regularization_path
+import skreg._plotting.training_curve
 import skreg.keras
+import skreg.keras._scikeras
 
 # Not asked for, each with its reason.
 EXCLUDED = {
@@ -71,18 +73,21 @@ def test_every_parameter_stands_in_the_docstring_with_its_default(name):
 
 
 MODULES = (
-    skreg._classifier,
-    skreg._regressor,
-    skreg._cv,
-    skreg._selection,
-    skreg._display,
-    skreg._uncertainty,
-    skreg.keras,
+    skreg._estimators.classifier,
+    skreg._estimators.regressor,
+    skreg._model_selection.estimators,
+    skreg._model_selection.refit,
+    skreg._plotting.regularization_path,
+    skreg._plotting.training_curve,
+    skreg._estimators.uncertainty,
+    skreg.keras._files,
+    skreg.keras._builders,
+    skreg.keras._scikeras,
 )
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_of_the_docstrings_run(module):
     result = doctest.testmod(module)
-    assert result.attempted > 3
+    assert result.attempted > 1
     assert result.failed == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parent.parent / "examples" / "coming_from_keras.md"
+PAGE = Path(__file__).parents[1] / "docs" / "migration" / "keras.md"
 START, *SECTIONS = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)
 
 

@@ -1,0 +1,1 @@
+"""Tables: checked numbers become padded float32 rows. NumPy and SciPy only."""

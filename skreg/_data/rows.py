@@ -1,0 +1,189 @@
+"""From a table with weights to the rows that training visits.
+
+Owns the merging of equal rows, their canonical order, which of them are held out for validation,
+the standardised float32 tables, how often an epoch visits each row and in which order.
+Does not own statistics and standardising (`_scaling`), the network, the program, or what
+scikit-learn calls these things; knows no TensorFlow.
+
+Weights are frequencies. A row of weight 2 and the same row handed in twice are one and the same
+thing from `merge_rows` on, so that everything after it is equal bit for bit: statistics, visits,
+batches, dropout. Nothing here depends on the order of the rows or on how many were handed in, only
+on the distinct rows and their total weights.
+
+Targets are class codes of shape (n,), or numbers of shape (n, q).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from skreg._data.scaling import blocks
+
+
+@dataclass(frozen=True)
+class MergedRows:
+    """The distinct (x, y) rows of positive weight, in canonical order.
+
+    Attributes
+    ----------
+    first : ndarray of int64, shape (m,)
+        Where each of them stands first in the table that was handed in.
+    weight : ndarray of float64, shape (m,)
+        Sum of the weights of its copies.
+    """
+
+    first: np.ndarray
+    weight: np.ndarray
+
+
+def _hashes(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    """One 64-bit hash a row of the values as float64: equal rows have equal hashes."""
+    values = block.astype(np.float64)
+    values += 0.0  # -0.0 becomes 0.0
+    words = values.view(np.uint64)
+    words ^= words >> np.uint64(32)
+    words *= multipliers
+    words ^= words >> np.uint64(29)
+    words *= multipliers
+    words ^= words >> np.uint64(32)
+    total = words.sum(axis=1, dtype=np.uint64)
+    total ^= total >> np.uint64(31)
+    return total
+
+
+def _row_hashes(X, y) -> np.ndarray:
+    n_rows, n_columns = X.shape
+    if sparse.issparse(X):
+        return _sparse_hashes(X) + _row_hashes(np.empty((n_rows, 0)), y)
+    generator = np.random.Generator(np.random.Philox(key=0x5EED))
+    # Odd multipliers, another one for each column, make the sum depend on the place of a value.
+    odd = generator.integers(2**63, size=n_columns + y.shape[1], dtype=np.uint64)
+    odd = odd * np.uint64(2) + np.uint64(1)
+    hashes = np.empty(n_rows, dtype=np.uint64)
+    for rows in blocks(n_rows, n_columns):
+        hashes[rows] = _hashes(X[rows], odd[:n_columns]) + _hashes(y[rows], odd[n_columns:])
+    return hashes
+
+
+def _sparse_hashes(X) -> np.ndarray:
+    """One hash a row of a CSR table without duplicates and stored zeros."""
+    # splitmix64's constants; the column is mixed in like a seed.
+    words = X.data.astype(np.float64).view(np.uint64)
+    words ^= (X.indices.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    words ^= words >> np.uint64(30)
+    words *= np.uint64(0xBF58476D1CE4E5B9)
+    words ^= words >> np.uint64(27)
+    words *= np.uint64(0x94D049BB133111EB)
+    words ^= words >> np.uint64(31)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(words, dtype=np.uint64)])
+    return sums[X.indptr[1:]] - sums[X.indptr[:-1]]  # both modulo 2**64
+
+
+def _same_as_next(X, y, order: np.ndarray) -> np.ndarray:
+    """For each neighbouring pair in `order`, whether the two rows are equal."""
+    same = (y[order[:-1]] == y[order[1:]]).all(axis=1)
+    if sparse.issparse(X):
+        different = X[order[:-1]].astype(np.float64) != X[order[1:]].astype(np.float64)
+        return same & (np.diff(different.tocsr().indptr) == 0)
+    for block in blocks(len(same), X.shape[1]):
+        # As float64, which they are trained as: integers above 2**53 can be equal only then.
+        here, there = (X[rows[block]].astype(np.float64) for rows in (order[:-1], order[1:]))
+        same[block] &= (here == there).all(axis=1)
+    return same
+
+
+def _row_key(X, y, hashes, row: int) -> tuple:
+    values = X[[row]].toarray() if sparse.issparse(X) else X[row].astype(np.float64)
+    return hashes[row], (y[row] + 0.0).tobytes(), (values + 0.0).tobytes()
+
+
+def merge_rows(X, y, weight) -> MergedRows:
+    """Drop rows of zero weight, merge equal ones and put the rest in canonical order.
+
+    Parameters
+    ----------
+    X : ndarray of any real dtype, or CSR, shape (n, d)
+        CSR without duplicates and stored zeros.
+    y : ndarray of int, shape (n,), or of any real dtype, shape (n, q)
+    weight : ndarray of float64, shape (n,), or None
+        None is 1 for every row.
+
+    Returns
+    -------
+    MergedRows
+    """
+    y = y.reshape(len(y), -1)
+    hashes = _row_hashes(X, y)
+    order = np.argsort(hashes, kind="stable")
+    if weight is not None:
+        order = order[weight[order] > 0]
+    ordered = hashes[order]
+    repeats = np.flatnonzero(ordered[1:] == ordered[:-1])
+    starts_group = np.ones(len(order), dtype=bool)
+    if len(repeats):
+        members = np.unique(np.concatenate([repeats, repeats + 1]))
+        same = _same_as_next(X, y, order[members])
+        if not (same | (np.diff(ordered[members].astype(np.uint64)) != 0)).all():
+            # Two different rows share a hash: settle their order by value, the slow and sure way.
+            order[members] = sorted(order[members], key=lambda row: _row_key(X, y, hashes, row))
+            same = _same_as_next(X, y, order[members])
+        starts_group[members[1:]] = ~same
+    starts = np.flatnonzero(starts_group)
+    weights = np.ones(len(order)) if weight is None else weight[order].astype(np.float64)
+    if len(repeats) and weight is not None:
+        # Sorted within a row's copies, the sum does not depend on the order they were handed in.
+        weights = weights[np.lexsort([weights, np.cumsum(starts_group)])]
+    return MergedRows(order[starts], np.add.reduceat(weights, starts))
+
+
+def split_rows(
+    rows: MergedRows, strata: np.ndarray | None, fraction: float, generator: np.random.Generator
+) -> tuple[MergedRows, MergedRows]:
+    """Hold out about `fraction` of the weight of the rows, in every stratum alike.
+
+    Whole distinct rows are held out, so that equal rows are never on both sides. In each stratum,
+    shuffled, they are the first ones whose weight comes nearest to the share; what is missing, or
+    too much, is carried to the next stratum. The last row of a stratum is never held out, and of a
+    share that rounds to nothing one row is.
+
+    Parameters
+    ----------
+    rows : MergedRows
+    strata : ndarray of int, shape (m,), or None
+        Codes 0, 1, ...; None is one stratum.
+    fraction : float
+        In (0, 1).
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    training, validation : MergedRows
+        In canonical order; `validation` is empty if every stratum has one row only.
+    """
+    n_rows = len(rows.first)
+    order = generator.permutation(n_rows)
+    if strata is not None:
+        order = order[np.argsort(strata[order], kind="stable")]
+    bounds = np.empty(0, int) if strata is None else np.flatnonzero(np.diff(strata[order])) + 1
+    held_out = np.zeros(n_rows, dtype=bool)
+    carried = 0.0
+    strata_rows = np.split(order, bounds)
+    for members in strata_rows:
+        weight = rows.weight[members]
+        if len(members) == 1:
+            continue
+        wanted = carried + fraction * weight.sum()
+        count = np.searchsorted(np.cumsum(weight) - weight / 2, wanted, side="right")
+        count = min(int(count), len(members) - 1)
+        carried = wanted - weight[:count].sum()
+        held_out[members[:count]] = True
+    largest = max(strata_rows, key=len)
+    if not held_out.any() and len(largest) > 1:
+        held_out[largest[0]] = True
+    return (
+        MergedRows(rows.first[~held_out], rows.weight[~held_out]),
+        MergedRows(rows.first[held_out], rows.weight[held_out]),
+    )

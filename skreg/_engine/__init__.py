@@ -1,0 +1,1 @@
+"""Training: compiled programs, the jobs that they run, and their hyperparameters."""

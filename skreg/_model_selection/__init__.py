@@ -1,0 +1,1 @@
+"""Tuning inside `fit`: candidates, folds, scores, halving, the winner."""

@@ -1,0 +1,1 @@
+"""Mathematics of the network: layers, losses, penalties, solvers, dropout, prediction."""

@@ -1,0 +1,260 @@
+"""Files of exported networks: `.keras`, SavedModel and ONNX, with the class labels inside.
+
+Owns the formats, where each holds labels, and that nothing is left half written. Does not own the
+layers (`_to_keras`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skreg.keras._export import keras_module, python_random_as_it_was
+
+FORMATS = "keras", "onnx", "tf_saved_model"
+
+
+_LABELS = "classes.json"  # in the archive of .keras, and in the extra assets of a SavedModel
+
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # of the environment, which tf2onnx sets
+
+
+_LABELS_IN_ONNX = "classes"  # the key among an ONNX model's metadata
+
+
+def checked_format(path: Path, format: str | None) -> str:
+    """Return the format, if something of it can be written there.
+
+    Parameters
+    ----------
+    path : Path
+    format : {"keras", "onnx", "tf_saved_model"} or None
+        None is by the path's ending, ".keras", ".onnx" or none.
+
+    Raises
+    ------
+    FileNotFoundError, FileExistsError, ImportError, ValueError
+        If it cannot.
+    """
+    if format not in (None, *FORMATS):
+        raise ValueError(f"format: expected one of {FORMATS} or None; received {format!r}.")
+    format = _format_of(path) if format is None else format
+    if (format == "keras") != (path.suffix == ".keras"):
+        raise ValueError(
+            "path: expected the ending '.keras' for format='keras', by which Keras knows it, and "
+            f"for no other; received {str(path)!r} and {format!r}."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path: expected a folder that exists; received {str(path)!r}.")
+    if path.is_dir() or (format == "tf_saved_model" and os.path.lexists(path)):
+        raise FileExistsError(
+            "path: expected a file to write or replace, or a folder that does not exist; received "
+            f"{str(path)!r}."
+        )
+    backend = keras_module().config.backend()
+    if format != "keras" and backend != "tensorflow":
+        raise ValueError(
+            f"format: expected 'keras' where Keras runs on another backend than TensorFlow, "
+            f"KERAS_BACKEND={backend!r}; received {format!r}."
+        )
+    for package in ("onnx", "tf2onnx") if format == "onnx" else ():
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(
+                f"Expected the package {package!r}, to write an ONNX file; it is missing. "
+                "pip install 'skreg[onnx]' brings it."
+            )
+    return format
+
+
+def write(model: Any, classes: np.ndarray | None, path: Path, format: str) -> None:
+    """Write a Keras model and its labels to a file, or a folder for a SavedModel."""
+    writer = {"keras": _write_keras, "onnx": _write_onnx, "tf_saved_model": _write_saved_model}
+    labels = None if classes is None else _as_json(classes)
+    with _process_as_it_was(), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        there = Path(folder) / ("model.keras" if format == "keras" else "model")
+        writer[format](model, labels, there)
+        os.replace(there, path)
+
+
+def _format_of(path: Path) -> str:
+    formats = {".keras": "keras", ".onnx": "onnx", "": "tf_saved_model"}
+    if path.suffix not in formats or path.name in formats:
+        raise ValueError(
+            "path: expected the ending '.keras' or '.onnx', none for a SavedModel, or a format; "
+            f"received {str(path)!r}."
+        )
+    return formats[path.suffix]
+
+
+@contextlib.contextmanager
+def _process_as_it_was():
+    """Undo what the exporters leave: a handler of absl's on the root logger, a level of logs."""
+    variable, handlers = os.environ.get(_LOG_LEVEL), logging.root.handlers.copy()
+    try:
+        with python_random_as_it_was():
+            yield
+    finally:
+        logging.root.handlers[:] = handlers
+        os.environ.pop(_LOG_LEVEL, None)
+        if variable is not None:
+            os.environ[_LOG_LEVEL] = variable
+
+
+def _as_json(classes: np.ndarray) -> str:
+    if classes.dtype.kind == "T":  # whose name NumPy does not read
+        classes = np.array(classes.tolist())
+    try:
+        labels = {"dtype": classes.dtype.str, "classes": classes.tolist()}
+        return json.dumps(labels, default=np.generic.item)  # of NumPy's numbers among objects
+    except TypeError as error:
+        raise ValueError(
+            "classes_: expected labels that are numbers, strings or booleans, as JSON has them, to "
+            f"write them into a file; received {classes[:3]!r}."
+        ) from error
+
+
+def _from_json(text: str | bytes) -> np.ndarray:
+    found = json.loads(text)
+    return np.array(found["classes"], dtype=found["dtype"])
+
+
+def _write_keras(model, labels: str | None, path: Path) -> None:
+    model.save(path)
+    if labels is not None:
+        with zipfile.ZipFile(path, "a") as archive:  # Keras reads the members that it knows
+            archive.writestr(_LABELS, labels)
+
+
+def _write_saved_model(model, labels: str | None, path: Path) -> None:
+    model.export(path, format="tf_saved_model", verbose=False)
+    if labels is not None:
+        # The folder that TensorFlow leaves to those who have more to say.
+        extra = path / "assets.extra"
+        extra.mkdir()
+        (extra / _LABELS).write_text(labels)
+
+
+def _write_onnx(model, labels: str | None, path: Path) -> None:
+    import onnx
+
+    with _numpy_object():
+        model.export(path, format="onnx", verbose=False)
+    if labels is not None:
+        graph = onnx.load(path)
+        onnx.helper.set_model_props(graph, {_LABELS_IN_ONNX: labels})
+        onnx.save(graph, path)
+
+
+@contextlib.contextmanager
+def _numpy_object():
+    """The name `numpy.object`, which tf2onnx needs; Keras would leave it there for good."""
+    missing = "object" not in vars(np)
+    if missing:
+        vars(np)["object"] = object
+    try:
+        yield
+    finally:
+        if missing:
+            del vars(np)["object"]
+
+
+def opened(model: Any) -> tuple[Any, np.ndarray | None]:
+    """Return a model as it is, or the one of a file and the labels there."""
+    return _read(Path(model)) if isinstance(model, (str, os.PathLike)) else (model, None)
+
+
+def _read(path: Path) -> tuple[Any, np.ndarray | None]:
+    if not path.exists():
+        raise FileNotFoundError(f"from_keras: expected a file; received {str(path)!r}.")
+    keras_module()  # what keeps it from being imported says nothing of the file
+    try:
+        with zipfile.ZipFile(path) as archive:
+            labels = _from_json(archive.read(_LABELS)) if _LABELS in archive.namelist() else None
+        return _loaded(path), labels
+    except Exception as error:  # whatever zipfile, json, h5py or Keras say of foreign bytes
+        raise ValueError(
+            "from_keras: expected a file that Keras 3 saved, of the ending '.keras'; received "
+            f"{str(path)!r}, which cannot be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _loaded(path: Path):
+    load = keras_module().saving.load_model
+    with python_random_as_it_was():
+        try:
+            return load(path)
+        except (TypeError, ValueError):  # of a loss or metric of the user's own
+            return load(path, compile=False)
+
+
+def save_model(estimator, path, format=None):
+    """Write a fitted network to a file that Keras, TensorFlow or an ONNX runtime loads.
+
+    Parameters
+    ----------
+    estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
+        Fitted; of a searching estimator its `best_estimator_`.
+    path : str or os.PathLike
+        File to write, which is replaced if it is there, or new folder for a SavedModel.
+    format : {"keras", "onnx", "tf_saved_model"}, default=None
+        None is by the ending of `path`: ".keras", ".onnx", or none for a SavedModel. ONNX needs
+        the extra: ``pip install 'skreg[onnx]'``.
+
+    Raises
+    ------
+    FileNotFoundError, FileExistsError
+        If the folder around `path` does not exist, or `path` is a folder, or for a SavedModel
+        anything.
+    ImportError
+        If a package is missing that the format needs.
+    NotFittedError, TypeError
+        If `estimator` is not fitted, or another one.
+    ValueError
+        If the format is unknown or not that of the ending, labels are not what JSON has, or
+        `to_keras` does.
+
+    Notes
+    -----
+    The labels of a classifier go along as JSON of their "dtype" and "classes", in the order of the
+    outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, in
+    `.keras` as a member `classes.json` of the archive, which `from_keras` reads; a file that Keras
+    saves again has none, so that `from_keras` then needs its `classes`.
+
+    Keras 3.15 writes neither the delta of a Huber loss nor which weights are excluded from weight
+    decay, biases here: compile such a network again before it is trained on from a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.keras import save_model
+    >>> iris = load_iris()
+    >>> names = iris.target_names[iris.target]
+    >>> model = RegularizedMLPClassifier(random_state=0).fit(iris.data, names)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/iris.keras")
+    ...     back = RegularizedMLPClassifier.from_keras(f"{folder}/iris.keras")
+    >>> back.predict(iris.data[:1]).item()
+    'setosa'
+    """
+    if not hasattr(estimator, "to_keras"):
+        raise TypeError(
+            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor, of a "
+            f"search its best_estimator_; received {type(estimator).__name__}."
+        )
+    check_is_fitted(estimator)
+    path = Path(path)
+    format = checked_format(path, format)
+    write(estimator.to_keras(), getattr(estimator, "classes_", None), path, format)

@@ -1,0 +1,226 @@
+"""Sparse tables: the compiled products, the same network as from dense rows, cost and memory."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer
+from sklearn.preprocessing import KBinsDiscretizer
+
+import skreg._data.tables as tables_module
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._data.padding import piece_size
+from skreg._data.rows import merge_rows
+from skreg._data.tables import CSRTable, training_rows
+from skreg._engine.trainer import train
+from skreg._nn.dropout import keep_threshold, numpy_keep
+from skreg._nn.inputs import SparseTable, sparse_batch
+from skreg._tensorflow import tensorflow
+
+
+def random_csr(n, d, density=0.1, seed=0):
+    X = sparse.random_array((n, d), density=density, rng=np.random.default_rng(seed), format="csr")
+    X.data -= 0.5
+    return X
+
+
+def skewed_csr():
+    """Rows of 0 to 8 non-zeros and one of 900."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 9, size=60)
+    lengths[7] = 900
+    indices = np.concatenate([rng.choice(1000, size, replace=False) for size in lengths])
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    return sparse.csr_array((rng.normal(size=len(indices)), indices, indptr), shape=(60, 1000))
+
+
+def tensors(X):
+    tf = tensorflow()
+    return SparseTable(
+        tf.constant(X.indptr.astype(np.int32)),
+        tf.constant(X.indices.astype(np.int32)),
+        tf.constant(X.data.astype(np.float32)),
+    )
+
+
+@pytest.mark.parametrize("k", [1, 4, 16])
+@pytest.mark.parametrize("make", [lambda: random_csr(60, 1000, 0.02), skewed_csr])
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_products_equal_those_of_the_dense_rows(make, k, size):
+    tf = tensorflow()
+    X, rng = make(), np.random.default_rng(1)
+    rows = rng.integers(0, 60, size=size).astype(np.int32)  # with repetitions
+    kernel = rng.normal(size=(1000, 5)).astype(np.float32)
+    delta = rng.normal(size=(size, 5)).astype(np.float32)
+
+    @tf.function(jit_compile=True)
+    def products(rows):
+        batch = sparse_batch(tensors(X), 1000, k, rows)
+        return batch.times(tf.constant(kernel)), batch.transposed_times(tf.constant(delta))
+
+    forward, backward = products(tf.constant(rows))
+    dense = X[rows].toarray()
+    np.testing.assert_allclose(forward, dense @ kernel, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(backward, dense.T @ delta, rtol=1e-4, atol=1e-4)
+
+
+def test_dropout_of_sparse_inputs_is_the_mask_of_dense_ones():
+    tf = tensorflow()
+    X = random_csr(20, 50, 0.3)
+    keep = numpy_keep((20, 50), (3, 4), 5, 0, keep_threshold(0.4))
+    flat = tf.constant(keep.ravel())
+    batch = sparse_batch(
+        tensors(X), 50, 4, tf.range(20), lambda at: tf.gather(flat, tf.cast(at, tf.int32)), 1 / 0.6
+    )
+    got = batch.times(tf.eye(50))
+    np.testing.assert_allclose(got, np.where(keep, X.toarray() / 0.6, 0), rtol=1e-5)
+
+
+CASES = [{}, {"input_dropout": 0.3}, {"hidden_layer_sizes": ()}, {"solver": "sgd"}]
+
+
+def trained_member(X, dense_enough, monkeypatch, y):
+    """Train on the same rows, held as CSR or as dense ones."""
+    import dataclasses
+
+    from helpers import make_member
+
+    monkeypatch.setattr(tables_module, "_DENSE_ENOUGH", dense_enough)
+    merged = merge_rows(X, y, None)
+    rows = training_rows(X, y[:, None].astype(np.float32), merged, None, None)
+    member = make_member(hidden=(12, 8), input_dropout=0.3, dropout=(0.5, 0.2), max_iter=20)
+    return rows, train(dataclasses.replace(member, rows=rows, n_features=X.shape[1]))
+
+
+def test_network_of_sparse_rows_is_that_of_the_same_rows_made_dense(monkeypatch):
+    X = random_csr(200, 64, 0.1)
+    y = (np.asarray(X.sum(axis=1)).ravel() > 0).astype(int)
+    rows, of_csr = trained_member(X, 1, monkeypatch, y)
+    assert isinstance(rows.table, CSRTable)
+    rows, of_dense = trained_member(X, 1e9, monkeypatch, y)
+    assert isinstance(rows.table, np.ndarray)
+    np.testing.assert_allclose(of_csr.losses, of_dense.losses, rtol=1e-4)
+    for one, other in zip(of_csr.kernels, of_dense.kernels, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+FORMATS = {
+    "csr_array": sparse.csr_array,
+    "csr_matrix": sparse.csr_matrix,
+    "csc_array": sparse.csc_array,
+    "csc_matrix": sparse.csc_matrix,
+    "coo_array": sparse.coo_array,
+    "64-bit indices": lambda X: _with_64_bits(sparse.csr_array(X)),
+    "float32": lambda X: sparse.csr_array(X.astype(np.float32)),
+    "duplicates and stored zeros": lambda X: _untidy(X),
+}
+
+
+def _with_64_bits(X):
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    return X
+
+
+def _untidy(X):
+    """The same values, each in two halves, beside stored zeros."""
+    row, column = np.nonzero(np.ones_like(X))
+    return sparse.csr_array(
+        sparse.coo_array(
+            (np.tile(X[row, column] / 2, 2), (np.tile(row, 2), np.tile(column, 2))), shape=X.shape
+        )
+    )
+
+
+@pytest.mark.parametrize("convert", FORMATS.values(), ids=FORMATS.keys())
+@pytest.mark.parametrize("estimator", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+def test_any_sparse_table_of_the_same_numbers_gives_the_same_bits(estimator, convert):
+    X = np.round(8 * random_csr(120, 40, 0.1).toarray()) / 8  # float32 holds them
+    y = (X.sum(axis=1) > 0).astype(int)
+    model = estimator(hidden_layer_sizes=(8,), max_iter=5, random_state=0)
+    expected = model.fit(sparse.csr_array(X), y).coefs_[0]
+    table = convert(X)
+    before = table.copy()
+    np.testing.assert_array_equal(model.fit(table, y).coefs_[0], expected)
+    assert (table != before).nnz == 0
+    np.testing.assert_allclose(
+        model.predict(table), model.predict(X), rtol=1e-5 if table.dtype == np.float32 else 1e-12
+    )
+
+
+def test_prediction_of_sparse_rows_is_that_of_dense_ones_after_either_fit():
+    X = random_csr(150, 30, 0.1)
+    y = (np.asarray(X.sum(axis=1)).ravel() > 0).astype(int)
+    for table in (X, X.toarray()):
+        model = RegularizedMLPClassifier((8,), max_iter=5, random_state=0).fit(table, y)
+        assert (model.mean_ is None) == sparse.issparse(table)
+        np.testing.assert_allclose(
+            model.predict_proba(X), model.predict_proba(X.toarray()), rtol=1e-10
+        )
+
+
+@pytest.mark.parametrize("density", [0.02, 0.3])
+def test_weights_are_copies_of_sparse_rows_bit_for_bit(density):
+    X = random_csr(100, 40, density)
+    X = sparse.vstack([X, X[:30]], format="csr")
+    y = np.arange(130) % 2
+    counts = np.random.default_rng(0).integers(0, 4, size=130)
+    model = RegularizedMLPClassifier((8,), max_iter=5, random_state=0)
+    weighted = model.fit(X, y, sample_weight=counts).coefs_[0]
+    order = np.random.default_rng(1).permutation(counts.sum())
+    repeated = X[np.arange(130).repeat(counts)][order]
+    np.testing.assert_array_equal(model.fit(repeated, y.repeat(counts)[order]).coefs_[0], weighted)
+
+
+def test_sparse_streams_warm_starts_and_early_stopping_learn():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = KBinsDiscretizer(8, encode="onehot", quantile_method="averaged_inverted_cdf").fit_transform(
+        X
+    )
+    base = {"hidden_layer_sizes": (16,), "random_state": 0, "dropout": 0.2}
+    assert RegularizedMLPClassifier(early_stopping=True, **base).fit(X, y).score(X, y) > 0.95
+    model = RegularizedMLPClassifier(**base)
+    for _ in range(20):
+        for k in range(3):
+            model.partial_fit(X[k::3], y[k::3], classes=[0, 1])
+    assert model.score(X, y) > 0.95
+    before = model.decision_function(X)
+    # On to dense rows: from now on columns are centred, and the function is still the same.
+    model.set_params(learning_rate_init=1e-30).partial_fit(X.toarray(), y)
+    np.testing.assert_allclose(model.decision_function(X), before, rtol=1e-3, atol=1e-2)
+
+
+def test_pieces_are_powers_of_two_up_to_16():
+    assert [piece_size(n, 10) for n in (0, 10, 11, 25, 80, 81, 10**6)] == [1, 1, 2, 4, 8, 16, 16]
+
+
+MEMORY = """
+import numpy as np
+from scipy import sparse
+from skreg import RegularizedMLPClassifier
+
+def memory(key):
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(key)).split()[1])
+
+rng = np.random.default_rng(0)
+X = sparse.random_array((20_000, 20_000), density=0.002, rng=rng, format="csr", dtype=np.float32)
+y = (X @ rng.normal(size=20_000) > 0).astype(int)
+size = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+model = RegularizedMLPClassifier((8,), max_iter=1, random_state=0)
+model.fit(X[:2000], y[:2000])
+warm = memory("VmRSS")
+model.fit(X, y)
+model.predict(X)
+print((memory("VmHWM") - warm) / size)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux' /proc")
+def test_memory_is_in_proportion_to_the_non_zeros():
+    """20,000 x 20,000, 0.2 % filled: 6.4 MB as CSR, 1.6 GB as float32 rows."""
+    command = [sys.executable, "-c", textwrap.dedent(MEMORY)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert float(done.stdout) < 30

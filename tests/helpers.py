@@ -1,0 +1,188 @@
+"""What several test modules share: jobs of the engine, quick estimators, and real tables."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.testing import assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.model_selection import GridSearchCV, train_test_split
+
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
+)
+from skreg._data.rows import MergedRows
+from skreg._data.tables import training_rows
+from skreg._engine.hyperparameters import Hyperparameters
+from skreg._engine.job import Member
+from skreg._engine.spec import Monitor
+from skreg._model_selection.scoring import negative_loss
+
+TESTS = Path(__file__).parent  # where other processes find this module
+
+# -- jobs of the engine ------------------------------------------------------------------------
+
+BATCH = 16
+
+
+def hyperparameters(n_hidden=2, **changes):
+    values = {
+        "dropout": (0.0,) * n_hidden,
+        "input_dropout": 0.0,
+        "l2": (1e-3,) * (n_hidden + 1),
+        "weight_decay": 0.0,
+        "learning_rate_init": 1e-2,
+        "cosine": False,
+        "momentum": 0.9,
+        "nesterovs_momentum": True,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-7,
+        "max_iter": 13,
+        "tol": None,
+        "n_iter_no_change": 10,
+    }
+    return Hyperparameters(**{**values, **changes})
+
+
+def make_member(
+    n_classes=2,
+    n=64,
+    hidden=(12, 8),
+    solver="adam",
+    activation="relu",
+    seed=(1, 2),
+    batch_size=BATCH,
+    weight=None,
+    **changes,
+):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 5))
+    y = rng.integers(0, n_classes, size=n)
+    weight = np.ones(n) if weight is None else weight
+    targets = y[:, None].astype(np.float32) if n_classes == 2 else y.astype(np.int32)
+    rows = training_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
+    return Member(
+        rows=rows,
+        n_features=5,
+        hidden_layer_sizes=hidden,
+        n_outputs=1 if n_classes == 2 else n_classes,
+        activation=activation,
+        head="sigmoid" if n_classes == 2 else "softmax",
+        solver=solver,
+        batch_size=batch_size,
+        hyper=hyperparameters(len(hidden), **changes),
+        seed=seed,
+        monitor=Monitor.NOTHING if changes.get("tol") is None else Monitor.TRAINING_LOSS,
+    )
+
+
+CANCER = load_breast_cancer(return_X_y=True)
+
+
+# -- searches ----------------------------------------------------------------------------------
+
+
+def quick_search(**changes):
+    options = {
+        "dropouts": [0.0, 0.5],
+        "l2s": [1e-3, 1e-2],
+        "hidden_layer_sizes": (8,),
+        "max_iter": 9,
+        "cv": 3,
+        "random_state": 0,
+        **changes,
+    }
+    return RegularizedMLPClassifierCV(**options)
+
+
+def grid_search(ours, grid=None, **options):
+    """GridSearchCV over the plain estimator with the same parameters."""
+    kinds = {
+        RegularizedMLPClassifierCV: RegularizedMLPClassifier,
+        RegularizedMLPRegressorCV: RegularizedMLPRegressor,
+    }
+    kind = kinds[type(ours)]
+    shared = set(ours.get_params()) & set(kind().get_params())
+    model = kind(**{name: ours.get_params()[name] for name in shared})
+    scoring = negative_loss if ours.scoring == "loss" else ours.scoring
+    grid = grid or {"dropout": ours.dropouts, "l2": ours.l2s}
+    return GridSearchCV(model, grid, cv=ours.cv, scoring=scoring, refit=ours.refit, **options)
+
+
+def assert_same_search(ours, theirs):
+    assert ours.best_index_ == theirs.best_index_
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.n_splits_ == theirs.n_splits_
+    for name, values in theirs.cv_results_.items():
+        if not name.endswith("_time"):
+            assert_array_equal(ours.cv_results_[name], values, err_msg=name)
+    scores = [v for name, v in theirs.cv_results_.items() if name.startswith("split")]
+    assert np.unique(scores).size > 1  # else equality would say nothing
+    for one, other in zip(ours.coefs_, theirs.best_estimator_.coefs_, strict=True):
+        assert_array_equal(one, other)
+
+
+# -- networks that learn real tables -----------------------------------------------------------
+
+
+SMALL = {
+    "hidden_layer_sizes": (16,),
+    "dropout": 0.1,
+    "learning_rate_init": 0.02,
+    "max_iter": 20,
+    "random_state": 0,
+}
+
+
+def classifier(**changes):
+    return RegularizedMLPClassifier(**{**SMALL, **changes})
+
+
+def regressor(**changes):
+    return RegularizedMLPRegressor(**{**SMALL, "l2": 0.03, **changes})
+
+
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:600], y[:600]
+
+
+def iris_with_two_labels():
+    """Whether a flower is a setosa, and whether it is a virginica."""
+    X, y = load_iris(return_X_y=True)
+    return X, np.column_stack([y == 0, y == 2]).astype(int)
+
+
+TABLES = {
+    "cancer": lambda: load_breast_cancer(return_X_y=True),
+    "wine": lambda: load_wine(return_X_y=True),
+    "iris": lambda: load_iris(return_X_y=True),
+    "digits": digits,
+    "two labels": iris_with_two_labels,
+    "diabetes": lambda: load_diabetes(return_X_y=True),
+}
+
+
+@cache
+def split(data):
+    """X_train, X_test, y_train, y_test of a table."""
+    X, y = TABLES[data]()
+    stratify = y if data in ("cancer", "wine", "iris", "digits") else None
+    return train_test_split(X, y, test_size=0.3, random_state=0, stratify=stratify)
+
+
+@cache
+def score_of_a_dummy(data):
+    X, X_test, y, y_test = split(data)
+    dummy = DummyRegressor() if data == "diabetes" else DummyClassifier()
+    return dummy.fit(X, y).score(X_test, y_test)
+
+
+def assert_learned(score, bound, data):
+    """A bound that a dummy comes near would show nothing."""
+    assert score_of_a_dummy(data) + 0.2 < bound < score
