@@ -1,136 +1,229 @@
-"""The first layer on sparse rows: products with the rows of a batch, and with their transpose.
+"""What the first layer takes: dense rows, or sparse rows in chunks of non-zeros.
 
-Owns how a batch of rows in CSR form is multiplied inside a compiled program, at a cost in
-proportion to its non-zeros, whatever their number. Does not own the table, its scale, nor which
-rows a batch has.
+Each kind of table has an input layer, a static part of the program, that turns row numbers into a
+batch. A batch multiplies itself with a kernel, and its transpose with a derivative.
 
-Every row is cut into pieces of at most k non-zeros, and b pieces (not rows) are worked on at a
-time, in a loop whose number of turns is dynamic. So shapes are static whatever the rows hold, a
-long row costs only its own non-zeros, and the padding is at most k - 1 non-zeros a row.
-CONTRIBUTING.md has the figures of the five ways that were measured.
+Every sparse row is cut into chunks of at most `chunk` non-zeros, and as many chunks as a batch has
+rows are worked on at a time, in a loop with a dynamic number of turns. So shapes are static
+whatever the rows hold, a long row costs only its own non-zeros, and the padding is at most
+`chunk` - 1 non-zeros a row. The decision notes have the figures of five ways to do it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from skreg._tensorflow import tensorflow
+from skreg._data.tables import CSRTable, DenseTable, Table
+from skreg._nn.dropout import Mask
+from skreg._tensorflow import tensorflow, view_as_tensor
+
+
+@dataclass(frozen=True)
+class InputLayer(ABC):
+    """Contract of an input layer; hashable, since it decides on the program.
+
+    Attributes
+    ----------
+    n_columns : int
+        Padded features.
+    """
+
+    n_columns: int
+
+    @abstractmethod
+    def to_tensors(self, table: Table):
+        """Return the table as tensors."""
+
+    @abstractmethod
+    def make_batch(self, table, rows, keep=None, scale=1.0):
+        """Return the batch of the given row numbers.
+
+        Parameters
+        ----------
+        table
+            From `to_tensors`.
+        rows : tensor of int32, shape (b,)
+        keep : callable, default=None
+            From positions, batch row * n_columns + column, to those that dropout keeps. None has no
+            dropout.
+        scale : tensor, shape ()
+            Factor of the values that are kept.
+        """
+
+
+@dataclass(frozen=True)
+class DenseInputs(InputLayer):
+    """Rows of float32 numbers."""
+
+    def to_tensors(self, table):
+        """Return a tensor over the memory of the table."""
+        return view_as_tensor(table.values)
+
+    def make_batch(self, table, rows, keep=None, scale=1.0):
+        """Return a `DenseBatch`."""
+        tf = tensorflow()
+        values = tf.gather(table, rows)
+        if keep is not None:
+            counters = tf.range(rows.shape[0] * self.n_columns, dtype=tf.int32)
+            counters = tf.cast(tf.reshape(counters, (rows.shape[0], self.n_columns)), tf.uint32)
+            values = Mask(keep(counters), scale).apply(values)
+        return DenseBatch(values)
+
+
+@dataclass(frozen=True)
+class SparseInputs(InputLayer):
+    """Rows in CSR form, of which only the non-zeros cost anything."""
+
+    chunk: int
+
+    def to_tensors(self, table):
+        """Return the three arrays of the table as tensors."""
+        tf = tensorflow()
+        return SparseTensors(
+            tf.constant(table.indptr), tf.constant(table.indices), tf.constant(table.values)
+        )
+
+    def make_batch(self, table, rows, keep=None, scale=1.0):
+        """Return a `SparseBatch`."""
+        tf = tensorflow()
+        starts = tf.gather(table.indptr, rows)
+        lengths = tf.cast(tf.gather(table.indptr, rows + 1) - starts, tf.int32)
+        chunks = (lengths + (self.chunk - 1)) // self.chunk
+        return SparseBatch(
+            table=table,
+            n_columns=self.n_columns,
+            chunk=self.chunk,
+            starts=starts,
+            lengths=lengths,
+            chunks=chunks,
+            ends=tf.cumsum(chunks),
+            keep=keep,
+            scale=scale,
+        )
+
+
+def make_input_layer(table: Table) -> InputLayer:
+    """Return the input layer of a table."""
+    if isinstance(table, DenseTable):
+        return DenseInputs(table.shape[1])
+    if isinstance(table, CSRTable):
+        return SparseInputs(table.shape[1], table.chunk)
+    raise TypeError(f"Expected a DenseTable or a CSRTable; received {type(table).__name__}.")
 
 
 class DenseBatch(NamedTuple):
-    """Inputs of a batch as they enter the first layer, its dropout done; shape (b, d)."""
+    """Inputs of a layer, after dropout; shape (b, d)."""
 
     values: Any
 
-    def times(self, kernel):
-        """The batch times the kernel (d, h), shape (b, h)."""
+    def matmul(self, kernel):
+        """Return the batch times the kernel (d, h), of shape (b, h)."""
         return tensorflow().matmul(self.values, kernel)
 
-    def transposed_times(self, delta):
-        """The transpose of the batch times delta (b, h), shape (d, h)."""
+    def matmul_transposed(self, delta):
+        """Return the transpose of the batch times delta (b, h), of shape (d, h)."""
         return tensorflow().matmul(self.values, delta, transpose_a=True)
 
 
-class SparseTable(NamedTuple):
-    """A table in CSR form, as tensors."""
+class SparseTensors(NamedTuple):
+    """A table in CSR form."""
 
-    indptr: Any  # int32 or int64, shape (row_slots + 1,)
-    indices: Any  # int32, shape (nonzero_slots,), at least one
-    values: Any  # float32, shape (nonzero_slots,)
+    indptr: Any  # int32 or int64, shape (padded rows + 1,)
+    indices: Any  # int32, shape (padded non-zeros,), at least one
+    values: Any  # float32, shape (padded non-zeros,)
 
 
 class SparseBatch(NamedTuple):
-    """The rows of a step, in any order and with repetitions."""
+    """Sparse inputs of the first layer: rows in any order and with repetitions."""
 
-    table: SparseTable
+    table: SparseTensors
     n_columns: int
-    k: int  # non-zeros of a piece
-    starts: Any  # of each row, in the table's non-zeros; shape (b,), as all that follow
-    lengths: Any  # int32
-    pieces: Any  # int32, number of pieces of each row
-    ends: Any  # int32, cumulated pieces
-    keep: Any  # callable: counters (slot * n_columns + column) -> what dropout keeps; or None
-    scale: Any  # of what is kept
+    chunk: int
+    starts: Any  # of each row, in the table's non-zeros; shape (b,), as the next three
+    lengths: Any  # int32, non-zeros of each row
+    chunks: Any  # int32, chunks of each row
+    ends: Any  # int32, cumulated chunks
+    keep: Any  # as in `InputLayer.make_batch`
+    scale: Any
 
-    def times(self, kernel):
-        """The batch times the kernel (d, h), shape (b, h)."""
+    def matmul(self, kernel):
+        """Return the batch times the kernel (d, h), of shape (b, h)."""
         tf = tensorflow()
         size = self.ends.shape[0]
 
         def body(first, out):
-            slot, start, count = _group(self, first)
-            # Unrolled, so that XLA makes one kernel of it, and only sums of pieces are scattered.
+            row, start, count = _locate_chunks(self, first)
+            # Unrolled, so that XLA makes one kernel of it and scatters only the sums of chunks.
             products = tf.zeros_like(out)
-            for j in range(self.k):
-                column, value = _item(self, slot, start, count, j)
+            for j in range(self.chunk):
+                column, value = _read_nonzero(self, row, start, count, j)
                 products += tf.gather(kernel, column) * value[:, None]
-            return out + tf.math.unsorted_segment_sum(products, slot, size)
+            return out + tf.math.unsorted_segment_sum(products, row, size)
 
-        return _over_groups(self, body, tf.zeros((size, kernel.shape[1])))
+        return _loop_over_chunks(self, body, tf.zeros((size, kernel.shape[1])))
 
-    def transposed_times(self, delta):
-        """The transpose of the batch times delta (b, h), shape (d, h); scattered in place."""
+    def matmul_transposed(self, delta):
+        """Return the transpose of the batch times delta (b, h), of shape (d, h)."""
         tf = tensorflow()
 
         def body(first, total):
-            slot, start, count = _group(self, first)
-            within = tf.range(self.k)[None, :]
-            column, value = _item(self, slot[:, None], start[:, None], count[:, None], within)
-            updates = value[:, :, None] * tf.gather(delta, slot)[:, None, :]
+            row, start, count = _locate_chunks(self, first)
+            within = tf.range(self.chunk)[None, :]
+            column, value = _read_nonzero(
+                self, row[:, None], start[:, None], count[:, None], within
+            )
+            updates = value[:, :, None] * tf.gather(delta, row)[:, None, :]
             updates = tf.reshape(updates, (-1, delta.shape[1]))
             return tf.tensor_scatter_nd_add(total, tf.reshape(column, (-1, 1)), updates)
 
-        return _over_groups(self, body, tf.zeros((self.n_columns, delta.shape[1])))
+        return _loop_over_chunks(self, body, tf.zeros((self.n_columns, delta.shape[1])))
 
 
-def sparse_batch(table, n_columns: int, k: int, rows, keep=None, scale=1.0) -> SparseBatch:
-    """The batch of the given row numbers, shape (b,)."""
-    tf = tensorflow()
-    starts = tf.gather(table.indptr, rows)
-    lengths = tf.cast(tf.gather(table.indptr, rows + 1) - starts, tf.int32)
-    pieces = (lengths + (k - 1)) // k
-    return SparseBatch(table, n_columns, k, starts, lengths, pieces, tf.cumsum(pieces), keep, scale)
-
-
-def _first_above(ends, at):
-    """For each of `at` the first slot whose end is above it; tf.searchsorted compares them all."""
-    tf = tensorflow()
-    slot, step = tf.zeros_like(at), 1 << (ends.shape[0] - 1).bit_length()
-    while step > 1:
-        step //= 2
-        last = slot + (step - 1)
-        inside = last < ends.shape[0]
-        below = tf.gather(ends, tf.minimum(last, ends.shape[0] - 1)) <= at
-        slot = tf.where(inside & below, slot + step, slot)
-    return tf.minimum(slot, ends.shape[0] - 1)
-
-
-def _group(batch: SparseBatch, first):
-    """Of the b pieces from `first` on: slot in the batch, where they start, non-zeros."""
-    tf = tensorflow()
-    at = first + tf.range(batch.ends.shape[0])
-    slot = _first_above(batch.ends, at)
-    offset = (at - tf.gather(batch.ends - batch.pieces, slot)) * batch.k
-    count = tf.where(at < batch.ends[-1], tf.gather(batch.lengths, slot) - offset, 0)
-    return slot, tf.gather(batch.starts, slot) + tf.cast(offset, batch.starts.dtype), count
-
-
-def _item(batch: SparseBatch, slot, start, count, j):
-    """Column and value of the j-th non-zero of each piece; beyond its end, the value is zero."""
-    tf = tensorflow()
-    real = j < count
-    at = tf.where(real, start + tf.cast(j, start.dtype), 0)
-    column, value = tf.gather(batch.table.indices, at), tf.gather(batch.table.values, at)
-    if batch.keep is not None:
-        kept = batch.keep(tf.cast(slot * batch.n_columns + column, tf.uint32))
-        value = tf.where(kept, value * batch.scale, 0.0)
-    return column, tf.where(real, value, 0.0)
-
-
-def _over_groups(batch: SparseBatch, body, start):
+def _loop_over_chunks(batch: SparseBatch, body, start):
+    """Call `body` for the first of every b chunks, until all chunks are done."""
     size = batch.ends.shape[0]
     return tensorflow().while_loop(
         lambda first, _: first < batch.ends[-1],
         lambda first, total: (first + size, body(first, total)),
         (tensorflow().constant(0), start),
     )[1]
+
+
+def _locate_chunks(batch: SparseBatch, first):
+    """Return batch row, first non-zero and number of non-zeros of the b chunks from `first` on."""
+    tf = tensorflow()
+    at = first + tf.range(batch.ends.shape[0])
+    row = _search_sorted(batch.ends, at)
+    offset = (at - tf.gather(batch.ends - batch.chunks, row)) * batch.chunk
+    count = tf.where(at < batch.ends[-1], tf.gather(batch.lengths, row) - offset, 0)
+    return row, tf.gather(batch.starts, row) + tf.cast(offset, batch.starts.dtype), count
+
+
+def _search_sorted(ends, at):
+    """Return for each of `at` the first place with a larger end, by bisection.
+
+    tf.searchsorted compares every pair.
+    """
+    tf = tensorflow()
+    place, step = tf.zeros_like(at), 1 << (ends.shape[0] - 1).bit_length()
+    while step > 1:
+        step //= 2
+        last = place + (step - 1)
+        inside = last < ends.shape[0]
+        below = tf.gather(ends, tf.minimum(last, ends.shape[0] - 1)) <= at
+        place = tf.where(inside & below, place + step, place)
+    return tf.minimum(place, ends.shape[0] - 1)
+
+
+def _read_nonzero(batch: SparseBatch, row, start, count, j):
+    """Return column and value of the j-th non-zero of each chunk; past its end the value is 0."""
+    tf = tensorflow()
+    real = j < count
+    at = tf.where(real, start + tf.cast(j, start.dtype), 0)
+    column, value = tf.gather(batch.table.indices, at), tf.gather(batch.table.values, at)
+    if batch.keep is not None:
+        kept = batch.keep(tf.cast(row * batch.n_columns + column, tf.uint32))
+        value = tf.where(kept, value * batch.scale, 0.0)
+    return column, tf.where(real, value, 0.0)

@@ -1,38 +1,58 @@
-"""TODO."""
+"""The trained network as one record, which prediction, Keras export and Keras import share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
+class Scaling(NamedTuple):
+    """Location and scale of each column.
+
+    Inputs become ``(x - center) / scale``. Predictions become ``center + scale * prediction``.
+    """
+
+    center: Any  # ndarray of float64, shape (d,); None for inputs that are not centred
+    scale: Any  # ndarray of float64, shape (d,)
+
+
 @dataclass(frozen=True)
 class Network:
-    """What the layers of both sides say.
+    """Weights, activation, link, and how inputs are prepared.
 
     Attributes
     ----------
-    kernels, biases : sequence of ndarray of float32
+    kernels : sequence of ndarray of float32, shape (inputs, outputs)
+    biases : sequence of ndarray of float32, shape (outputs,)
     activation : str
-        Of the hidden layers, a key of `_network.ACTIVATIONS`.
-    link : {"logistic", "softmax", "identity", "exp"}
-        From logits to predictions.
-    dropout, l2 : tuple of float
-        One rate a hidden layer, one strength a kernel.
+        Of the hidden layers, a key of `activations.ACTIVATIONS`.
+    link : str
+        From logits to predictions, a key of `losses.LINKS`.
+    inputs : Scaling or None
+        None takes the columns as they are.
+    outputs : Scaling or None
+        None takes the predictions as they are.
     input_dropout : float
-    inputs, outputs : tuple of (center, scale), or None
-        Inputs are ``(x - center) / scale``, outputs ``center + scale * prediction``; arrays of
-        float64 of one number a column. None for as they are.
+    dropout : tuple of float
+        Rate of each hidden layer.
+    penalties : mapping of str to tuple of float
+        Strength of each kernel, by the name of the penalty.
+    from_keras : bool
+        Whether the scaling was read from a Keras model. Inputs are then rounded to float32 before
+        they are scaled, as Keras does: behind the divisor of 1e-7 that a Normalization has for a
+        constant column, what float32 rounds away could be any number.
     """
 
     kernels: Sequence[np.ndarray]
     biases: Sequence[np.ndarray]
     activation: str
     link: str
-    dropout: tuple[float, ...]
-    l2: tuple[float, ...]
+    inputs: Scaling | None = None
+    outputs: Scaling | None = None
     input_dropout: float = 0.0
-    inputs: tuple[np.ndarray, np.ndarray] | None = None
-    outputs: tuple[np.ndarray, np.ndarray] | None = None
+    dropout: tuple[float, ...] = ()
+    penalties: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    from_keras: bool = False

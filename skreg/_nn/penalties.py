@@ -1,28 +1,125 @@
-"""Penalties on the kernels: L2 in the loss, and decoupled weight decay.
+"""Penalties on the kernels, and decoupled weight decay. Biases are never penalised.
 
-Owns the value and the gradient of ``strength * sum(kernel ** 2)`` and the factor by which decoupled
-decay shrinks a kernel. Does not know layers, losses or solvers; biases never come here.
-
-To add a penalty, write its value and its gradient as two functions of (kernel, strength) here, give
-`Hyperparameters` its strength, and add both where `_program` calls the L2 ones; the strength has to
-stay a tensor, so that another value does not compile again.
+A penalty is one class: its value, its gradient and its name in Keras. To add one, write the class
+and add it to `PENALTIES`; its strength is the estimators' parameter of the same name. The strength
+is a tensor of the compiled program, so another value compiles nothing.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
 from skreg._tensorflow import tensorflow
 
 
-def l2_value(kernel, strength):
-    """``strength * sum(kernel ** 2)``, as Keras' ``regularizers.L2``: no 1/2, no 1/n."""
-    return strength * tensorflow().reduce_sum(kernel * kernel)
+class Penalty(ABC):
+    """Contract of a penalty.
+
+    Attributes
+    ----------
+    name : str
+        Parameter of the estimators, and argument of Keras' ``L1L2``, that holds the strength.
+    optional : bool
+        Whether a program leaves the penalty out where all strengths are zero. A penalty that is
+        searched over stays in, so that zero and the other strengths share one program.
+    """
+
+    name: str
+    optional: bool
+
+    @abstractmethod
+    def value(self, kernel, strength):
+        """Return the penalty as a tensor of shape ()."""
+
+    @abstractmethod
+    def gradient(self, kernel, strength):
+        """Return the derivative of `value` by the kernel."""
 
 
-def l2_gradient(kernel, strength):
-    """Gradient of `l2_value`; added to that of the loss, so adam rescales it (coupled)."""
-    return 2.0 * strength * kernel
+class L2(Penalty):
+    """``strength * sum(kernel ** 2)``, as Keras' ``regularizers.L2``: no 1/2 and no 1/n.
+
+    The gradient is added to that of the loss, so adam rescales it (coupled decay).
+    """
+
+    name, optional = "l2", False
+
+    def value(self, kernel, strength):
+        """Return the weighted sum of squares."""
+        return strength * sum_squares(kernel)
+
+    def gradient(self, kernel, strength):
+        """Return ``2 * strength * kernel``."""
+        return 2.0 * strength * kernel
 
 
-def decayed(kernel, rate, learning_rate):
-    """A kernel after decoupled decay (Loshchilov and Hutter 2019), which adam does not rescale."""
+class L1(Penalty):
+    """``strength * sum(abs(kernel))``, as Keras' ``regularizers.L1``.
+
+    The gradient at zero is zero. Gradient steps make weights small but not exactly zero.
+    """
+
+    name, optional = "l1", True
+
+    def value(self, kernel, strength):
+        """Return the weighted sum of absolute values."""
+        tf = tensorflow()
+        return strength * tf.reduce_sum(tf.abs(kernel))
+
+    def gradient(self, kernel, strength):
+        """Return ``strength * sign(kernel)``."""
+        return strength * tensorflow().sign(kernel)
+
+
+PENALTIES: dict[str, Penalty] = {penalty.name: penalty for penalty in (L2(), L1())}
+
+
+def select_penalties(strengths: Mapping[str, tuple[float, ...]]) -> tuple[str, ...]:
+    """Return the names of the penalties that a program needs for these strengths."""
+    return tuple(
+        name for name, penalty in PENALTIES.items() if any(strengths[name]) or not penalty.optional
+    )
+
+
+def sum_squares(tensor):
+    """Return the sum of the squared entries."""
+    return tensorflow().reduce_sum(tensor * tensor)
+
+
+def decay_kernel(kernel, rate, learning_rate):
+    """Return the kernel after decoupled decay, which adam does not rescale.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+    """
     return kernel * (1.0 - learning_rate * rate)
+
+
+def to_keras_regularizer(regularizers: Any, strengths: Mapping[str, float]):
+    """Return the regulariser of one Dense layer, or None.
+
+    Parameters
+    ----------
+    regularizers : module
+        ``keras.regularizers``.
+    strengths : mapping of str to float
+        Strength of each penalty, by name.
+    """
+    used = {name: strength for name, strength in strengths.items() if strength}
+    if not used:
+        return None
+    if len(used) == 1:
+        ((name, strength),) = used.items()
+        return getattr(regularizers, name.upper())(strength)
+    return regularizers.L1L2(**used)
+
+
+def from_keras_regularizer(regularizers: Any, regularizer: Any) -> dict[str, float] | None:
+    """Return the strength of each penalty, or None if a penalty is not known here."""
+    known = (type(None), regularizers.L1, regularizers.L2, regularizers.L1L2)
+    if type(regularizer) not in known:
+        return None
+    return {name: float(getattr(regularizer, name, 0.0)) for name in PENALTIES}

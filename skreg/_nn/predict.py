@@ -1,81 +1,152 @@
-"""TODO."""
+"""Prediction in NumPy: the forward pass, with and without dropout.
+
+Predicting never imports TensorFlow. Few rows are multiplied in one thread: OpenBLAS multiplies in
+one thread up to 2^18 multiplications, and beyond wakes threads that spin for some 25 ms afterwards.
+In a search, which scores one network and trains the next, they would take the cores that train.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
-from skreg._nn.activations import _NUMPY
+from skreg._data.scaling import iterate_blocks, standardize, standardize_csr
+from skreg._nn.activations import ACTIVATIONS
+from skreg._nn.network import Network
 
-# OpenBLAS multiplies in one thread up to this many multiplications (its SMP_THRESHOLD_MIN times
-# GEMM_MULTITHREAD_THRESHOLD). Beyond, its threads wake, and spin for some 25 ms afterwards: in a
-# search, which scores one network and trains the next one, on the cores that train.
-_SERIAL = 1 << 18
-
-
-# Up to here one thread takes some three milliseconds in float32; in parts of fewer rows than 16, as
-# of kernels larger than these, up to eight times as long.
-_FEW, _LARGEST_KERNEL = 1 << 27, 1 << 14
-
-
-def are_few(n_rows: int, kernels) -> bool:
-    """Whether one thread multiplies so many rows with each kernel in a few milliseconds."""
-    largest = max(kernel.size for kernel in kernels)
-    return largest <= _LARGEST_KERNEL and n_rows * largest <= _FEW
+# OpenBLAS's limit: its SMP_THRESHOLD_MIN times GEMM_MULTITHREAD_THRESHOLD.
+_SERIAL_MULTIPLICATIONS = 1 << 18
+# Up to here one thread takes some three milliseconds in float32.
+_FEW_MULTIPLICATIONS = 1 << 27
+# Larger kernels would be multiplied with fewer than 16 rows at a time, up to eight times as slow.
+_LARGEST_KERNEL = 1 << 14
 
 
-def numpy_logits(inputs, kernels, biases, activation: str, few: bool = False, masks=None):
-    """Logits in the precision of `inputs`: the network that predicts.
+class DropoutSampler(NamedTuple):
+    """Dropout outside of training.
 
-    Finite for all finite weights and inputs within +-LARGEST_INPUT.
-
-    Parameters
+    Attributes
     ----------
-    inputs : ndarray or CSR, shape (n, d)
-    kernels, biases : sequence of ndarray
-    activation : str
-    few : bool
-        Whether the table, of which these rows may be a block, `are_few` rows: they are then
-        multiplied in one thread.
-    masks : NumpyMasks, default=None
-        None has no dropout.
+    rates : tuple of float
+        Of the inputs, then of each hidden layer.
+    generator : numpy.random.Generator
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        logits = _numpy_forward(inputs, kernels, biases, activation, few, masks)
-    if np.isfinite(logits).all():
-        return logits
-    # Huge weights, of a training that went wrong: again in float64, held within what one more
-    # product with float32's largest numbers can bear, so that no inf - inf makes a NaN.
-    wide = [kernel.astype(np.float64) for kernel in kernels]
-    inputs_64 = inputs.astype(np.float64)
-    logits = _numpy_forward(inputs_64, wide, biases, activation, few, masks, most=1e200)
-    return np.clip(logits, -1e30, 1e30).astype(inputs.dtype)
-
-
-class NumpyMasks(NamedTuple):
-    """Dropout outside of training: rates of the inputs and of each hidden layer."""
 
     rates: tuple[float, ...]
     generator: np.random.Generator
 
-    def dropped(self, values, layer: int):
-        """Inverted dropout of what enters a layer; of a sparse table, of its stored entries."""
+    def apply(self, values, layer: int):
+        """Drop what enters a layer; of a sparse table, some of its stored entries."""
         rate = self.rates[layer]
         if not rate:
             return values
         if not isinstance(values, np.ndarray):
             values = values.copy()
-            values.data = self.dropped(values.data, layer)
+            values.data = self.apply(values.data, layer)
             return values
         keep = self.generator.random(values.shape, dtype=np.float32) >= rate
         return np.where(keep, values * values.dtype.type(1 / (1 - rate)), 0)
 
 
-def _product(values, kernel: np.ndarray, few: bool) -> np.ndarray:
-    """The product of the rows with the kernel, in one thread if they are few."""
-    n_rows, step = values.shape[0], max(1, _SERIAL // kernel.size)
-    if not few or n_rows <= step or not isinstance(values, np.ndarray):
+def predict_logits(network: Network, X, dtype) -> np.ndarray:
+    """Return the logits of a table, of shape (n, q).
+
+    Parameters
+    ----------
+    network : Network
+    X : ndarray or CSR, shape (n, d)
+    dtype : numpy.float32 or numpy.float64
+        Precision of the result and of the arithmetic.
+    """
+    return _forward_in_blocks(network, X, dtype, None, 1)[0]
+
+
+def sample_logits(network: Network, X, dtype, sampler: DropoutSampler, n_samples: int):
+    """Return logits with dropout on, of shape (n_samples, n, q); parameters as `predict_logits`."""
+    return _forward_in_blocks(network, X, dtype, sampler, n_samples)
+
+
+def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
+    kernels = [kernel.astype(dtype, copy=False) for kernel in network.kernels]
+    biases = list(network.biases)
+    center, scale = network.inputs or (None, None)
+    stays_sparse = sparse.issparse(X)
+    if stays_sparse and center is not None:
+        # Dropout of centred inputs drops their zeros, too; a divisor of 1e-7 needs the difference.
+        drops_inputs = sampler is not None and sampler.rates[0] > 0
+        stays_sparse = not (drops_inputs or network.from_keras)
+    if stays_sparse and center is not None:
+        # Centring would fill the zeros. What the mean contributes goes into the bias instead.
+        biases[0] = (biases[0] - (center / scale) @ network.kernels[0]).astype(dtype)
+    n_rows, n_columns = X.shape
+    logits = np.empty((n_samples, n_rows, len(biases[-1])), dtype=dtype)
+    in_one_thread = _are_few(n_rows, kernels)
+    widest = max(kernel.shape[1] for kernel in kernels)
+    for block in iterate_blocks(n_rows, max(0 if stays_sparse else n_columns, widest)):
+        rows = X[block]
+        if stays_sparse:
+            values = standardize_csr(rows, scale)
+        else:
+            rows = rows.toarray() if sparse.issparse(rows) else rows
+            values = standardize(rows, center, scale)
+        values = values.astype(dtype, copy=False)
+        for sample in range(n_samples):
+            logits[sample, block] = forward(
+                values, kernels, biases, network.activation, in_one_thread, sampler
+            )
+    return logits
+
+
+def forward(
+    inputs,
+    kernels,
+    biases,
+    activation: str,
+    in_one_thread: bool = False,
+    sampler: DropoutSampler | None = None,
+) -> np.ndarray:
+    """Return the logits of standardised rows, in the precision of `inputs`.
+
+    They are finite for all finite weights and inputs within +-LARGEST_INPUT.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        logits = _forward(inputs, kernels, biases, activation, in_one_thread, sampler)
+    if np.isfinite(logits).all():
+        return logits
+    # Huge weights, after a training that went wrong. Again in float64, clipped to what one more
+    # product with float32's largest numbers can bear, so that no inf - inf makes a NaN.
+    wide = [kernel.astype(np.float64) for kernel in kernels]
+    inputs_64 = inputs.astype(np.float64)
+    logits = _forward(inputs_64, wide, biases, activation, in_one_thread, sampler, largest=1e200)
+    return np.clip(logits, -1e30, 1e30).astype(inputs.dtype)
+
+
+def _forward(inputs, kernels, biases, activation, in_one_thread, sampler, largest=None):
+    function = ACTIVATIONS[activation].compute_numpy
+    values = inputs
+    for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        if sampler is not None:
+            values = sampler.apply(values, layer)
+        values = _multiply(values, kernel, in_one_thread)
+        values += bias
+        if layer < len(kernels) - 1:
+            values = function(values)
+        if largest is not None:
+            values = np.clip(values, -largest, largest)
+    return values
+
+
+def _are_few(n_rows: int, kernels) -> bool:
+    """Return whether one thread multiplies the rows with each kernel in a few milliseconds."""
+    largest = max(kernel.size for kernel in kernels)
+    return largest <= _LARGEST_KERNEL and n_rows * largest <= _FEW_MULTIPLICATIONS
+
+
+def _multiply(values, kernel: np.ndarray, in_one_thread: bool) -> np.ndarray:
+    n_rows, step = values.shape[0], max(1, _SERIAL_MULTIPLICATIONS // kernel.size)
+    if not in_one_thread or n_rows <= step or not isinstance(values, np.ndarray):
         return values @ kernel  # in as many threads as BLAS likes, or of a sparse table
     whole = n_rows // step * step
     result = np.empty((n_rows, kernel.shape[1]), dtype=np.result_type(values, kernel))
@@ -84,18 +155,3 @@ def _product(values, kernel: np.ndarray, few: bool) -> np.ndarray:
     np.matmul(stack, kernel, out=result[:whole].reshape(-1, step, kernel.shape[1]))
     np.matmul(values[whole:], kernel, out=result[whole:])
     return result
-
-
-def _numpy_forward(inputs, kernels, biases, activation, few, masks, most=None):
-    function = _NUMPY[activation]
-    values = inputs
-    for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        if masks is not None:
-            values = masks.dropped(values, layer)
-        values = _product(values, kernel, few)
-        values += bias
-        if layer < len(kernels) - 1:
-            values = function(values)
-        if most is not None:
-            values = np.clip(values, -most, most)
-    return values

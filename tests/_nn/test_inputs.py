@@ -1,23 +1,24 @@
 """Sparse tables: the compiled products, the same network as from dense rows, cost and memory."""
 
+import dataclasses
 import subprocess
 import sys
 import textwrap
 
 import numpy as np
 import pytest
+from helpers import make_job
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import KBinsDiscretizer
 
 import skreg._data.tables as tables_module
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._data.padding import piece_size
 from skreg._data.rows import merge_rows
-from skreg._data.tables import CSRTable, training_rows
+from skreg._data.tables import CSRTable, DenseTable, make_training_rows
 from skreg._engine.trainer import train
-from skreg._nn.dropout import keep_threshold, numpy_keep
-from skreg._nn.inputs import SparseTable, sparse_batch
+from skreg._nn.dropout import compute_keep_numpy, compute_threshold
+from skreg._nn.inputs import SparseInputs, SparseTensors
 from skreg._tensorflow import tensorflow
 
 
@@ -39,7 +40,7 @@ def skewed_csr():
 
 def tensors(X):
     tf = tensorflow()
-    return SparseTable(
+    return SparseTensors(
         tf.constant(X.indptr.astype(np.int32)),
         tf.constant(X.indices.astype(np.int32)),
         tf.constant(X.data.astype(np.float32)),
@@ -58,8 +59,8 @@ def test_products_equal_those_of_the_dense_rows(make, k, size):
 
     @tf.function(jit_compile=True)
     def products(rows):
-        batch = sparse_batch(tensors(X), 1000, k, rows)
-        return batch.times(tf.constant(kernel)), batch.transposed_times(tf.constant(delta))
+        batch = SparseInputs(1000, k).make_batch(tensors(X), rows)
+        return batch.matmul(tf.constant(kernel)), batch.matmul_transposed(tf.constant(delta))
 
     forward, backward = products(tf.constant(rows))
     dense = X[rows].toarray()
@@ -70,38 +71,34 @@ def test_products_equal_those_of_the_dense_rows(make, k, size):
 def test_dropout_of_sparse_inputs_is_the_mask_of_dense_ones():
     tf = tensorflow()
     X = random_csr(20, 50, 0.3)
-    keep = numpy_keep((20, 50), (3, 4), 5, 0, keep_threshold(0.4))
+    keep = compute_keep_numpy((20, 50), (3, 4), 5, 0, compute_threshold(0.4))
     flat = tf.constant(keep.ravel())
-    batch = sparse_batch(
-        tensors(X), 50, 4, tf.range(20), lambda at: tf.gather(flat, tf.cast(at, tf.int32)), 1 / 0.6
+    batch = SparseInputs(50, 4).make_batch(
+        tensors(X), tf.range(20), lambda at: tf.gather(flat, tf.cast(at, tf.int32)), 1 / 0.6
     )
-    got = batch.times(tf.eye(50))
+    got = batch.matmul(tf.eye(50))
     np.testing.assert_allclose(got, np.where(keep, X.toarray() / 0.6, 0), rtol=1e-5)
 
 
 CASES = [{}, {"input_dropout": 0.3}, {"hidden_layer_sizes": ()}, {"solver": "sgd"}]
 
 
-def trained_member(X, dense_enough, monkeypatch, y):
+def train_on_rows(X, dense_share, monkeypatch, y):
     """Train on the same rows, held as CSR or as dense ones."""
-    import dataclasses
-
-    from helpers import make_member
-
-    monkeypatch.setattr(tables_module, "_DENSE_ENOUGH", dense_enough)
+    monkeypatch.setattr(tables_module, "_DENSE_SHARE", dense_share)
     merged = merge_rows(X, y, None)
-    rows = training_rows(X, y[:, None].astype(np.float32), merged, None, None)
-    member = make_member(hidden=(12, 8), input_dropout=0.3, dropout=(0.5, 0.2), max_iter=20)
-    return rows, train(dataclasses.replace(member, rows=rows, n_features=X.shape[1]))
+    rows = make_training_rows(X, y[:, None].astype(np.float32), merged, None, None)
+    job = make_job(hidden=(12, 8), input_dropout=0.3, dropout=(0.5, 0.2), max_iter=20)
+    return rows, train(dataclasses.replace(job, rows=rows, n_features=X.shape[1]))
 
 
 def test_network_of_sparse_rows_is_that_of_the_same_rows_made_dense(monkeypatch):
     X = random_csr(200, 64, 0.1)
     y = (np.asarray(X.sum(axis=1)).ravel() > 0).astype(int)
-    rows, of_csr = trained_member(X, 1, monkeypatch, y)
+    rows, of_csr = train_on_rows(X, 1, monkeypatch, y)
     assert isinstance(rows.table, CSRTable)
-    rows, of_dense = trained_member(X, 1e9, monkeypatch, y)
-    assert isinstance(rows.table, np.ndarray)
+    rows, of_dense = train_on_rows(X, 1e-9, monkeypatch, y)
+    assert isinstance(rows.table, DenseTable)
     np.testing.assert_allclose(of_csr.losses, of_dense.losses, rtol=1e-4)
     for one, other in zip(of_csr.kernels, of_dense.kernels, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-3)
@@ -190,10 +187,6 @@ def test_sparse_streams_warm_starts_and_early_stopping_learn():
     # On to dense rows: from now on columns are centred, and the function is still the same.
     model.set_params(learning_rate_init=1e-30).partial_fit(X.toarray(), y)
     np.testing.assert_allclose(model.decision_function(X), before, rtol=1e-3, atol=1e-2)
-
-
-def test_pieces_are_powers_of_two_up_to_16():
-    assert [piece_size(n, 10) for n in (0, 10, 11, 25, 80, 81, 10**6)] == [1, 1, 2, 4, 8, 16, 16]
 
 
 MEMORY = """

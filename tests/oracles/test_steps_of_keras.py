@@ -1,0 +1,127 @@
+"""Fifty steps from the same first weights on the same batches end at the weights of Keras."""
+
+import keras
+import numpy as np
+import pytest
+from helpers import draw_first_weights, iterate_batches, make_job
+
+from skreg._engine.trainer import train
+from skreg._nn.activations import ACTIVATIONS
+from skreg._nn.losses import LOSSES, REGRESSION_LOSSES
+from skreg._nn.penalties import PENALTIES
+
+
+def make_optimizer(job):
+    hyper, rate = job.hyper, job.hyper.learning_rate_init
+    if hyper.cosine:
+        rate = keras.optimizers.schedules.CosineDecay(rate, hyper.max_iter * job.n_steps)
+    parameters = hyper.solver_parameters
+    if job.solver == "sgd":
+        return keras.optimizers.SGD(
+            rate, parameters["momentum"], bool(parameters["nesterovs_momentum"])
+        )
+    arguments = {name: parameters[name] for name in ("beta_1", "beta_2", "epsilon")}
+    if hyper.weight_decay:
+        optimizer = keras.optimizers.AdamW(rate, hyper.weight_decay, **arguments)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        return optimizer
+    return keras.optimizers.Adam(rate, **arguments)
+
+
+class PinballLoss(keras.losses.Loss):
+    """The quantile loss, which Keras lacks."""
+
+    def call(self, y_true, y_pred):
+        error = y_true - y_pred
+        return keras.ops.mean(keras.ops.maximum(0.5 * error, -0.5 * error), axis=-1)
+
+
+class PoissonOfLogits(keras.losses.Loss):
+    """exp(f) - y f of a linear last layer."""
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.exp(y_pred) - y_true * y_pred, axis=-1)
+
+
+LOSSES_OF_LOGITS = {
+    "binary_cross_entropy": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
+    "categorical_cross_entropy": lambda: keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True
+    ),
+    "squared_error": keras.losses.MeanSquaredError,
+    "absolute_error": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,
+    "log_cosh": keras.losses.LogCosh,
+    "quantile": PinballLoss,
+    "poisson": PoissonOfLogits,
+}
+
+
+def train_with_keras(job):
+    """One `train_on_batch` a step."""
+    kernels, biases = draw_first_weights(job)
+    kernels[0] = kernels[0][: job.n_features]
+    model = keras.Sequential([keras.Input((job.n_features,))])
+    widths = (*job.hidden_layer_sizes, job.n_outputs)
+    for k, width in enumerate(widths):
+        is_hidden = k < len(widths) - 1
+        strengths = {name: of_kernels[k] for name, of_kernels in job.hyper.penalties.items()}
+        model.add(
+            keras.layers.Dense(
+                width,
+                activation=ACTIVATIONS[job.activation].keras_name if is_hidden else None,
+                kernel_regularizer=keras.regularizers.L1L2(**strengths),
+            )
+        )
+    model.compile(make_optimizer(job), LOSSES_OF_LOGITS[job.loss]())
+    model.set_weights([w for pair in zip(kernels, biases, strict=True) for w in pair])
+    table = job.rows.table.values[:, : job.n_features]
+    for rows in iterate_batches(job):
+        model.train_on_batch(table[rows], job.rows.targets[rows].astype(np.float32))
+    weights = model.get_weights()
+    return weights[::2], weights[1::2]
+
+
+CASES = {
+    "adam": {},
+    "adam, cosine": {"cosine": True},
+    "adam, decoupled weight decay": {"weight_decay": 0.1},
+    "adam, no hidden layer": {"hidden": (), "n_classes": 3},
+    "adam, other betas": {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3},
+    "adam, uneven batches": {"n": 70},
+    "l2 by layer": {"l2": (1e-1, 0.0, 1e-2)},
+    "l1": {"l1": (1e-2,)},
+    "l1 by layer, without l2": {"l1": (1e-2, 0.0, 1e-3), "l2": (0.0,)},
+    "l1 and l2, sgd": {"l1": (1e-2,), "l2": (1e-2,), "solver": "sgd"},
+    "sgd, nesterov": {"solver": "sgd"},
+    "sgd, nesterov, softmax": {"solver": "sgd", "n_classes": 4},
+    "sgd, classical momentum": {"solver": "sgd", "nesterovs_momentum": False},
+    "sgd, no momentum, cosine": {
+        "solver": "sgd",
+        "momentum": 0.0,
+        "nesterovs_momentum": False,
+        "cosine": True,
+    },
+    "softmax": {"n_classes": 4},
+    "identity, softmax": {"activation": "identity", "n_classes": 3},
+    **{activation: {"activation": activation} for activation in ACTIVATIONS},
+    **{loss: {"loss": loss} for loss in REGRESSION_LOSSES},
+    "several outputs": {"loss": "log_cosh", "n_outputs": 3},
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_fifty_steps_equal_those_of_keras(case):
+    job = make_job(**case)
+    assert job.n_steps * job.hyper.max_iter >= 50
+    result = train(job)
+    kernels, biases = train_with_keras(job)
+    for got, expected in zip(result.kernels, kernels, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    for got, expected in zip(result.biases, biases, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_every_loss_and_every_penalty_has_a_case():
+    assert LOSSES_OF_LOGITS.keys() == LOSSES.keys()
+    assert {name for case in CASES.values() for name in case} >= PENALTIES.keys()
