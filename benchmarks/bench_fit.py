@@ -18,7 +18,7 @@ from _peers import NETWORKS, skreg_network
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import log_loss
 
-from skreg._engine.program import n_programs
+from skreg._engine.program import count_programs
 from skreg._tensorflow import tensorflow
 
 
@@ -62,9 +62,9 @@ def main():
     fits = {name: lambda make=make: make(epochs).fit(X, y) for name, make in NETWORKS.items()}
     for fit in fits.values():
         fit()  # the whole table has another shape than its training rows
-    programs = n_programs()
+    programs = count_programs()
     seconds = interleaved(fits, 3 if arguments.quick else 11, fewer={"scikeras": 3})
-    assert n_programs() == programs, "a warm fit compiled something"
+    assert count_programs() == programs, "a warm fit compiled something"
     medians = median_seconds(seconds)
     base = medians["skreg"][0]
     print(f"importing TensorFlow, apart from the first fits: {importing:.2f} s")

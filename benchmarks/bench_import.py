@@ -29,13 +29,13 @@ PROGRAMS = (
     OURS
     + """
 from _measure import memory, timed
-from skreg._engine.program import n_programs
-before, resident = n_programs(), memory("VmRSS")
+from skreg._engine.program import count_programs
+before, resident = count_programs(), memory("VmRSS")
 fits = [
     lambda width=width: skreg_network(1, (width, 64)).fit(X, y) for width in range(24, 104, 8)
 ]
 seconds = [timed(fit) for fit in fits]
-count = n_programs() - before
+count = count_programs() - before
 assert count == len(fits)
 print(*(sum(column) / count for column in zip(*seconds)))
 print((memory("VmRSS") - resident) / count / 1e6)

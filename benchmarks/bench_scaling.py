@@ -17,8 +17,8 @@ from _tables import dense_table
 from sklearn.model_selection import StratifiedKFold
 
 from skreg._data.rows import merge_rows
-from skreg._data.tables import training_rows
-from skreg._data.scaling import column_statistics
+from skreg._data.tables import make_training_rows
+from skreg._data.scaling import measure_columns
 
 EPOCHS, BATCH_SIZE = 5, 128
 MOST_ROWS_OF_SCIKERAS = 10_000
@@ -78,11 +78,11 @@ def preparing(n_rows, repeats):
     X, y = dense_table(n_rows, 50)
     codes = y.astype(np.int32)
     merged = merge_rows(X, codes, None)
-    seen = column_statistics(X, merged.first, merged.weight)
+    seen = measure_columns(X, merged.first, merged.weight)
     runs = {
         "merging equal rows": lambda: merge_rows(X, codes, None),
-        "statistics of columns": lambda: column_statistics(X, merged.first, merged.weight),
-        "standardised table": lambda: training_rows(X, codes, merged, seen.center, seen.scale),
+        "statistics of columns": lambda: measure_columns(X, merged.first, merged.weight),
+        "standardize table": lambda: make_training_rows(X, codes, merged, seen.center, seen.scale),
     }
     medians = median_seconds(interleaved(runs, repeats))
     medians["together"] = sum(medians.values())

@@ -1,9 +1,8 @@
-"""The one door to TensorFlow: when it is imported, how quietly, and by which process.
+"""The one import of TensorFlow: lazy, quiet, and refused in a forked process.
 
-Owns the import, the holding back of its start-up lines, the size of its thread pool in a worker
-process, the device, that the interpreter's end waits for threads that are inside, and the refusal
-to run in a process forked after TensorFlow was used, or to compile where the system has no room.
-Changes nothing else in the process. No other module of skreg imports tensorflow or keras.
+Besides, it sets the size of the thread pool in a worker process, selects the CPU, lets the end of
+the interpreter wait for threads inside TensorFlow, and refuses to compile where the system has no
+room. Nothing else in the process is changed.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from types import ModuleType
 
 import numpy as np
 
-_MAPS_OF_A_PROGRAM = 1000  # twice the most that was measured
+_MAPS_PER_PROGRAM = 1000  # twice the most that was measured
 
-# The end of the interpreter waits so long for threads, far longer than any program compiled.
-_LANDING_SECONDS = 90.0
+# The end of the interpreter waits this long for threads; every program compiled in far less.
+_WAIT_SECONDS = 90.0
 
 _import_lock = threading.RLock()
-# Set in a child that was forked from a process with TensorFlow in it, whoever had imported it.
+# Set in a child that was forked from a process in which TensorFlow was imported.
 _forked = False
 
 
@@ -42,7 +41,7 @@ def _note_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
-# The lines with which TensorFlow's C++ parts greet; anything else is the user's and is passed on.
+# Lines that TensorFlow's C++ code writes when it starts. Other lines are the user's.
 _GREETING = re.compile(
     rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |[IWE]\d{4} \d\d:\d\d:\d\d|[IWE]0000 |"
     rb"WARNING: All log messages before absl::InitializeLog|To enable the following instructions)"
@@ -55,10 +54,10 @@ def _flush() -> None:
 
 
 @contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Hold back what TensorFlow writes to file descriptor 2; show it if the body fails.
+def _hold_back_greeting() -> Iterator[None]:
+    """Hold back what TensorFlow writes to file descriptor 2, and show it if the body fails.
 
-    Lines that are not TensorFlow's (another thread may write meanwhile) are written afterwards.
+    Other lines, which another thread may write meanwhile, are written afterwards.
     """
     _flush()
     with tempfile.TemporaryFile() as held:
@@ -82,30 +81,30 @@ def _quiet_start() -> Iterator[None]:
                     os.write(2, line)
 
 
-def _share_of_threads() -> int | None:
-    """Threads that a parent process left to this worker, or None in a process of its own."""
+def _read_thread_share() -> int | None:
+    """Return the threads that a parent process left to this worker, or None."""
     is_worker = multiprocessing.current_process().name != "MainProcess"
     share = os.environ.get("OMP_NUM_THREADS", "")
     return int(share) if is_worker and share.isdigit() and int(share) > 0 else None
 
 
 @functools.cache
-def _imported() -> ModuleType:
+def _import_tensorflow() -> ModuleType:
     already = "tensorflow" in sys.modules
     if importlib.util.find_spec("tensorflow") is None:
         raise ModuleNotFoundError(
-            "Expected the package 'tensorflow', with which networks are trained and go to Keras; "
-            "it is missing. `pip install tensorflow` brings it. Predicting does not need it.",
+            "Expected the package 'tensorflow', which trains networks and exports them to Keras; "
+            "it is not installed. Run `pip install tensorflow`. Predicting does not need it.",
             name="tensorflow",
         )
-    with _quiet_start():
+    with _hold_back_greeting():
         import tensorflow as tf
 
-        share = _share_of_threads()
+        share = _read_thread_share()
         if share is not None and not already:
             tf.config.threading.set_intra_op_parallelism_threads(share)
             tf.config.threading.set_inter_op_parallelism_threads(share)
-        # The context, XLA and its kernel emitter greet when first used, so use them here, once.
+        # The context, XLA and its kernel emitter write when first used, so they are used here.
         with tf.device("/CPU:0"):
             tf.function(tf.tanh, jit_compile=True, autograph=False)(tf.zeros(()))
     return tf
@@ -117,8 +116,8 @@ def tensorflow() -> ModuleType:
     Raises
     ------
     RuntimeError
-        If this process was forked from one that had imported TensorFlow: its threads did not come
-        along, so that the first operation would wait for ever.
+        If this process was forked from one that had imported TensorFlow. Its threads were not
+        copied, so the first operation would wait for ever.
     """
     if _forked:
         raise RuntimeError(
@@ -128,18 +127,18 @@ def tensorflow() -> ModuleType:
             "Predicting does not need TensorFlow and works here."
         )
     with _import_lock:
-        return _imported()
+        return _import_tensorflow()
 
 
-def on_cpu():
-    """Context in which tensors and programs are placed on the CPU, whatever else there is.
+def use_cpu():
+    """Return a context that places tensors and programs on the CPU.
 
     A network for a table is too small to gain from another device.
 
     Raises
     ------
     RuntimeError
-        Inside a graph of TensorFlow's, whose tensors have no values.
+        Inside a graph of TensorFlow, whose tensors have no values.
     """
     if not tensorflow().executing_eagerly():
         raise RuntimeError(
@@ -148,45 +147,46 @@ def on_cpu():
     return tensorflow().device("/CPU:0")
 
 
-_in_flight: set[InFlight] = set()
+_active_threads: set[ActiveThread] = set()
 
 
-class InFlight:
-    """Context of a thread that calls TensorFlow again and again, until `is_ending`.
+class ActiveThread:
+    """Context of a thread that calls TensorFlow repeatedly, until `is_ending`.
 
-    A thread that comes back from TensorFlow to an interpreter that has ended aborts the process, as
-    those of a search may that was interrupted while they compiled. So the end waits for those that
-    are inside, but not for a daemon thread that begins one fit after the other.
+    A thread that returns from TensorFlow to an interpreter that has ended aborts the process. It
+    happens after Ctrl-C in a search whose threads still compile. So the end of the interpreter
+    waits for threads that are inside, but not for a daemon thread that begins one fit after
+    another.
     """
 
     is_ending = False
 
-    def __enter__(self) -> InFlight:
-        _in_flight.add(self)
+    def __enter__(self) -> ActiveThread:
+        _active_threads.add(self)
         return self
 
     def __exit__(self, *error) -> None:
-        _in_flight.discard(self)
+        _active_threads.discard(self)
 
 
 @atexit.register
-def _land() -> None:
-    deadline = time.monotonic() + _LANDING_SECONDS
-    while _in_flight and time.monotonic() < deadline:
-        for flight in tuple(_in_flight):
-            flight.is_ending = True
+def wait_for_threads() -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while _active_threads and time.monotonic() < deadline:
+        for thread in tuple(_active_threads):
+            thread.is_ending = True
         time.sleep(0.01)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_flight.clear)  # threads do not come along
+    os.register_at_fork(after_in_child=_active_threads.clear)  # threads do not come along
 
 
-def check_room_for_a_program(n_programs: int) -> None:
-    """Refuse to compile what Linux would abort the process for.
+def check_room_for_program(n_programs: int) -> None:
+    """Raise before Linux would abort the process for too many memory maps.
 
-    XLA maps each kernel of a program on its own (216 to 495 maps a program were measured), and
-    never unmaps them; beyond vm.max_map_count, 65,530 by default, LLVM ends the process.
+    XLA maps each kernel of a program on its own, 216 to 495 maps a program, and never unmaps them.
+    Beyond vm.max_map_count, 65,530 by default, LLVM ends the process.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def check_room_for_a_program(n_programs: int) -> None:
             room = int(limit.read()) - sum(1 for _ in maps)
     except OSError:  # not Linux
         return
-    if room < _MAPS_OF_A_PROGRAM:
+    if room < _MAPS_PER_PROGRAM:
         raise RuntimeError(
             f"This process has compiled {n_programs} programs, one for each combination of layers, "
             "activation, solver, loss, batch size and bucket of rows, and the system lets it map "
@@ -207,6 +207,6 @@ def check_room_for_a_program(n_programs: int) -> None:
         )
 
 
-def zero_copy(array: np.ndarray):
+def view_as_tensor(array: np.ndarray):
     """Return a tensor over the memory of a C-contiguous, 64-byte aligned array."""
     return tensorflow().experimental.dlpack.from_dlpack(array.__dlpack__())

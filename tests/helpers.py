@@ -16,11 +16,13 @@ from skreg import (
     RegularizedMLPRegressorCV,
 )
 from skreg._data.rows import MergedRows
-from skreg._data.tables import training_rows
-from skreg._engine.hyperparameters import Hyperparameters
-from skreg._engine.job import Member
-from skreg._engine.spec import Monitor
+from skreg._data.tables import draw_orders, make_training_rows
+from skreg._engine.hyperparameters import LOSS_DEFAULTS, SOLVER_DEFAULTS, Hyperparameters
+from skreg._engine.job import TrainingJob
+from skreg._engine.spec import StopCriterion
+from skreg._engine.trainer import FIRST_WEIGHTS, make_generator, make_key
 from skreg._model_selection.scoring import negative_loss
+from skreg._nn.mlp import draw_parameters
 
 TESTS = Path(__file__).parent  # where other processes find this module
 
@@ -29,27 +31,32 @@ TESTS = Path(__file__).parent  # where other processes find this module
 BATCH = 16
 
 
-def hyperparameters(n_hidden=2, **changes):
+def hyperparameters(n_hidden=2, *, l2=(1e-3,), l1=(0.0,), **changes):
+    """Hyperparameters of a quick training; `changes` may name those of solver and loss, too."""
+    n_kernels = n_hidden + 1
     values = {
         "dropout": (0.0,) * n_hidden,
         "input_dropout": 0.0,
-        "l2": (1e-3,) * (n_hidden + 1),
+        "penalties": {
+            name: strengths * n_kernels if len(strengths) == 1 else strengths
+            for name, strengths in (("l2", l2), ("l1", l1))
+        },
         "weight_decay": 0.0,
         "learning_rate_init": 1e-2,
         "cosine": False,
-        "momentum": 0.9,
-        "nesterovs_momentum": True,
-        "beta_1": 0.9,
-        "beta_2": 0.999,
-        "epsilon": 1e-7,
         "max_iter": 13,
         "tol": None,
         "n_iter_no_change": 10,
     }
+    for name, defaults in (
+        ("solver_parameters", SOLVER_DEFAULTS),
+        ("loss_parameters", LOSS_DEFAULTS),
+    ):
+        values[name] = {key: changes.pop(key, default) for key, default in defaults.items()}
     return Hyperparameters(**{**values, **changes})
 
 
-def make_member(
+def make_job(
     n_classes=2,
     n=64,
     hidden=(12, 8),
@@ -58,27 +65,56 @@ def make_member(
     seed=(1, 2),
     batch_size=BATCH,
     weight=None,
+    loss=None,
+    n_outputs=1,
     **changes,
 ):
+    """A job on random rows: classes, or with `loss` numbers of `n_outputs` columns."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, 5))
     y = rng.integers(0, n_classes, size=n)
     weight = np.ones(n) if weight is None else weight
-    targets = y[:, None].astype(np.float32) if n_classes == 2 else y.astype(np.int32)
-    rows = training_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
-    return Member(
+    if loss is not None:
+        targets = rng.integers(0, 4, size=(n, n_outputs)).astype(np.float32)
+    elif n_classes == 2:
+        loss, targets = "binary_cross_entropy", y[:, None].astype(np.float32)
+    else:
+        loss, targets = "categorical_cross_entropy", y.astype(np.int32)
+        n_outputs = n_classes
+    rows = make_training_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
+    return TrainingJob(
         rows=rows,
         n_features=5,
         hidden_layer_sizes=hidden,
-        n_outputs=1 if n_classes == 2 else n_classes,
+        n_outputs=n_outputs,
         activation=activation,
-        head="sigmoid" if n_classes == 2 else "softmax",
+        loss=loss,
         solver=solver,
         batch_size=batch_size,
         hyper=hyperparameters(len(hidden), **changes),
         seed=seed,
-        monitor=Monitor.NOTHING if changes.get("tol") is None else Monitor.TRAINING_LOSS,
+        stop_criterion=StopCriterion.NONE
+        if changes.get("tol") is None
+        else StopCriterion.TRAINING_LOSS,
     )
+
+
+def iterate_batches(job):
+    """Yield the rows of every step, in the order in which the program visits them."""
+    key = make_key(job.seed)
+    visits = job.rows.visits
+    for epoch in range(job.hyper.max_iter):
+        order = draw_orders(visits, key, epoch, 1, (1, len(visits)))[0]
+        yield from np.array_split(order, job.n_steps)
+
+
+def draw_first_weights(job):
+    generator = make_generator(job.seed, FIRST_WEIGHTS)
+    kernels, biases = draw_parameters(
+        job.spec.layer_sizes, job.n_features, job.n_outputs, generator
+    )
+    kernels[-1], biases[-1] = kernels[-1][:, : job.n_outputs], biases[-1][: job.n_outputs]
+    return kernels, biases
 
 
 CANCER = load_breast_cancer(return_X_y=True)

@@ -1,36 +1,59 @@
-"""TODO."""
+"""How sizes are rounded up, so that few shapes of programs exist.
+
+Axes, always in this order and by these letters:
+
+==  =======================================
+n   rows of the table
+b   rows of one batch
+d   features, the columns of the table
+h   units of a hidden layer
+q   outputs, the columns of the logits
+==  =======================================
+"""
 
 from __future__ import annotations
-
-
-def bucket(size: int) -> int:
-    """Round `size` up to at most 9 values an octave, so that near sizes share one program.
-
-    Between two powers of two the step is an eighth of the lower one, at least 8: padding wastes
-    less than an eighth of the rows (apart from tables of fewer than 64), and folds of 379 and 380
-    rows are both 384.
-    """
-    step = max(8, 1 << max(size.bit_length() - 4, 0))
-    return -(-size // step) * step
-
 
 # Rows whose validation loss is computed at once.
 VALIDATION_BLOCK = 1024
 
 
-def piece_size(n_nonzeros: int, n_rows: int) -> int:
-    """Non-zeros of a piece: about a mean row, for then most rows are one piece, hardly padded.
+def pad_size(size: int) -> int:
+    """Round `size` up to one of at most nine values an octave, so that near sizes share a program.
 
-    A power of two, so that folds share one program.
+    Between two powers of two the step is an eighth of the lower one, and at least 8. So padding
+    wastes less than an eighth of the rows (of more than 64), and folds of 379 and 380 rows have
+    384 both.
     """
-    mean = -(-n_nonzeros // max(n_rows, 1))
-    return min(16, 1 << max(mean - 1, 0).bit_length())
+    step = max(8, 1 << max(size.bit_length() - 4, 0))
+    return -(-size // step) * step
 
 
-def padded_outputs(n_outputs: int) -> int:
+def pad_features(n_features: int) -> int:
+    """Round up to a multiple of 8."""
+    return -(-n_features // 8) * 8
+
+
+def pad_outputs(n_outputs: int) -> int:
     """Fill up few outputs, 2 to 15, to 16.
 
     Eigen splits the inner axis of a product with so few columns among its threads, and the bits of
     the sum would depend on their number. One column is summed in order anyway.
     """
     return n_outputs if n_outputs == 1 else max(n_outputs, 16)
+
+
+def pad_validation_rows(n_rows: int) -> int:
+    """Round up as `pad_size` does, and large tables to whole blocks."""
+    size = pad_size(n_rows)
+    if size <= VALIDATION_BLOCK:
+        return size
+    return -(-size // VALIDATION_BLOCK) * VALIDATION_BLOCK
+
+
+def choose_chunk(n_nonzeros: int, n_rows: int) -> int:
+    """Return how many non-zeros of a row are worked on together: those of a mean row, at most 16.
+
+    Most rows are then one chunk with little padding. A power of two, so that folds share a program.
+    """
+    mean = -(-n_nonzeros // max(n_rows, 1))
+    return min(16, 1 << max(mean - 1, 0).bit_length())

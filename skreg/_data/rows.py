@@ -1,14 +1,8 @@
-"""From a table with weights to the rows that training visits.
+"""From weighted rows to distinct rows in canonical order, and the split of held-out rows.
 
-Owns the merging of equal rows, their canonical order, which of them are held out for validation,
-the standardised float32 tables, how often an epoch visits each row and in which order.
-Does not own statistics and standardising (`_scaling`), the network, the program, or what
-scikit-learn calls these things; knows no TensorFlow.
-
-Weights are frequencies. A row of weight 2 and the same row handed in twice are one and the same
-thing from `merge_rows` on, so that everything after it is equal bit for bit: statistics, visits,
-batches, dropout. Nothing here depends on the order of the rows or on how many were handed in, only
-on the distinct rows and their total weights.
+Weights are frequencies. A row of weight 2 and the same row passed twice are the same thing after
+`merge_rows`, so everything that follows is equal bit for bit: statistics, visits, batches, dropout.
+Nothing depends on the order of the rows, only on the distinct rows and their total weights.
 
 Targets are class codes of shape (n,), or numbers of shape (n, q).
 """
@@ -20,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skreg._data.scaling import blocks
+from skreg._data.scaling import iterate_blocks
 
 
 @dataclass(frozen=True)
@@ -30,17 +24,17 @@ class MergedRows:
     Attributes
     ----------
     first : ndarray of int64, shape (m,)
-        Where each of them stands first in the table that was handed in.
+        Place of its first copy in the table.
     weight : ndarray of float64, shape (m,)
-        Sum of the weights of its copies.
+        Total weight of its copies.
     """
 
     first: np.ndarray
     weight: np.ndarray
 
 
-def _hashes(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
-    """One 64-bit hash a row of the values as float64: equal rows have equal hashes."""
+def _hash_block(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    """Return a 64-bit hash of each row of values as float64. Equal rows have equal hashes."""
     values = block.astype(np.float64)
     values += 0.0  # -0.0 becomes 0.0
     words = values.view(np.uint64)
@@ -54,23 +48,23 @@ def _hashes(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
     return total
 
 
-def _row_hashes(X, y) -> np.ndarray:
+def _hash_rows(X, y) -> np.ndarray:
     n_rows, n_columns = X.shape
     if sparse.issparse(X):
-        return _sparse_hashes(X) + _row_hashes(np.empty((n_rows, 0)), y)
+        return _hash_sparse_rows(X) + _hash_rows(np.empty((n_rows, 0)), y)
     generator = np.random.Generator(np.random.Philox(key=0x5EED))
-    # Odd multipliers, another one for each column, make the sum depend on the place of a value.
+    # Each column has an odd multiplier of its own, so the sum depends on the place of a value.
     odd = generator.integers(2**63, size=n_columns + y.shape[1], dtype=np.uint64)
     odd = odd * np.uint64(2) + np.uint64(1)
     hashes = np.empty(n_rows, dtype=np.uint64)
-    for rows in blocks(n_rows, n_columns):
-        hashes[rows] = _hashes(X[rows], odd[:n_columns]) + _hashes(y[rows], odd[n_columns:])
+    for rows in iterate_blocks(n_rows, n_columns):
+        hashes[rows] = _hash_block(X[rows], odd[:n_columns]) + _hash_block(y[rows], odd[n_columns:])
     return hashes
 
 
-def _sparse_hashes(X) -> np.ndarray:
-    """One hash a row of a CSR table without duplicates and stored zeros."""
-    # splitmix64's constants; the column is mixed in like a seed.
+def _hash_sparse_rows(X) -> np.ndarray:
+    """Return a hash of each row of a CSR table without duplicates and stored zeros."""
+    # The constants of splitmix64. The column is mixed in like a seed.
     words = X.data.astype(np.float64).view(np.uint64)
     words ^= (X.indices.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     words ^= words >> np.uint64(30)
@@ -82,26 +76,26 @@ def _sparse_hashes(X) -> np.ndarray:
     return sums[X.indptr[1:]] - sums[X.indptr[:-1]]  # both modulo 2**64
 
 
-def _same_as_next(X, y, order: np.ndarray) -> np.ndarray:
-    """For each neighbouring pair in `order`, whether the two rows are equal."""
+def _compare_neighbours(X, y, order: np.ndarray) -> np.ndarray:
+    """Return for each pair of neighbours in `order` whether the rows are equal."""
     same = (y[order[:-1]] == y[order[1:]]).all(axis=1)
     if sparse.issparse(X):
         different = X[order[:-1]].astype(np.float64) != X[order[1:]].astype(np.float64)
         return same & (np.diff(different.tocsr().indptr) == 0)
-    for block in blocks(len(same), X.shape[1]):
-        # As float64, which they are trained as: integers above 2**53 can be equal only then.
+    for block in iterate_blocks(len(same), X.shape[1]):
+        # As float64, in which they are standardised: integers above 2**53 may be equal only there.
         here, there = (X[rows[block]].astype(np.float64) for rows in (order[:-1], order[1:]))
         same[block] &= (here == there).all(axis=1)
     return same
 
 
-def _row_key(X, y, hashes, row: int) -> tuple:
+def _make_sort_key(X, y, hashes, row: int) -> tuple:
     values = X[[row]].toarray() if sparse.issparse(X) else X[row].astype(np.float64)
     return hashes[row], (y[row] + 0.0).tobytes(), (values + 0.0).tobytes()
 
 
 def merge_rows(X, y, weight) -> MergedRows:
-    """Drop rows of zero weight, merge equal ones and put the rest in canonical order.
+    """Drop rows of weight zero, merge equal rows, and put them in canonical order.
 
     Parameters
     ----------
@@ -116,7 +110,7 @@ def merge_rows(X, y, weight) -> MergedRows:
     MergedRows
     """
     y = y.reshape(len(y), -1)
-    hashes = _row_hashes(X, y)
+    hashes = _hash_rows(X, y)
     order = np.argsort(hashes, kind="stable")
     if weight is not None:
         order = order[weight[order] > 0]
@@ -125,16 +119,18 @@ def merge_rows(X, y, weight) -> MergedRows:
     starts_group = np.ones(len(order), dtype=bool)
     if len(repeats):
         members = np.unique(np.concatenate([repeats, repeats + 1]))
-        same = _same_as_next(X, y, order[members])
+        same = _compare_neighbours(X, y, order[members])
         if not (same | (np.diff(ordered[members].astype(np.uint64)) != 0)).all():
-            # Two different rows share a hash: settle their order by value, the slow and sure way.
-            order[members] = sorted(order[members], key=lambda row: _row_key(X, y, hashes, row))
-            same = _same_as_next(X, y, order[members])
+            # Two different rows share a hash: order them by value, which is slow and safe.
+            order[members] = sorted(
+                order[members], key=lambda row: _make_sort_key(X, y, hashes, row)
+            )
+            same = _compare_neighbours(X, y, order[members])
         starts_group[members[1:]] = ~same
     starts = np.flatnonzero(starts_group)
     weights = np.ones(len(order)) if weight is None else weight[order].astype(np.float64)
     if len(repeats) and weight is not None:
-        # Sorted within a row's copies, the sum does not depend on the order they were handed in.
+        # Sorted within the copies of a row, so that the sum does not depend on their order.
         weights = weights[np.lexsort([weights, np.cumsum(starts_group)])]
     return MergedRows(order[starts], np.add.reduceat(weights, starts))
 
@@ -144,10 +140,10 @@ def split_rows(
 ) -> tuple[MergedRows, MergedRows]:
     """Hold out about `fraction` of the weight of the rows, in every stratum alike.
 
-    Whole distinct rows are held out, so that equal rows are never on both sides. In each stratum,
-    shuffled, they are the first ones whose weight comes nearest to the share; what is missing, or
-    too much, is carried to the next stratum. The last row of a stratum is never held out, and of a
-    share that rounds to nothing one row is.
+    Whole distinct rows are held out, so equal rows are never on both sides. Each stratum is
+    shuffled, and its first rows are held out, up to the weight nearest to the share. The difference
+    is carried to the next stratum. The last row of a stratum is never held out. If the share rounds
+    to nothing, one row is held out.
 
     Parameters
     ----------

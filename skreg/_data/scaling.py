@@ -1,9 +1,7 @@
-"""Scales: the statistics of columns and targets, standardising, and what follows when they move.
+"""Scales: weighted statistics of columns and targets, and standardising.
 
-Owns the (weighted) statistics, how those of two tables combine, the standardised values, and how a
-network is rewritten for new statistics so that its function stays what it was. Does not own which
-rows there are and how much they weigh: it takes `first`, where each distinct row stands in the
-table, and their weights. Knows no TensorFlow.
+Each statistic is that of the distinct rows `first` of a table, with their weights. When statistics
+change, a network is rewritten so that its function stays the same.
 """
 
 from __future__ import annotations
@@ -22,16 +20,16 @@ LARGEST_INPUT = 1e18
 
 @dataclass(frozen=True)
 class Statistics:
-    """Location and spread of each column of the rows seen so far.
+    """Location and spread of each column, of the rows so far.
 
     Attributes
     ----------
     weight : float
         Sum of the rows' weights.
     center : ndarray of float64, shape (d,)
-        Mean (for robust losses of a regression, the median of the target).
+        Mean; the median of a target with a robust loss.
     deviation : ndarray of float64, shape (d,)
-        Standard deviation (or the median absolute deviation, made comparable); 0 when constant.
+        Standard deviation, or the scaled median absolute deviation; 0 for a constant column.
     """
 
     weight: float
@@ -40,35 +38,35 @@ class Statistics:
 
     @classmethod
     def plain(cls, n_columns: int) -> Statistics:
-        """Those of columns that are taken as they are."""
+        """Return the statistics of columns that are not scaled."""
         return cls(0.0, np.zeros(n_columns), np.ones(n_columns))
 
     @property
     def _rounding(self) -> np.ndarray:
-        # A spread within the rounding of the mean is none, as for scikit-learn's scalers.
+        # As in scikit-learn's scalers, a spread within the rounding of the mean counts as zero.
         return 100 * np.finfo(np.float64).eps * np.abs(self.center)
 
     @property
     def offset(self) -> np.ndarray:
-        """What is subtracted from columns, shape (d,)."""
+        """Subtracted from the columns, shape (d,)."""
         return self.center
 
     @property
     def constant(self) -> np.ndarray:
-        """Which columns have had one value only, shape (d,)."""
+        """Whether a column has one value only, shape (d,)."""
         return self.deviation <= self._rounding
 
     @property
     def scale(self) -> np.ndarray:
-        """What columns are divided by, shape (d,); 1 for constant ones."""
-        # For a constant one 1, unless rounding alone moves the column by more than that.
+        """Divisor of the columns, shape (d,); 1 for constant ones."""
+        # Or more, where rounding alone moves a constant column by more than 1.
         return np.where(self.constant, np.maximum(1.0, self._rounding), self.deviation)
 
-    def combined(self, other: Statistics) -> Statistics:
-        """Statistics of the rows of both (Chan, Golub and LeVeque 1983)."""
+    def combine(self, other: Statistics) -> Statistics:
+        """Return the statistics of the rows of both (Chan, Golub and LeVeque 1983)."""
         weight = self.weight + other.weight
         share, rest = self.weight / weight, other.weight / weight
-        # Halves, so that the difference of two numbers near the ends of float64 is one, too.
+        # Halves, so that the difference of two numbers near the ends of float64 is finite.
         half = other.center / 2 - self.center / 2
         between = 2 * np.sqrt(share * rest) * np.abs(half)
         within = np.hypot(np.sqrt(share) * self.deviation, np.sqrt(rest) * other.deviation)
@@ -76,8 +74,8 @@ class Statistics:
         return Statistics(weight, center, np.hypot(within, between))
 
 
-# A sparse column is multiplied by 1 / std, but no value becomes larger than this: 1 / std of a
-# column with few non-zeros is huge, and they would outweigh everything else.
+# A sparse column is divided by its deviation, but no value becomes larger than this: the few
+# non-zeros of a rare column would outweigh everything else.
 LARGEST_SPARSE_INPUT = 10.0
 
 
@@ -95,39 +93,39 @@ class SparseStatistics(Statistics):
 
     @property
     def offset(self) -> np.ndarray:
-        """What is subtracted from columns: zeros."""
+        """Zeros: sparse columns are not centred."""
         return np.zeros_like(self.center)
 
     @property
     def constant(self) -> np.ndarray:
-        """Which columns have had nothing but zeros, shape (d,)."""
+        """Whether a column has only zeros, shape (d,)."""
         return self.largest == 0
 
     @property
     def scale(self) -> np.ndarray:
-        """What columns are divided by, shape (d,)."""
+        """Divisor of the columns, shape (d,)."""
         scale = np.maximum(self.deviation, self.largest / LARGEST_SPARSE_INPUT)
         return np.where(scale > 0, scale, 1.0)
 
-    def combined(self, other: Statistics) -> SparseStatistics:
-        """Statistics of the rows of both."""
-        both = super().combined(other)
+    def combine(self, other: Statistics) -> SparseStatistics:
+        """Return the statistics of the rows of both."""
+        both = super().combine(other)
         theirs = getattr(other, "largest", np.abs(other.center) + other.deviation)
         largest = np.maximum(self.largest, theirs)
         return SparseStatistics(both.weight, both.center, both.deviation, largest)
 
 
-def blocks(n_rows: int, n_columns: int):
-    """Slices of rows whose float64 copy fits a core's cache, for `n_columns` values a row."""
+def iterate_blocks(n_rows: int, n_columns: int):
+    """Yield slices of rows whose float64 copy fits into the cache of a core."""
     step = max(1, _BLOCK_VALUES // max(n_columns, 1))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 
 
-def column_statistics(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
-    """Weighted mean and standard deviation of each column over the rows `first`, in float64.
+def measure_columns(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
+    """Return the weighted mean and standard deviation of each column, in float64.
 
-    Two passes, so that a large mean does not swallow a small spread; columns whose squares would
+    Two passes, so that a large mean does not hide a small spread. Columns whose squares would
     leave float64's range are first scaled by a power of two, which is exact. The mean of a constant
     column is its value, to the bit.
     """
@@ -141,19 +139,19 @@ def column_statistics(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
     unscaled = True
     low, high = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
     mean, square = np.zeros(n_columns), np.zeros(n_columns)
-    for block in blocks(len(shares), n_columns):
+    for block in iterate_blocks(len(shares), n_columns):
         gathered = values(block)
         np.minimum(low, gathered.min(axis=0), out=low)
         np.maximum(high, gathered.max(axis=0), out=high)
     exponent = np.frexp(np.maximum(high, -low))[1]
     exponent[np.abs(exponent) < 400] = 0
     unscaled = not exponent.any()
-    for block in blocks(len(shares), n_columns):
-        mean += _weighted_sum(shares[block], values(block))
-    for block in blocks(len(shares), n_columns):
+    for block in iterate_blocks(len(shares), n_columns):
+        mean += _sum_weighted(shares[block], values(block))
+    for block in iterate_blocks(len(shares), n_columns):
         centred = values(block) - mean
         centred *= centred
-        square += _weighted_sum(shares[block], centred)
+        square += _sum_weighted(shares[block], centred)
     deviation = np.sqrt(square)
     deviation[deviation <= 100 * np.finfo(np.float64).eps * np.abs(mean)] = 0.0
     mean, deviation = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
@@ -161,13 +159,13 @@ def column_statistics(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
     return Statistics(float(weight.sum()), mean, deviation)
 
 
-def _weighted_sum(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    # Not as a product: BLAS's threads would wake for it, and keep a core busy that is to train.
+def _sum_weighted(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    # Not as a product: BLAS's threads would wake up and take a core from training.
     return np.einsum("i,ij->j", weight, rows)
 
 
-def sparse_column_statistics(X, first: np.ndarray, weight: np.ndarray) -> SparseStatistics:
-    """The same of a CSR table, at a cost in proportion to its non-zeros."""
+def measure_sparse_columns(X, first: np.ndarray, weight: np.ndarray) -> SparseStatistics:
+    """Return the statistics of a CSR table, at a cost in proportion to its non-zeros."""
     rows = X[first]
     n_columns, columns = X.shape[1], rows.indices
     values = rows.data.astype(np.float64)
@@ -184,32 +182,32 @@ def sparse_column_statistics(X, first: np.ndarray, weight: np.ndarray) -> Sparse
     return SparseStatistics(float(weight.sum()), mean * unit, deviation * unit, largest)
 
 
-def robust_statistics(y, first: np.ndarray, weight: np.ndarray) -> Statistics:
-    """Weighted median and median absolute deviation of each column of a target.
+def measure_robustly(y, first: np.ndarray, weight: np.ndarray) -> Statistics:
+    """Return the weighted median and median absolute deviation of each column of a target.
 
-    The deviation is multiplied by 1.4826, which makes it the standard deviation of normal values;
-    where more than half of the values are one, it is the mean absolute deviation.
+    The deviation is multiplied by 1.4826, which makes it the standard deviation of normal values.
+    Where more than half of the values are equal, it is the mean absolute deviation instead.
     """
     values = y[first].astype(np.float64)
-    center = np.array([_weighted_median(column, weight) for column in values.T])
+    center = np.array([_find_weighted_median(column, weight) for column in values.T])
     distances = np.abs(values / 2 - center / 2)  # halves, as in `Statistics.combined`
-    medians = np.array([_weighted_median(column, weight) for column in distances.T])
+    medians = np.array([_find_weighted_median(column, weight) for column in distances.T])
     means = (weight / weight.sum()) @ distances
     deviation = 2 * np.where(medians > 0, 1.4826 * medians, means)
     return Statistics(float(weight.sum()), center, np.minimum(deviation, np.finfo(float).max))
 
 
-def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
-    """Smallest value with half of the weight at or below it."""
+def _find_weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
+    """Return the smallest value with half of the weight at or below it."""
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(weight[order])
     return values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])]
 
 
-def standardised(block: np.ndarray, mean, scale) -> np.ndarray:
-    """Return ``(block - mean) / scale`` in float64, held within +-LARGEST_INPUT.
+def standardize(block: np.ndarray, mean, scale) -> np.ndarray:
+    """Return ``(block - mean) / scale`` in float64, clipped to +-LARGEST_INPUT.
 
-    `scale` None leaves the values as they are, apart from the bounds; `mean` None does not centre.
+    None for `scale` does not scale, and None for `mean` does not centre.
     """
     if scale is None:
         values = block.astype(np.float64)
@@ -227,8 +225,8 @@ def standardised(block: np.ndarray, mean, scale) -> np.ndarray:
     return np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
 
 
-def standardised_csr(rows, scale):
-    """The rows of a CSR table divided by `scale`, in float64, held within +-LARGEST_INPUT."""
+def standardize_csr(rows, scale):
+    """Return the rows of a CSR table divided by `scale`, in float64, clipped to +-LARGEST_INPUT."""
     values = rows.data.astype(np.float64)
     if scale is not None:
         values /= scale[rows.indices]
@@ -236,24 +234,24 @@ def standardised_csr(rows, scale):
     return type(rows)((values, rows.indices, rows.indptr), shape=rows.shape)
 
 
-def with_moved_inputs(kernel, bias, old: Statistics, new: Statistics):
-    """First kernel and bias for inputs standardised by `new`, with the function they had by `old`.
+def rescale_inputs(kernel, bias, old: Statistics, new: Statistics):
+    """Return first kernel and bias for inputs scaled by `new`, with the same function as by `old`.
 
-    From (x - m) / s = ((x - m') / s') s' / s + (m' - m) / s: the kernel's rows are multiplied by
-    s' / s, and the rest goes into the bias. A column that was constant has told nothing of its
-    scale: its weights stay, and the function stays what it was at that one value.
+    From (x - m) / s = ((x - m') / s') s' / s + (m' - m) / s: the rows of the kernel are multiplied
+    by s' / s, and the rest goes into the bias. The scale of a column that was constant is not
+    known: its weights stay, and the function is the same at that one value.
     """
     old_scale = np.where(old.constant, new.scale, old.scale)
     kernel = kernel.astype(np.float64)
     bias = bias + (new.offset / old_scale - old.offset / old_scale) @ kernel
-    moved = (new.scale / old_scale)[:, None] * kernel
-    return moved.astype(np.float32), bias.astype(np.float32)
+    rescaled = (new.scale / old_scale)[:, None] * kernel
+    return rescaled.astype(np.float32), bias.astype(np.float32)
 
 
-def with_moved_outputs(kernel, bias, old, new):
-    """Last kernel and bias for targets scaled by `new`, with the function they had by `old`.
+def rescale_outputs(kernel, bias, old, new):
+    """Return last kernel and bias for targets scaled by `new`, with the same function as by `old`.
 
-    Both are pairs (center, scale) of arrays of shape (q,), of a target that is
+    Both are pairs (center, scale) of arrays of shape (q,). The target is
     ``center + scale * logit``.
     """
     (old_center, old_scale), (new_center, new_scale) = old, new

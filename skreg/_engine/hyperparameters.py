@@ -1,26 +1,35 @@
-"""A member's values as tensors, so that another value never compiles anything.
+"""Hyperparameters: from an estimator's parameters to numbers, and from numbers to tensors.
 
-Owns their order inside a program, their bounds in float32, and that equal ones are made once.
-Does not own their meaning (`_spec`), nor what is computed with them (`_program`).
+`Hyperparameters` is the dynamic side of the seam between what shapes a program and what is only a
+number inside it. Another number never compiles anything.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skreg._nn.dropout import keep_threshold
-from skreg._tensorflow import on_cpu, tensorflow
+from skreg._nn.dropout import compute_threshold
+from skreg._nn.losses import REGRESSION_LOSSES
+from skreg._nn.penalties import PENALTIES
+from skreg._nn.solvers import SOLVERS
+from skreg._tensorflow import tensorflow, use_cpu
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+# The parameters of all solvers and of all losses of numbers, with their defaults.
+SOLVER_DEFAULTS = {k: v for solver in SOLVERS.values() for k, v in solver.defaults.items()}
+LOSS_DEFAULTS = {k: v for loss in REGRESSION_LOSSES.values() for k, v in loss.defaults.items()}
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """The values of one member: tensors inside the program, so that no value compiles anything.
+    """The values of one training.
 
     Attributes
     ----------
@@ -28,18 +37,14 @@ class Hyperparameters:
         Rate in [0, 1) after each hidden layer.
     input_dropout : float
         Rate in [0, 1) on the inputs.
-    l2 : tuple of float
-        Strength of each kernel's penalty ``strength * sum(kernel ** 2)``.
+    penalties : mapping of str to tuple of float
+        Strength for each kernel, by the name of the penalty.
     weight_decay : float
         Decoupled decay of the kernels, multiplied by the learning rate in each step.
     learning_rate_init : float
         Learning rate of the first step.
     cosine : bool
         Whether the learning rate falls to zero along half a cosine; else it is constant.
-    momentum, nesterovs_momentum : float, bool
-        Of sgd.
-    beta_1, beta_2, epsilon : float
-        Of adam.
     max_iter : int
         Epochs.
     tol : float or None
@@ -47,44 +52,105 @@ class Hyperparameters:
         None never stops by the training loss, and is 0 for the validation loss.
     n_iter_no_change : int
         Epochs without improvement after which training stops.
-    quantile : float
-        Level in (0, 1), for the head of that name.
+    solver_parameters, loss_parameters : mapping of str to float
+        By name; those of every solver and of every loss.
     """
 
     dropout: tuple[float, ...]
     input_dropout: float
-    l2: tuple[float, ...]
+    penalties: Mapping[str, tuple[float, ...]]
     weight_decay: float
     learning_rate_init: float
     cosine: bool
-    momentum: float
-    nesterovs_momentum: bool
-    beta_1: float
-    beta_2: float
-    epsilon: float
     max_iter: int
     tol: float | None
     n_iter_no_change: int
-    quantile: float = 0.5
+    solver_parameters: Mapping[str, float] = field(default_factory=lambda: SOLVER_DEFAULTS)
+    loss_parameters: Mapping[str, float] = field(default_factory=lambda: LOSS_DEFAULTS)
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Dropout rates of the inputs and of each hidden layer."""
+        return self.input_dropout, *self.dropout
 
 
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+# -- from an estimator -------------------------------------------------------------------------
 
 
-def checked_hidden_layer_sizes(value) -> tuple[int, ...]:
-    """Units of each hidden layer, as a tuple."""
-    sizes = (value,) if isinstance(value, Integral) else _sequence("hidden_layer_sizes", value)
+def read_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
+    """Check the estimator's parameters and return them as numbers.
+
+    Raises
+    ------
+    ValueError
+        If a value cannot be held by float32, or a sequence has another length than expected.
+    """
+
+    def read(name: str, default: float = 0.0) -> float:
+        return _check_number(name, getattr(estimator, name, default))
+
+    tol = estimator.tol
+    return Hyperparameters(
+        dropout=check_rates("dropout", estimator.dropout, n_hidden),
+        input_dropout=read("input_dropout"),
+        penalties={
+            name: check_strengths(name, getattr(estimator, name), n_hidden) for name in PENALTIES
+        },
+        weight_decay=read("weight_decay"),
+        learning_rate_init=read("learning_rate_init"),
+        cosine=estimator.learning_rate == "cosine",
+        max_iter=int(estimator.max_iter),
+        tol=None if tol is None else _check_number("tol", tol),
+        n_iter_no_change=int(min(estimator.n_iter_no_change, estimator.max_iter)),
+        solver_parameters={name: read(name) for name in SOLVER_DEFAULTS},
+        loss_parameters={name: read(name, default) for name, default in LOSS_DEFAULTS.items()},
+    )
+
+
+def check_hidden_layer_sizes(value) -> tuple[int, ...]:
+    """Return the units of each hidden layer."""
+    sizes = (
+        (value,) if isinstance(value, Integral) else _check_sequence("hidden_layer_sizes", value)
+    )
     for size in sizes:
         if not isinstance(size, Integral) or isinstance(size, bool) or not 1 <= int(size) < 2**31:
             raise ValueError(
-                "hidden_layer_sizes: expected integers >= 1, one a hidden layer; "
+                "hidden_layer_sizes: expected integers >= 1, one for each hidden layer; "
                 f"received {value!r}."
             )
     return tuple(int(size) for size in sizes)
 
 
-def _sequence(name: str, value) -> tuple:
-    """The entries of a one-dimensional sequence, in its order."""
+def check_rates(name: str, value, n_hidden: int) -> tuple[float, ...]:
+    """Return the parameter `name` as one rate in [0, 1) for each hidden layer."""
+    return _broadcast(name, value, n_hidden, "hidden layer", 1.0)
+
+
+def check_strengths(name: str, value, n_hidden: int) -> tuple[float, ...]:
+    """Return the parameter `name` as one strength >= 0 for each kernel."""
+    return _broadcast(name, value, n_hidden + 1, "kernel", np.inf)
+
+
+def _broadcast(name: str, value, count: int, each: str, upper: float) -> tuple[float, ...]:
+    """Return `value` as `count` numbers in [0, upper)."""
+    is_one = isinstance(value, Real)
+    numbers = (value,) if is_one else _check_sequence(name, value)
+    if not is_one and len(numbers) != count:
+        raise ValueError(
+            f"{name}: expected one number or a sequence of {count}, one for each {each}; "
+            f"received {len(numbers)}: {value!r}."
+        )
+    for number in numbers:
+        if not isinstance(number, Real) or number < 0 or not number < upper:
+            raise ValueError(
+                f"{name}: expected finite numbers in [0, {upper:g}); received {value!r}."
+            )
+    checked = tuple(_check_number(name, number) for number in numbers)
+    return checked * count if is_one else checked
+
+
+def _check_sequence(name: str, value) -> tuple:
+    """Return the entries of a one-dimensional sequence, in its order."""
     ordered = isinstance(value, Iterable) and not isinstance(value, (Mapping, Set, str))
     if not ordered or (hasattr(value, "shape") and len(value.shape) != 1):
         raise ValueError(
@@ -93,134 +159,85 @@ def _sequence(name: str, value) -> tuple:
     return tuple(value)
 
 
-def _number(name: str, value) -> float:
-    """A number as a float that float32 can hold."""
+def _check_number(name: str, value) -> float:
+    """Return a number as a float that float32 can hold."""
     if abs(value) > _FLOAT32_MAX:
         raise ValueError(f"{name}: expected at most {_FLOAT32_MAX:.3g}; received {value!r}.")
     return float(value)
 
 
-def _one_each(name: str, value, count: int, each: str, upper: float) -> tuple[float, ...]:
-    """The parameter `name` as `count` numbers in [0, upper), one `each`."""
-    is_one = isinstance(value, Real)
-    numbers = (value,) if is_one else _sequence(name, value)
-    if not is_one and len(numbers) != count:
-        raise ValueError(
-            f"{name}: expected one number or a sequence of {count}, one {each}; "
-            f"received {len(numbers)}: {value!r}."
-        )
-    for number in numbers:
-        if not isinstance(number, Real) or number < 0 or not number < upper:
-            raise ValueError(
-                f"{name}: expected finite numbers in [0, {upper:g}); received {value!r}."
-            )
-    checked = tuple(_number(name, number) for number in numbers)
-    return checked * count if is_one else checked
+# -- as tensors --------------------------------------------------------------------------------
 
 
-def checked_dropout(name: str, value, n_hidden: int) -> tuple[float, ...]:
-    """The parameter `name` as one rate a hidden layer."""
-    return _one_each(name, value, n_hidden, "a hidden layer", 1.0)
-
-
-def checked_l2(name: str, value, n_hidden: int) -> tuple[float, ...]:
-    """The parameter `name` as one strength a kernel."""
-    return _one_each(name, value, n_hidden + 1, "a kernel", np.inf)
-
-
-def checked_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
-    """Every value that training takes, from the estimator's parameters."""
-    tol = estimator.tol
-    return Hyperparameters(
-        dropout=checked_dropout("dropout", estimator.dropout, n_hidden),
-        input_dropout=_number("input_dropout", estimator.input_dropout),
-        l2=checked_l2("l2", estimator.l2, n_hidden),
-        weight_decay=_number("weight_decay", estimator.weight_decay),
-        learning_rate_init=_number("learning_rate_init", estimator.learning_rate_init),
-        cosine=estimator.learning_rate == "cosine",
-        momentum=_number("momentum", estimator.momentum),
-        nesterovs_momentum=bool(estimator.nesterovs_momentum),
-        beta_1=_number("beta_1", estimator.beta_1),
-        beta_2=_number("beta_2", estimator.beta_2),
-        epsilon=_number("epsilon", estimator.epsilon),
-        max_iter=int(estimator.max_iter),
-        tol=None if tol is None else _number("tol", tol),
-        n_iter_no_change=int(min(estimator.n_iter_no_change, estimator.max_iter)),
-        quantile=float(getattr(estimator, "quantile", 0.5)),
-    )
-
-
-class Values(NamedTuple):
-    """The hyperparameters and the member's seed, as tensors."""
+class HyperparameterTensors(NamedTuple):
+    """Hyperparameters, seed and sizes of one training, as tensors."""
 
     numbers: Any  # float32, in the order of `NUMBERS`
     integers: Any  # int32, in the order of `INTEGERS`
-    l2: Any  # float32, one a kernel
-    thresholds: Any  # uint32, inputs first
-    scales: Any  # float32, 1 / (1 - rate), inputs first
+    strengths: tuple  # float32, one for each kernel; in the order of the program's penalties
+    thresholds: Any  # uint32, of the inputs first
+    scales: Any  # float32, 1 / (1 - rate), of the inputs first
     seed: Any  # uint32, shape (2,)
 
 
 NUMBERS = (
     "learning_rate_init",
     "cosine",
-    "momentum",
-    "nesterovs_momentum",
-    "beta_1",
-    "beta_2",
-    "epsilon",
     "weight_decay",
     "tol",
-    "quantile",
+    *SOLVER_DEFAULTS,
+    *LOSS_DEFAULTS,
 )
-
-
 INTEGERS = (
     "max_iter",
     "n_iter_no_change",
     "n_visits",  # of an epoch
     "n_steps",  # of an epoch
-    "first_step",  # steps before this fit, of which it is the continuation
-    "monitor",
-    "n_validation",  # rows
+    "first_step",  # steps of the training that this one continues
+    "stop_criterion",
+    "n_validation_rows",
 )
 
 
-@functools.lru_cache(maxsize=1024)
-def constant(values, dtype: str):
-    """A tensor of numbers, remembered: the members of a search have most of theirs in common."""
-    with on_cpu():
-        return tensorflow().constant(values, dtype)
-
-
-def member_values(hyper: Hyperparameters, seed: tuple[int, int], **integers: int) -> Values:
-    """Turn a member's hyperparameters, seed and other numbers of `INTEGERS` into tensors."""
-    numbers = {name: getattr(hyper, name) for name in NUMBERS}
-    numbers["tol"] = hyper.tol or 0.0
-    # Above zero in float32 too, for 0 / (0 + epsilon) is what keeps padded columns at zero.
-    numbers["epsilon"] = max(hyper.epsilon, float(np.finfo(np.float32).tiny))
-    # Below one in float32 too: at one a moment would never move.
-    for name in ("beta_1", "beta_2"):
-        numbers[name] = min(numbers[name], float(np.nextafter(np.float32(1), np.float32(0))))
+def make_tensors(
+    hyper: Hyperparameters, penalties: tuple[str, ...], seed: tuple[int, int], **integers: int
+) -> HyperparameterTensors:
+    """Return the hyperparameters, the seed and the other `INTEGERS` as tensors."""
+    numbers = {name: getattr(hyper, name) for name in NUMBERS if hasattr(hyper, name)}
+    numbers |= {**hyper.loss_parameters, "tol": hyper.tol or 0.0}
+    for solver in SOLVERS.values():
+        numbers |= solver.clip({name: hyper.solver_parameters[name] for name in solver.defaults})
     integers |= {"max_iter": hyper.max_iter, "n_iter_no_change": hyper.n_iter_no_change}
     ordered = (integers[name] for name in INTEGERS)
-    return Values(
-        numbers=constant(tuple(float(numbers[name]) for name in NUMBERS), "float32"),
-        integers=constant(tuple(max(0, min(int(n), 2**31 - 1)) for n in ordered), "int32"),
-        seed=constant(seed, "uint32"),
-        **_regularisation((hyper.input_dropout, *hyper.dropout), hyper.l2),
+    strengths = tuple(hyper.penalties[name] for name in penalties)
+    return HyperparameterTensors(
+        numbers=make_constant(tuple(float(numbers[name]) for name in NUMBERS), "float32"),
+        integers=make_constant(tuple(max(0, min(int(n), 2**31 - 1)) for n in ordered), "int32"),
+        seed=make_constant(seed, "uint32"),
+        **_make_regularization(hyper.rates, strengths),
     )
 
 
-def with_regularisation(values: Values, rates: tuple[float, ...], l2: tuple[float, ...]) -> Values:
-    """The same values but for the rates, of the inputs first, and the strengths."""
-    return values._replace(**_regularisation(rates, l2))
+def replace_regularization(
+    values: HyperparameterTensors,
+    rates: tuple[float, ...],
+    strengths: tuple[tuple[float, ...], ...],
+) -> HyperparameterTensors:
+    """Return the tensors with other dropout rates, of the inputs first, and other strengths."""
+    return values._replace(**_make_regularization(rates, strengths))
 
 
 @functools.lru_cache(maxsize=1024)
-def _regularisation(rates: tuple[float, ...], l2: tuple[float, ...]) -> dict:
+def _make_regularization(rates, strengths) -> dict:
     return {
-        "l2": constant(l2, "float32"),
-        "thresholds": constant(tuple(keep_threshold(rate) for rate in rates), "uint32"),
-        "scales": constant(tuple(1.0 / (1.0 - rate) for rate in rates), "float32"),
+        "strengths": tuple(make_constant(strength, "float32") for strength in strengths),
+        "thresholds": make_constant(tuple(compute_threshold(rate) for rate in rates), "uint32"),
+        "scales": make_constant(tuple(1.0 / (1.0 - rate) for rate in rates), "float32"),
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def make_constant(values, dtype: str):
+    """Return a tensor of numbers. Equal ones are made once, since searches repeat most of them."""
+    with use_cpu():
+        return tensorflow().constant(values, dtype)

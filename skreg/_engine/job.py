@@ -1,47 +1,51 @@
-"""TODO."""
+"""Records of a training: the job, where it continues from, what it reports and what it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skreg._data.padding import bucket, padded_outputs
+from skreg._data.padding import pad_outputs, pad_size
 from skreg._data.tables import TrainingRows, ValidationRows
 from skreg._engine.epoch import State
 from skreg._engine.hyperparameters import Hyperparameters
-from skreg._engine.spec import Monitor, ProgramSpec, Status
+from skreg._engine.spec import ProgramSpec, Status, StopCriterion
+from skreg._nn.inputs import make_input_layer
+from skreg._nn.penalties import select_penalties
 
-# Integers of the permutations that are handed over together (4 bytes each).
+# Integers of the orders of rows that are handed over together (4 bytes each).
 _BLOCK_VISITS = 1 << 18
+
+Weights = tuple[list[np.ndarray], list[np.ndarray]]  # kernels and biases
 
 
 @dataclass(frozen=True)
-class Start:
-    """Where a member begins that goes on from earlier training.
+class WarmStart:
+    """Where a training begins that continues an earlier one.
 
     Attributes
     ----------
     kernels, biases : sequence of ndarray of float32
         Without padding.
-    slots : tuple or None
-        The solver's, as an `Outcome` has them; None begins with zeros.
+    moments : tuple or None
+        Of the solver, from `TrainingResult.get_moments`. None begins with zeros.
     n_steps, n_epochs : int
-        Run so far; they decide the next dropout masks and the next order of the rows.
+        Run so far. They decide the next dropout masks and the next order of the rows.
     """
 
     kernels: Sequence[np.ndarray]
     biases: Sequence[np.ndarray]
-    slots: tuple | None = None
+    moments: tuple | None = None
     n_steps: int = 0
     n_epochs: int = 0
 
 
 @dataclass(frozen=True)
-class Member:
-    """One network to train.
+class TrainingJob:
+    """One network to train. The job decides every bit of the result.
 
     Attributes
     ----------
@@ -50,15 +54,16 @@ class Member:
         Columns before padding.
     hidden_layer_sizes : tuple of int
     n_outputs : int
-    activation, head, solver : str
+    activation, loss, solver : str
+        Keys of `ACTIVATIONS`, `LOSSES` and `SOLVERS`.
     batch_size : int
-        Largest number of rows of a step.
+        Maximum rows of a step.
     hyper : Hyperparameters
     seed : tuple of two int
-        Each of 32 bits; with the rows and the values it decides every bit of the result.
-    monitor : Monitor
+        Each of 32 bits.
+    stop_criterion : StopCriterion
     validation : ValidationRows or None
-    start : Start or None
+    warm_start : WarmStart or None
         None draws the first weights.
     """
 
@@ -67,14 +72,14 @@ class Member:
     hidden_layer_sizes: tuple[int, ...]
     n_outputs: int
     activation: str
-    head: str
+    loss: str
     solver: str
     batch_size: int
     hyper: Hyperparameters
     seed: tuple[int, int]
-    monitor: Monitor = Monitor.NOTHING
+    stop_criterion: StopCriterion = StopCriterion.NONE
     validation: ValidationRows | None = None
-    start: Start | None = None
+    warm_start: WarmStart | None = None
 
     @property
     def n_steps(self) -> int:
@@ -83,61 +88,61 @@ class Member:
 
     @property
     def spec(self) -> ProgramSpec:
-        """The program that trains this member."""
-        n_visits = len(self.rows.visits)
-        row_slots, n_columns = self.rows.table.shape
-        visit_slots = bucket(n_visits)
-        fits_in_one = self.batch_size >= n_visits
+        """The program that runs this job."""
+        table, n_visits = self.rows.table, len(self.rows.visits)
+        held_out = None if self.validation is None else self.validation.table
+        padded_visits = pad_size(n_visits)
+        is_full_batch = self.batch_size >= n_visits
         return ProgramSpec(
-            layer_sizes=(n_columns, *self.hidden_layer_sizes, padded_outputs(self.n_outputs)),
+            layer_sizes=(table.shape[1], *self.hidden_layer_sizes, pad_outputs(self.n_outputs)),
             n_outputs=self.n_outputs,
             activation=self.activation,
-            head=self.head,
+            loss=self.loss,
             solver=self.solver,
-            batch_slots=visit_slots if fits_in_one else self.batch_size,
-            row_slots=row_slots,
-            visit_slots=visit_slots,
-            epoch_slots=max(1, min(_BLOCK_VISITS // visit_slots, 128)),
-            validation_slots=0 if self.validation is None else self.validation.table.shape[0],
-            piece=getattr(self.rows.table, "piece", 0),
-            nonzero_slots=(
-                getattr(self.rows.table, "nonzero_slots", 0),
-                0
-                if self.validation is None
-                else getattr(self.validation.table, "nonzero_slots", 0),
+            penalties=select_penalties(self.hyper.penalties),
+            inputs=make_input_layer(table),
+            validation_inputs=None if held_out is None else make_input_layer(held_out),
+            padded_batch=padded_visits if is_full_batch else self.batch_size,
+            padded_rows=table.shape[0],
+            padded_visits=padded_visits,
+            epochs_per_block=max(1, min(_BLOCK_VISITS // padded_visits, 128)),
+            padded_validation_rows=0 if held_out is None else held_out.shape[0],
+            padded_nonzeros=(
+                table.padded_nonzeros,
+                0 if held_out is None else held_out.padded_nonzeros,
             ),
         )
 
 
-class Paused(NamedTuple):
-    """A member between two epochs, in NumPy; it pickles."""
+class Checkpoint(NamedTuple):
+    """A training between two epochs, in NumPy, to be continued in any process."""
 
     state: State
-    kept: tuple[int, State] | None
+    best: tuple[int, State] | None  # epoch and state that a callback decided to keep
     losses: list[float]
     validation_losses: list[float]
-    watched: Any  # what the watcher remembers
+    callback_state: Any
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What has come of a member.
+class TrainingResult:
+    """What a training returns.
 
     Attributes
     ----------
     kernels, biases : list of ndarray of float32
-        Without the padded features and outputs.
+        Without padding.
     losses : list of float
         Objective of each epoch.
     validation_losses : list of float
-        Of each epoch; zeros when there are no validation rows.
+        Of each epoch; zeros without validation rows.
     best_epoch : int
-        The epoch, from 1 on, at whose end the weights were these; 0 for the first weights.
+        Epoch, from 1 on, that ended with these weights; 0 for the first weights.
     status : Status
-    slots : callable
-        Returns the solver's slots at the end, to continue with.
-    paused : callable
-        Returns what to take the member up with again; of use where the status is RUNNING.
+    get_moments : callable
+        Returns the moments of the solver at the end, for a `WarmStart`.
+    get_checkpoint : callable
+        Returns a `Checkpoint`, of use where the status is RUNNING.
     """
 
     kernels: list[np.ndarray]
@@ -146,48 +151,58 @@ class Outcome:
     validation_losses: list[float]
     best_epoch: int
     status: Status
-    slots: Callable[[], tuple]
-    paused: Callable[[], Paused]
+    get_moments: Callable[[], tuple]
+    get_checkpoint: Callable[[], Checkpoint]
 
 
-class Report(NamedTuple):
-    """What a watcher is told after a call of the program."""
+class EpochReport(NamedTuple):
+    """What a callback learns after a call of the program."""
 
     first_epoch: int  # epochs before these
     losses: list[float]
     validation_losses: list[float]
-    weights: Callable[[], tuple[list[np.ndarray], list[np.ndarray]]]  # kept so far
+    get_weights: Callable[[], Weights]  # the best so far
 
 
-class Verdict(NamedTuple):
-    """What a watcher decides."""
+class Decision(NamedTuple):
+    """What a callback decides."""
 
     keep: bool = False  # these weights are the best so far
     status: Status | None = None  # ends the training
 
 
-class Watcher:
-    """Looks on between calls; the base watches nothing.
+class EpochCallback:
+    """Called between calls of the program, from the thread that trains. The base does nothing.
 
-    Called from the thread that trains the member. One whose verdicts depend on what it is told has
-    to see every epoch, so that they do not depend on the machine's speed.
+    Attributes
+    ----------
+    every_epoch : bool
+        Whether the callback needs a report of every single epoch. It does if its decisions depend
+        on the reports, so that they do not depend on the speed of the machine.
     """
 
     every_epoch = False
 
-    def __call__(self, report: Report) -> Verdict:
-        """Look at the epochs since the last call."""
-        return Verdict()
-
-    def keeps_interrupted(self) -> bool:
-        """Whether a KeyboardInterrupt ends the training well instead of going through."""
-        return False
+    def __call__(self, report: EpochReport) -> Decision:
+        """Receive the epochs since the last call."""
+        return Decision()
 
     @property
-    def memory(self):
-        """What a member that is paused needs to be watched again."""
+    def state(self) -> Any:
+        """What a training that continues from a checkpoint needs to know."""
         return None
 
 
-class Stopped(Exception):
-    """Another member failed, who wanted this one was interrupted, or the interpreter ends."""
+class TrainingStopped(Exception):
+    """The training was told to stop, or the interpreter ends. There is no result."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C, with the result of the epochs before it."""
+
+    def __init__(self, result: TrainingResult):
+        super().__init__()
+        self.result = result
+
+
+Strengths = Mapping[str, tuple[float, ...]]

@@ -1,17 +1,8 @@
-"""The compiled program: the training of one member, epoch after epoch, as one XLA computation.
+"""The compiled program: a training, epoch after epoch, as one XLA computation; and their cache.
 
-Owns the only tf.function: the step, the loop over steps and epochs, what is decided at the end of
-an epoch (divergence, validation, stopping, which weights to keep), the state that passes from call
-to call, and the cache of compiled programs. Does not own the mathematics of the parts (network,
-noise, heads, penalties, solvers), nor rows, threads and the length of a call.
-
-A call runs a given number of steps, so that it can be kept short whatever the size of an epoch; all
-that decides the result is computed inside, at the end of each epoch, so that the result does not
-depend on where the calls were cut.
-
-Kernels and their moments are one tensor a layer: fused into one flat vector, XLA's update indexes
-element by element and took twice the time (CONTRIBUTING.md has the figures). The biases, small, are
-one vector, which saves a dozen little computations a step and a third of the time to compile.
+A call runs a given number of steps, so it can be kept short whatever the size of an epoch.
+Everything that decides the result is computed inside, at the end of each epoch. So the result does
+not depend on where the calls were cut.
 """
 
 from __future__ import annotations
@@ -20,37 +11,72 @@ import threading
 import time
 from collections.abc import Callable
 
-from skreg._engine.epoch import Data, State, _build, _mapped
-from skreg._engine.hyperparameters import Values, constant
-from skreg._engine.spec import ProgramSpec
-from skreg._tensorflow import check_room_for_a_program, tensorflow
+from skreg._engine.epoch import (
+    Counters,
+    Data,
+    Losses,
+    State,
+    finish_epoch,
+    make_inputs,
+    map_leaves,
+    take_step,
+)
+from skreg._engine.hyperparameters import HyperparameterTensors, make_constant
+from skreg._engine.spec import ProgramSpec, Status
+from skreg._tensorflow import check_room_for_program, tensorflow
 
 
-def _without_type_checks(advance) -> Callable:
-    """The concrete function for arguments of the types that it was traced for.
+def build_advance(spec: ProgramSpec):
+    """Return the tf.function that advances a training by at most `budget` steps."""
+    tf = tensorflow()
 
-    TensorFlow compares and casts thirty tensors in each call, two thirds of a call's Python.
-    """
-    call_flat = getattr(getattr(advance, "inference_fn", None), "call_flat", None)
-    if call_flat is None or advance.captured_inputs:
-        return advance
+    @tf.function(jit_compile=True, autograph=False)
+    def advance(state: State, data: Data, order, values: HyperparameterTensors, budget):
+        inputs = make_inputs(data, order, values)
+        n_steps = inputs.integers["n_steps"]
 
-    def call(state: State, *others) -> State:
-        leaves = iter(call_flat(*tensorflow().nest.flatten((state, *others))))
-        return _mapped(lambda _: next(leaves), state)
+        def run_epoch(left, state):
+            counters = Counters(*tf.unstack(state.counters))
+            losses = Losses(*tf.unstack(state.losses))
+            last = tf.minimum(n_steps, counters.step + left)
 
-    return call
+            def run_step(step, parameters, moments, loss_sum):
+                parameters, moments, loss = take_step(
+                    spec, inputs, parameters, moments, counters.epoch, step
+                )
+                return step + 1, parameters, moments, loss_sum + loss
+
+            start = (counters.step, state.parameters, state.moments, losses.sum)
+            step, parameters, moments, loss_sum = tf.while_loop(
+                lambda step, *_: step < last, run_step, start
+            )
+            state = state._replace(
+                parameters=parameters,
+                moments=moments,
+                counters=tf.stack(counters._replace(step=step)),
+                losses=tf.stack(losses._replace(sum=loss_sum)),
+            )
+            state = finish_epoch(spec, inputs, state, complete=step == n_steps)
+            return left - (step - counters.step), state
+
+        def continues(left, state):
+            status = Counters(*tf.unstack(state.counters)).status
+            return (left > 0) & (status == Status.RUNNING.code)
+
+        return tf.while_loop(continues, run_epoch, (budget, state))[1]
+
+    return advance
 
 
 class Program:
-    """One compiled program, made ready on its first use and then callable from any thread.
+    """One compiled program. It is compiled by its first call, and callable from any thread.
 
     Attributes
     ----------
     compile_seconds : float
-        What tracing and compiling took; 0 before.
+        Seconds of tracing and compiling; 0 before.
     rate : float or None
-        Steps a second of the last call; decides how long the next one may be, and no result.
+        Steps a second in the last call. It decides how long the next call may be, and no result.
     """
 
     def __init__(self, spec: ProgramSpec):
@@ -60,24 +86,26 @@ class Program:
         self._lock = threading.Lock()
         self._advance: Callable | None = None
 
-    def advance(self, state: State, data: Data, order, values: Values, budget: int) -> State:
-        """Run at most `budget` steps; TensorFlow releases the GIL meanwhile."""
+    def advance(
+        self, state: State, data: Data, order, values: HyperparameterTensors, budget: int
+    ) -> State:
+        """Run at most `budget` steps. TensorFlow releases the GIL meanwhile."""
         arguments = (state, data, order, values)
-        advance = self._advance or self._made_ready(arguments)
-        return advance(*arguments, constant(budget, "int32"))
+        advance = self._advance or self._compile(arguments)
+        return advance(*arguments, make_constant(budget, "int32"))
 
-    def _made_ready(self, arguments) -> Callable:
+    def _compile(self, arguments) -> Callable:
         """Trace and compile by a call of no steps, in one thread while the others wait."""
         tf = tensorflow()
         with self._lock:
             if self._advance is None:
-                check_room_for_a_program(n_programs())
+                check_room_for_program(count_programs())
                 start = time.perf_counter()
-                # Called as a concrete function, so that TensorFlow does not take one function a
-                # spec for one that is traced over and over, and warn.
+                # As a concrete function: else TensorFlow takes one function for each spec for one
+                # function that is traced over and over, and warns.
                 no_steps = tf.constant(0, tf.int32)
-                advance = _without_type_checks(
-                    _build(self.spec).get_concrete_function(*arguments, no_steps)
+                advance = _skip_type_checks(
+                    build_advance(self.spec).get_concrete_function(*arguments, no_steps)
                 )
                 advance(*arguments, no_steps)
                 self.compile_seconds = time.perf_counter() - start
@@ -85,18 +113,32 @@ class Program:
             return self._advance
 
 
+def _skip_type_checks(advance) -> Callable:
+    """Return the concrete function for arguments of the types that it was traced for.
+
+    TensorFlow compares and casts thirty tensors in each call, which is two thirds of its Python.
+    """
+    call_flat = getattr(getattr(advance, "inference_fn", None), "call_flat", None)
+    if call_flat is None or advance.captured_inputs:
+        return advance
+
+    def call(state: State, *others) -> State:
+        leaves = iter(call_flat(*tensorflow().nest.flatten((state, *others))))
+        return map_leaves(lambda _: next(leaves), state)
+
+    return call
+
+
 _programs: dict[ProgramSpec, Program] = {}
-
-
 _programs_lock = threading.Lock()
 
 
-def program_for(spec: ProgramSpec) -> Program:
+def get_program(spec: ProgramSpec) -> Program:
     """Return the one program of this spec in this process."""
     with _programs_lock:
         return _programs.setdefault(spec, Program(spec))
 
 
-def n_programs() -> int:
-    """Return how many programs this process has compiled; each keeps about 22 MB for its life."""
+def count_programs() -> int:
+    """Return how many programs this process has compiled. Each takes about 22 MB for its life."""
     return sum(program.compile_seconds > 0 for program in list(_programs.values()))

@@ -1,27 +1,15 @@
-"""What a member is made of: the static spec, the dynamic values, how a run can end.
+"""What shapes a compiled program, and how a training can end.
 
-Owns the seam between what shapes a compiled program (`ProgramSpec`, the cache key) and what is
-only a number inside it (`Hyperparameters`, tensors: never a reason to compile again), the bucket
-rule that keeps the number of shapes small, and the sentences that a run can end with.
-Does not own any arithmetic of training, nor any word of scikit-learn's.
-
-Axes, always in this order and by these letters:
-
-==  =======================================
-n   rows of the table
-b   batch slots, the rows of one step
-d   features (columns of the table)
-h   units of a hidden layer
-q   outputs (columns of the logits)
-==  =======================================
-
-A kernel is ``(d, h)``: inputs before outputs.
+`ProgramSpec` is the static side of the seam: it is the key of the cache of programs. The dynamic
+side is `hyperparameters.HyperparameterTensors`: no value of it compiles anything.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+
+from skreg._nn.inputs import InputLayer
 
 
 @dataclass(frozen=True)
@@ -31,48 +19,49 @@ class ProgramSpec:
     Attributes
     ----------
     layer_sizes : tuple of int
-        Padded number of features, units of each hidden layer, padded number of outputs.
+        Padded features, units of each hidden layer, padded outputs.
     n_outputs : int
-        Number of outputs that mean something.
-    activation : {"relu", "tanh", "logistic", "identity"}
-        Of every hidden layer.
-    head : str
-        The pair of loss and link, a key of `_heads.HEADS`.
-    solver : {"adam", "sgd"}
-        The update rule.
-    batch_slots : int
+        Outputs without padding.
+    activation : str
+        Key of `activations.ACTIVATIONS`.
+    loss : str
+        Key of `losses.LOSSES`.
+    solver : str
+        Key of `solvers.SOLVERS`.
+    penalties : tuple of str
+        Keys of `penalties.PENALTIES` that the program computes.
+    inputs : InputLayer
+        What the first layer takes in training.
+    validation_inputs : InputLayer or None
+        The same of the held-out rows; None if there are none.
+    padded_batch : int
         Rows of a step, padding included.
-    row_slots : int
+    padded_rows : int
         Rows of the table, padding included.
-    visit_slots : int
+    padded_visits : int
         Upper bound on the visits of an epoch.
-    epoch_slots : int
-        Epochs whose permutations are handed over together.
-    validation_slots : int
-        Rows of the validation table, padding included; 0 when there is none.
-    piece : int
-        Non-zeros of sparse rows that are worked on together; 0 for dense rows.
-    nonzero_slots : tuple of int
-        Non-zeros of the table and of the validation table, padding included.
+    epochs_per_block : int
+        Epochs whose orders of the rows are handed over together.
+    padded_validation_rows : int
+        Held-out rows, padding included; 0 if there are none.
+    padded_nonzeros : tuple of int
+        Non-zeros of the table and of the held-out rows, padding included; 0 for dense rows.
     """
 
     layer_sizes: tuple[int, ...]
     n_outputs: int
     activation: str
-    head: str
+    loss: str
     solver: str
-    batch_slots: int
-    row_slots: int
-    visit_slots: int
-    epoch_slots: int
-    validation_slots: int
-    piece: int
-    nonzero_slots: tuple[int, int]
-
-    @property
-    def n_hidden(self) -> int:
-        """Number of hidden layers."""
-        return len(self.layer_sizes) - 2
+    penalties: tuple[str, ...]
+    inputs: InputLayer
+    validation_inputs: InputLayer | None
+    padded_batch: int
+    padded_rows: int
+    padded_visits: int
+    epochs_per_block: int
+    padded_validation_rows: int
+    padded_nonzeros: tuple[int, int]
 
     @property
     def kernel_shapes(self) -> tuple[tuple[int, int], ...]:
@@ -80,16 +69,16 @@ class ProgramSpec:
         return tuple(zip(self.layer_sizes[:-1], self.layer_sizes[1:], strict=True))
 
 
-class Monitor(IntEnum):
-    """What ends the training of a member before max_iter, besides divergence."""
+class StopCriterion(IntEnum):
+    """What ends a training before `max_iter`, besides divergence."""
 
-    NOTHING = 0  # inside the program; a watcher outside may
+    NONE = 0  # inside the program; a callback may
     TRAINING_LOSS = 1
-    VALIDATION_LOSS = 2  # and the weights of its best epoch are kept
+    VALIDATION_LOSS = 2  # the weights of its best epoch are kept
 
 
 class Status(Enum):
-    """How a member stands; the values are the sentences a user reads."""
+    """State of a training. The values are the sentences that a user reads."""
 
     RUNNING = "Training has not ended."
     FINISHED = "Training ran for max_iter={max_iter} epochs."
@@ -98,23 +87,21 @@ class Status(Enum):
         "for {n_iter_no_change} epochs in a row."
     )
     STOPPED = "Training was stopped by a callback."
-    INTERRUPTED = (
-        "Training was interrupted after {n_iter} epochs; the best weights so far are kept."
-    )
+    INTERRUPTED = "Training was interrupted after {n_iter} epochs."
     DIVERGED = (
-        "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights "
-        "from before are kept. Try a smaller learning_rate_init (now {learning_rate_init:g}), a "
-        "smaller l2 or weight_decay, or standardize=True."
+        "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights of "
+        "the last finite epoch are kept. Try a smaller learning_rate_init (now "
+        "{learning_rate_init:g}), a smaller l2 or weight_decay, or standardize=True."
     )
     NOT_CONVERGED = (
-        "max_iter={max_iter} epochs were over before the {measure} stopped improving by more than "
-        "tol={tol} for {n_iter_no_change} epochs. Increase max_iter, or use tol=None to train for "
-        "max_iter epochs on purpose."
+        "Training ended after max_iter={max_iter} epochs, before the {measure} stopped improving "
+        "by more than tol={tol} for {n_iter_no_change} epochs in a row. Increase max_iter, or set "
+        "tol=None to train for max_iter epochs on purpose."
     )
 
     @property
     def code(self) -> int:
-        """The number that stands for this status inside a compiled program."""
+        """The number of this status inside a compiled program."""
         return STATUSES.index(self)
 
 

@@ -1,10 +1,7 @@
-"""Running a member to its end, or to a pause: the length of a call, the watcher, the outcome.
+"""Running jobs: the length of a call, callbacks, checkpoints, and what jobs of a fold share.
 
-Owns how long a call of the program may be, how the permutations are handed over, what a watcher is
-told and may decide, how a member is paused and taken up again, and what it returns. Safe to call
-from several threads at once, which is how members share the cores: an outcome depends on its member
-only. Does not own any arithmetic that decides a result, nor warnings: it returns a status, and the
-estimators say it.
+A trainer may be used from several threads at once, which is how jobs share the cores. A result
+depends on its job only.
 """
 
 from __future__ import annotations
@@ -15,293 +12,317 @@ import time
 
 import numpy as np
 
-from skreg._data.tables import CSRTable, TrainingRows, ValidationRows, permutations
+from skreg._data.tables import TrainingRows, ValidationRows, draw_orders
 from skreg._engine.epoch import (
+    Counters,
     Data,
     State,
-    initial_state,
-    kept_parameters,
-    state_in_numpy,
-    state_in_tensors,
+    make_initial_state,
+    map_leaves,
+    read_best_parameters,
 )
-from skreg._engine.hyperparameters import Values, member_values, with_regularisation
-from skreg._engine.job import Member, Outcome, Paused, Report, Start, Stopped, Watcher
-from skreg._engine.program import program_for
+from skreg._engine.hyperparameters import (
+    HyperparameterTensors,
+    make_tensors,
+    replace_regularization,
+)
+from skreg._engine.job import (
+    Checkpoint,
+    EpochCallback,
+    EpochReport,
+    Strengths,
+    TrainingInterrupted,
+    TrainingJob,
+    TrainingResult,
+    TrainingStopped,
+    WarmStart,
+    Weights,
+)
+from skreg._engine.program import get_program
 from skreg._engine.spec import STATUSES, ProgramSpec, Status
-from skreg._nn.inputs import SparseTable
-from skreg._nn.mlp import initial_parameters
-from skreg._tensorflow import InFlight, on_cpu, tensorflow, zero_copy
+from skreg._nn.mlp import draw_parameters
+from skreg._tensorflow import ActiveThread, tensorflow, use_cpu, view_as_tensor
 
-# A call returns after about this many seconds, so that an interrupt is seen soon after it came.
+# A call returns after about this many seconds, so that an interrupt is noticed soon.
 _CALL_SECONDS = 0.25
-
-
-# Before anything is measured, a step is taken to last this long, and a core to do this many
-# multiply-adds a second.
+# Guesses until the first call is measured: seconds of a step, and multiply-adds a second of a core.
 _FIRST_STEP_SECONDS = 2e-5
-
-
 _FIRST_GUESS = 5e9
 
+# Uses of a job's generator. The third word of its counter keeps them apart from each other and from
+# the order of the rows.
+FIRST_WEIGHTS, HELD_OUT = 1, 2
 
-def train(member: Member, watcher: Watcher | None = None) -> Outcome:
-    """Train one member to its end; `Trainer` does it for several, and in parts."""
-    return Trainer(member).train(watcher)
+
+def make_generator(seed: tuple[int, int], use: int) -> np.random.Generator:
+    """Return the generator of a job for one use: FIRST_WEIGHTS or HELD_OUT."""
+    return np.random.Generator(np.random.Philox(key=make_key(seed), counter=[0, 0, use, 0]))
+
+
+def make_key(seed: tuple[int, int]) -> int:
+    """Return the 64-bit key of a job's generators."""
+    return seed[0] | seed[1] << 32
+
+
+def train(job: TrainingJob, callback: EpochCallback | None = None) -> TrainingResult:
+    """Run one job to its end."""
+    return Trainer(job).train(callback)
 
 
 class Trainer:
-    """Trains a member, and others that differ from it in dropout and L2 only.
+    """Runs a job, and others that differ from it in dropout and strengths of penalties only.
 
     What they share is made once: the program, the tensors of rows, values and first weights, and
-    the orders of the rows. May be used from several threads at once.
+    the orders of the rows.
 
     Parameters
     ----------
-    member : Member
+    job : TrainingJob
 
     Attributes
     ----------
     spec : ProgramSpec
     program : Program
     data : Data
-    values : Values
-        Of `member`.
+    values : HyperparameterTensors
+        Of `job`.
     first_state : State
-        No call changes a state, so that all begin with the same one.
+        No call changes a state, so all jobs begin with the same one.
     orders : callable
-        From a block of epochs to the tensor of its visits; the last few are remembered.
+        From a block of epochs to the tensor of its visits. The last few are cached.
     rate : float
         Steps a second, guessed.
     """
 
-    def __init__(self, member: Member):
-        self.member, self.spec = member, member.spec
-        self.program = program_for(self.spec)
-        start = member.start or Start([], [])
-        with on_cpu():
-            self.data = _data(member.rows, member.validation)
-            self.first_state = _first_state(member, self.spec)
-            self.values = member_values(
-                member.hyper,
-                member.seed,
-                n_visits=len(member.rows.visits),
-                n_steps=member.n_steps,
+    def __init__(self, job: TrainingJob):
+        self.job, self.spec = job, job.spec
+        self.program = get_program(self.spec)
+        start = job.warm_start or WarmStart([], [])
+        with use_cpu():
+            self.data = _make_data(self.spec, job.rows, job.validation)
+            self.first_state = _make_first_state(job, self.spec)
+            self.values = make_tensors(
+                job.hyper,
+                self.spec.penalties,
+                job.seed,
+                n_visits=len(job.rows.visits),
+                n_steps=job.n_steps,
                 first_step=start.n_steps,
-                monitor=member.monitor,
-                n_validation=0 if member.validation is None else member.validation.n_rows,
+                stop_criterion=job.stop_criterion,
+                n_validation_rows=0 if job.validation is None else job.validation.n_rows,
             )
-        # Of functions that do not hold the trainer, so that its memory goes with it at once.
-        make_orders = functools.partial(_orders, member, self.spec, start.n_epochs)
+        # The cached function does not hold the trainer, whose memory is so released at once.
+        make_orders = functools.partial(_make_orders, job, self.spec, start.n_epochs)
         self.orders = functools.lru_cache(maxsize=4)(make_orders)
-        products = sum(rows * cols for rows, cols in self.spec.kernel_shapes)
-        multiplications = 3 * self.spec.batch_slots * products
+        products = sum(rows * columns for rows, columns in self.spec.kernel_shapes)
+        multiplications = 3 * self.spec.padded_batch * products
         self.rate = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
 
     def train(
         self,
-        watcher: Watcher | None = None,
+        callback: EpochCallback | None = None,
         *,
         dropout: tuple[float, ...] | None = None,
-        l2: tuple[float, ...] | None = None,
+        strengths: Strengths | None = None,
         until: int | None = None,
-        paused: Paused | None = None,
+        checkpoint: Checkpoint | None = None,
         stop: threading.Event | None = None,
-    ) -> Outcome:
-        """Train the member, with other rates and strengths if they are given.
+    ) -> TrainingResult:
+        """Run the job, with other rates and strengths if they are given.
 
-        The outcome depends on the member, `dropout` and `l2` only: not on others that are trained
-        in other threads, on the time that a call takes, nor on where it was paused.
+        The result depends on the job, `dropout` and `strengths` only: not on jobs in other threads,
+        not on the seconds of a call, and not on where the training was paused.
 
         Parameters
         ----------
-        watcher : Watcher, default=None
-        dropout, l2 : tuple of float, default=None
-            As in `Hyperparameters`. None takes the member's own.
+        callback : EpochCallback, default=None
+        dropout : tuple of float, default=None
+            As in `Hyperparameters`. None takes those of the job.
+        strengths : mapping of str to tuple of float, default=None
+            Penalties that are not those of the job.
         until : int, default=None
             Pause at the end of this epoch; the status is then RUNNING. None trains to the end.
-        paused : Paused, default=None
-            What an earlier outcome of the same member is taken up with.
+        checkpoint : Checkpoint, default=None
+            Of the same job, to continue from.
         stop : threading.Event, default=None
-            Once set, `Stopped` is raised at the end of the call.
+            Once it is set, `TrainingStopped` is raised at the end of the call.
+
+        Raises
+        ------
+        TrainingInterrupted
+            On Ctrl-C after the first epoch, with the result so far.
         """
-        watcher = watcher or Watcher()
-        with InFlight() as flight, on_cpu():  # a device scope belongs to its thread
-            hyper = self.member.hyper
-            rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
-            values = with_regularisation(self.values, rates, hyper.l2 if l2 is None else l2)
-            run = _Run(self, values, watcher, paused)
+        with ActiveThread() as thread, use_cpu():  # a device scope belongs to its thread
+            values = self._make_values(dropout, strengths)
+            training = _Training(self, values, callback or EpochCallback(), checkpoint)
             try:
-                while run.status is Status.RUNNING and (until is None or len(run.losses) < until):
-                    if flight.is_ending or (stop is not None and stop.is_set()):
-                        raise Stopped
-                    run.advance(until)
-            except KeyboardInterrupt:
-                if not run.losses or not watcher.keeps_interrupted():
+                while training.is_running(until):
+                    if thread.is_ending or (stop is not None and stop.is_set()):
+                        raise TrainingStopped
+                    training.advance(until)
+            except KeyboardInterrupt as interrupt:
+                if not training.losses:
                     raise
-                run.status = Status.INTERRUPTED
-            return run.outcome()
+                training.status = Status.INTERRUPTED
+                raise TrainingInterrupted(training.make_result()) from interrupt
+            return training.make_result()
+
+    def _make_values(self, dropout, strengths) -> HyperparameterTensors:
+        hyper = self.job.hyper
+        rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
+        strengths = {**hyper.penalties, **(strengths or {})}
+        ordered = tuple(strengths[name] for name in self.spec.penalties)
+        return replace_regularization(self.values, rates, ordered)
 
 
-def _data(rows: TrainingRows, validation: ValidationRows | None) -> Data:
-    tf = tensorflow()
-    held_out: tuple = ()
-    if validation is not None:
-        held_out = (
-            _table(validation.table),
-            tf.constant(validation.targets),
-            tf.constant(validation.share),
-        )
-    return Data(
-        _table(rows.table), tf.constant(rows.targets), tf.constant(rows.visit_weight), held_out
-    )
+class _Training:
+    """One job in progress: the state of its program, and its losses so far."""
 
-
-def _table(table: np.ndarray | CSRTable):
-    if isinstance(table, np.ndarray):
-        return zero_copy(table)
-    tf = tensorflow()
-    return SparseTable(
-        tf.constant(table.indptr), tf.constant(table.indices), tf.constant(table.values)
-    )
-
-
-# The third word of a generator's counter sets its uses apart, and from every epoch's permutation.
-FIRST_WEIGHTS, HELD_OUT = 1, 2
-
-
-def _key(seed: tuple[int, int]) -> int:
-    return seed[0] | seed[1] << 32
-
-
-def generator_of(seed: tuple[int, int], use: int) -> np.random.Generator:
-    """The member's generator for one use: FIRST_WEIGHTS or HELD_OUT."""
-    return np.random.Generator(np.random.Philox(key=_key(seed), counter=[0, 0, use, 0]))
-
-
-class _Run:
-    """One member on its way: the state of its program, and what is known of it so far."""
-
-    def __init__(self, trainer: Trainer, values: Values, watcher: Watcher, paused: Paused | None):
-        self.trainer, self.values, self.watcher = trainer, values, watcher
+    def __init__(
+        self,
+        trainer: Trainer,
+        values: HyperparameterTensors,
+        callback: EpochCallback,
+        checkpoint: Checkpoint | None,
+    ):
+        self.trainer, self.values, self.callback = trainer, values, callback
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
-        self.kept: tuple[int, State] | None = None  # what the watcher wants to keep
+        self.best: tuple[int, State] | None = None  # what the callback decided to keep
         self.state, self.best_epoch = trainer.first_state, 0
-        if paused is not None:
-            self.best_epoch = int(paused.state.counters[4])
-            self.state = state_in_tensors(paused.state)
-            self.kept = paused.kept and (paused.kept[0], state_in_tensors(paused.kept[1]))
-            self.losses += paused.losses
-            self.validation_losses += paused.validation_losses
+        if checkpoint is not None:
+            self._restore(checkpoint)
         self.rate = trainer.program.rate or trainer.rate
         self.status = Status.RUNNING
         self.step = 0  # in the epoch
 
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        make_tensor = tensorflow().constant
+        self.best_epoch = int(Counters(*checkpoint.state.counters).best_epoch)
+        self.state = map_leaves(make_tensor, checkpoint.state)
+        if checkpoint.best is not None:
+            epoch, state = checkpoint.best
+            self.best = epoch, map_leaves(make_tensor, state)
+        self.losses += checkpoint.losses
+        self.validation_losses += checkpoint.validation_losses
+
+    def is_running(self, until: int | None) -> bool:
+        """Return whether another call is needed."""
+        return self.status is Status.RUNNING and (until is None or len(self.losses) < until)
+
     def advance(self, until: int | None) -> None:
-        """Call the program once, up to the end of the epoch `until`, and let the watcher look."""
+        """Call the program once, at most up to the end of the epoch `until`."""
         trainer, epoch = self.trainer, len(self.losses)
-        program, n_epochs = trainer.program, trainer.spec.epoch_slots
-        block = epoch // n_epochs
+        program, block_size = trainer.program, trainer.spec.epochs_per_block
+        block = epoch // block_size
         order = trainer.orders(block)
-        left = self._steps_left(n_epochs * (block + 1), until)
+        left = self._count_steps(block_size * (block + 1), until)
         budget = max(1, min(int(self.rate * _CALL_SECONDS), left))
         start, compiled_before = time.perf_counter(), program.compile_seconds
-        state = program.advance(self.state, trainer.data, order, self.values, budget)
-        # Waits for the call to end.
-        reached, step, code, _, best_epoch = state.counters.numpy().tolist()
+        self.state = program.advance(self.state, trainer.data, order, self.values, budget)
+        counters = Counters(*self.state.counters.numpy().tolist())  # waits for the call to end
         seconds = time.perf_counter() - start - (program.compile_seconds - compiled_before)
         self.rate = program.rate = budget / max(seconds, 1e-6)
-        self.state, self.step, self.status = state, step, STATUSES[code]
-        self.best_epoch = best_epoch
-        if reached == epoch:
+        self.step, self.status = counters.step, STATUSES[counters.status]
+        self.best_epoch = counters.best_epoch
+        if counters.epoch == epoch:
             return
-        first = epoch - block * n_epochs
-        recorded = state.losses.numpy()[:, first : first + reached - epoch]
-        losses, validation_losses = recorded.tolist()
+        first = epoch - block * block_size
+        curves = self.state.curves.numpy()[:, first : first + counters.epoch - epoch]
+        losses, validation_losses = curves.tolist()
         self.losses += losses
         self.validation_losses += validation_losses
-        self._show(Report(epoch, losses, validation_losses, self._weights))
+        self._report(EpochReport(epoch, losses, validation_losses, self._read_weights))
 
-    def _steps_left(self, last: int, until: int | None) -> int:
-        """Steps to the end of the epoch `last` or `until`, or of this one if it is watched."""
-        n_steps = self.trainer.member.n_steps
-        if self.watcher.every_epoch:
+    def _count_steps(self, last: int, until: int | None) -> int:
+        """Return the steps to the end of epoch `last` or `until`, or of this one if needed."""
+        n_steps = self.trainer.job.n_steps
+        if self.callback.every_epoch:
             return n_steps - self.step
         last = last if until is None else min(last, until)
         return (last - len(self.losses)) * n_steps - self.step
 
-    def _show(self, report: Report) -> None:
-        verdict = self.watcher(report)
-        if verdict.keep and self.status is not Status.DIVERGED:
-            self.kept = len(self.losses), self.state
-        if verdict.status is not None and self.status in (Status.RUNNING, Status.FINISHED):
-            self.status = verdict.status
+    def _report(self, report: EpochReport) -> None:
+        decision = self.callback(report)
+        if decision.keep and self.status is not Status.DIVERGED:
+            self.best = len(self.losses), self.state
+        if decision.status is not None and self.status in (Status.RUNNING, Status.FINISHED):
+            self.status = decision.status
 
-    def _weights(self, state: State | None = None):
-        """Kernels and biases that the state keeps, without the padded features and outputs."""
-        member = self.trainer.member
-        return kept_parameters(
-            self.trainer.spec, state or self.state, member.n_features, member.n_outputs
+    def _read_weights(self, state: State | None = None) -> Weights:
+        job = self.trainer.job
+        return read_best_parameters(
+            self.trainer.spec, state or self.state, job.n_features, job.n_outputs
         )
 
-    def outcome(self) -> Outcome:
-        """Return what has come of the member."""
-        best_epoch, state = self.kept or (self.best_epoch, self.state)
+    def make_result(self) -> TrainingResult:
+        """Return the result so far."""
+        best_epoch, state = self.best or (self.best_epoch, self.state)
         status = self.status
-        if status is Status.FINISHED and self.trainer.member.hyper.tol is not None:
+        if status is Status.FINISHED and self.trainer.job.hyper.tol is not None:
             status = Status.NOT_CONVERGED
-        kernels, biases = self._weights(state)
-        return Outcome(
+        kernels, biases = self._read_weights(state)
+        return TrainingResult(
             kernels=kernels,
             biases=biases,
             losses=self.losses,
             validation_losses=self.validation_losses,
             best_epoch=best_epoch,
             status=status,
-            slots=lambda: state_in_numpy(self.state).slots,
-            paused=self._paused,
+            get_moments=lambda: map_leaves(np.asarray, self.state.moments),
+            get_checkpoint=self._make_checkpoint,
         )
 
-    def _paused(self) -> Paused:
-        kept = self.kept and (self.kept[0], state_in_numpy(self.kept[1]))
-        state = state_in_numpy(self.state)
-        if self.best_epoch == len(self.losses):  # then they are equal, and held and pickled once
-            state = state._replace(kept=state.parameters)
-        return Paused(
-            state,
-            kept,
-            self.losses,
-            self.validation_losses,
-            self.watcher.memory,
+    def _make_checkpoint(self) -> Checkpoint:
+        best = self.best and (self.best[0], map_leaves(np.asarray, self.best[1]))
+        state = map_leaves(np.asarray, self.state)
+        if self.best_epoch == len(self.losses):  # they are equal, so hold and pickle them once
+            state = state._replace(best_parameters=state.parameters)
+        return Checkpoint(state, best, self.losses, self.validation_losses, self.callback.state)
+
+
+def _make_data(spec: ProgramSpec, rows: TrainingRows, validation: ValidationRows | None) -> Data:
+    make_tensor = tensorflow().constant
+    held_out: tuple = ()
+    if validation is not None and spec.validation_inputs is not None:
+        held_out = (
+            spec.validation_inputs.to_tensors(validation.table),
+            make_tensor(validation.targets),
+            make_tensor(validation.share),
         )
+    return Data(
+        spec.inputs.to_tensors(rows.table),
+        make_tensor(rows.targets),
+        make_tensor(rows.visit_weight),
+        held_out,
+    )
 
 
-def _first_state(member: Member, spec: ProgramSpec) -> State:
-    if member.start is None:
-        generator = generator_of(member.seed, FIRST_WEIGHTS)
-        kernels, biases = initial_parameters(
-            spec.layer_sizes, member.n_features, member.n_outputs, generator
+def _make_first_state(job: TrainingJob, spec: ProgramSpec) -> State:
+    if job.warm_start is None:
+        generator = make_generator(job.seed, FIRST_WEIGHTS)
+        kernels, biases = draw_parameters(
+            spec.layer_sizes, job.n_features, job.n_outputs, generator
         )
-        return initial_state(spec, kernels, biases)
-    pairs = zip(member.start.kernels, spec.kernel_shapes, strict=True)
-    kernels = [_filled_up(kernel, shape) for kernel, shape in pairs]
-    sizes = zip(member.start.biases, spec.layer_sizes[1:], strict=True)
-    biases = [_filled_up(bias, (size,)) for bias, size in sizes]
-    return initial_state(spec, kernels, biases, member.start.slots)
+        return make_initial_state(spec, kernels, biases)
+    pairs = zip(job.warm_start.kernels, spec.kernel_shapes, strict=True)
+    kernels = [_fill_up(kernel, shape) for kernel, shape in pairs]
+    sizes = zip(job.warm_start.biases, spec.layer_sizes[1:], strict=True)
+    biases = [_fill_up(bias, (size,)) for bias, size in sizes]
+    return make_initial_state(spec, kernels, biases, job.warm_start.moments)
 
 
-def _filled_up(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _fill_up(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the array in float32 with zeros up to the shape."""
     filled = np.zeros(shape, dtype=np.float32)
     filled[tuple(slice(size) for size in array.shape)] = array
     return filled
 
 
-def _orders(member: Member, spec: ProgramSpec, first_epoch: int, block: int):
-    """Tensor of the visits of one block of epochs, one epoch after the other, padded."""
-    first = block * spec.epoch_slots
-    n_epochs = min(spec.epoch_slots, member.hyper.max_iter - first)
-    shape = spec.epoch_slots, spec.visit_slots + spec.batch_slots
-    orders = permutations(
-        member.rows.visits, _key(member.seed), first_epoch + first, n_epochs, shape
-    )
-    return zero_copy(orders.ravel())
+def _make_orders(job: TrainingJob, spec: ProgramSpec, first_epoch: int, block: int):
+    """Return the visits of one block of epochs, one epoch after the other, padded."""
+    first = block * spec.epochs_per_block
+    n_epochs = min(spec.epochs_per_block, job.hyper.max_iter - first)
+    shape = spec.epochs_per_block, spec.padded_visits + spec.padded_batch
+    orders = draw_orders(job.rows.visits, make_key(job.seed), first_epoch + first, n_epochs, shape)
+    return view_as_tensor(orders.ravel())

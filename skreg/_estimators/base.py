@@ -1,20 +1,14 @@
-"""What the estimators share: parameters, the shell of a fit, and prediction.
-
-Owns the shared parameters with their constraints, that a fit sets its attributes at its end or not
-at all, the warnings, pickles, and logits in NumPy. Does not own the way from a table to a trained
-network (`_fitting`), nor targets and scores (the classifier's and the regressor's).
-"""
+"""What the estimators share: parameters, one fit, Keras, pickles, and logits in NumPy."""
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from abc import ABCMeta, abstractmethod
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, metadata
 from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
@@ -22,35 +16,24 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
-from skreg._data.scaling import Statistics, blocks, standardised, standardised_csr
-from skreg._engine.hyperparameters import checked_hyperparameters
+from skreg._data.scaling import Statistics
+from skreg._engine.hyperparameters import read_hyperparameters
 from skreg._engine.spec import Status
-from skreg._estimators.fit import Fit
-from skreg._estimators.validation import checked_table
+from skreg._estimators.fit import FitRequest, ValidationSet, prepare_fit, read_settings, run_fit
+from skreg._estimators.validation import check_table
 from skreg._nn.activations import ACTIVATIONS
-from skreg._nn.network import Network
-from skreg._nn.predict import NumpyMasks, are_few, numpy_logits
-from skreg.keras._export import keras_model
+from skreg._nn.network import Network, Scaling
+from skreg._nn.penalties import PENALTIES
+from skreg._nn.predict import DropoutSampler, predict_logits, sample_logits
+from skreg._nn.solvers import SOLVERS
+from skreg.keras._export import make_keras_model, round_constant_columns
 
-# Raised by one when fitted attributes change in a way that older pickles do not have.
+# Raised by one when fitted attributes change, so that older pickles are refused.
 _PICKLE_FORMAT = 2
 
 
 class BaseNetwork(CallbackSupportMixin, BaseEstimator):
-    """What scikit-learn asks of an estimator of ours: no half a fit, tags, pickles, links."""
-
-    @contextlib.contextmanager
-    def _unchanged_on_failure(self):
-        """Leave what a failed fit has found out of its table as it was before."""
-        names = ("n_features_in_", "feature_names_in_")
-        before = {name: vars(self)[name] for name in names if name in vars(self)}
-        try:
-            yield
-        except BaseException:
-            for name in names:
-                vars(self).pop(name, None)
-            vars(self).update(before)
-            raise
+    """Tags, pickles and documentation links of every estimator of skreg."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -77,7 +60,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     @property
     def _doc_link_template(self):
-        """Of the HTML representation: the documentation that the package's metadata names."""
+        """Link of the HTML representation: the documentation in the package's metadata."""
         try:
             urls = metadata("skreg").get_all("Project-URL") or []
         except PackageNotFoundError:
@@ -97,9 +80,9 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
-        "l2": ["array-like", Interval(Real, 0, None, closed="left")],
+        **{name: ["array-like", Interval(Real, 0, None, closed="left")] for name in PENALTIES},
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "solver": [StrOptions({"adam", "sgd"})],
+        "solver": [StrOptions(set(SOLVERS))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "learning_rate": [StrOptions({"constant", "cosine"})],
         "momentum": [Interval(Real, 0, 1, closed="both")],
@@ -132,6 +115,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         dropout,
         input_dropout,
         l2,
+        l1,
         weight_decay,
         solver,
         learning_rate_init,
@@ -158,6 +142,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.l2 = l2
+        self.l1 = l1
         self.weight_decay = weight_decay
         self.solver = solver
         self.learning_rate_init = learning_rate_init
@@ -179,203 +164,191 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         self.random_state = random_state
         self.verbose = verbose
 
-    # -- what the classifier and the regressor fill in ------------------------------------------
-
-    @abstractmethod
-    def _make_targets(self, y, classes):
-        """Targets of a checked `y`, an instance of a class of `_targets`."""
-
     # -- fitting --------------------------------------------------------------------------------
 
-    def _fit(self, X, y, sample_weight, validation=None, classes=None, stream=None):
-        """Fit, or take one step of a stream, of which `stream` is what is known so far."""
-        with self._unchanged_on_failure():
-            fit = Fit(self, stream)
-            metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-            arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-            context = self._init_callback_context(max_subtasks=fit.hyper.max_iter)
-            context.call_on_fit_task_begin(**arguments)
-            fit.prepare(X, y, sample_weight, validation, classes)
-            attributes, status = fit.train(context, arguments)
+    @abstractmethod
+    def _make_request(
+        self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False
+    ) -> FitRequest:
+        """Return what a call of `fit` or `partial_fit` asks for."""
+
+    def _fit(self, request: FitRequest):
+        """Train the network, then set all fitted attributes at once."""
+        settings = read_settings(self, request.partial)
+        weight = request.sample_weight
+        arguments = {
+            "estimator": self,
+            "X": request.X,
+            "y": request.y,
+            "metadata": {} if weight is None else {"sample_weight": weight},
+        }
+        context = self._init_callback_context(max_subtasks=settings.hyper.max_iter)
+        context.call_on_fit_task_begin(**arguments)
+        fit = prepare_fit(self, request, settings)
+        attributes, status = run_fit(fit, context, arguments)
+        if status is not Status.INTERRUPTED:
             context.call_on_fit_task_end(**arguments, reconstruction_attributes=lambda: attributes)
-        vars(self).pop("_stream", None)
-        vars(self).update(attributes)
-        self._warn_of(status, fit.hyper)
+        for name in ("_stream", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+        self.__dict__.update(attributes)
+        if status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        self._warn_about(status, settings.hyper)
         return self
 
-    def _warn_of(self, status: Status, hyper) -> None:
-        if status in (Status.DIVERGED, Status.NOT_CONVERGED, Status.INTERRUPTED):
-            measure = "smoothed training loss"
-            if self.validation_loss_curve_ is not None:
-                measure = "validation loss" if self.validation_scores_ is None else "score"
-            sentence = status.value.format(**vars(hyper), n_iter=self.n_iter_, measure=measure)
-            category = UserWarning if status is Status.INTERRUPTED else ConvergenceWarning
-            warnings.warn(sentence, category, stacklevel=5)
+    def _warn_about(self, status: Status, hyper) -> None:
+        if status not in (Status.DIVERGED, Status.NOT_CONVERGED):
+            return
+        measure = "smoothed training loss"
+        if self.validation_loss_curve_ is not None:
+            measure = "validation loss" if self.validation_scores_ is None else "score"
+        sentence = status.value.format(**vars(hyper), n_iter=self.n_iter_, measure=measure)
+        warnings.warn(sentence, ConvergenceWarning, stacklevel=5)
 
     # -- Keras ----------------------------------------------------------------------------------
 
     @abstractmethod
-    def _loss_and_outputs(self):
-        """The loss as `_to_keras.keras_model` takes it, and center and scale of the outputs."""
+    def _get_loss_and_outputs(self):
+        """Return the loss of the parameters, and the scaling of the outputs or None."""
 
     def to_keras(self):
         """Return the trained network as a compiled Keras model.
 
-        The layers are those that the parameters name, behind two Rescalings, one that centres and
-        one that divides by the deviations; the optimiser has the parameters' numbers, at the
-        constant rate `learning_rate_init`. Labels are codes there, the places in `classes_`.
+        The layers are those of the parameters, after two Rescaling layers: one centres the columns,
+        one divides them by their scale. The optimiser has the parameters of the solver, at the
+        constant rate `learning_rate_init`. Labels become their positions in `classes_`.
 
         Returns
         -------
         model : keras.Sequential
-            It predicts the probabilities of `predict_proba`, for two classes that of the second
-            one, or what `predict` does; in float32. Built, and compiled but where Keras has no such
-            loss: of loss="quantile", and of targets of several scales.
+            Built, in float32. It predicts what `predict_proba` returns, for two classes the
+            probability of the second one; for a regressor what `predict` returns. It is compiled
+            unless Keras has no such loss: for loss="quantile", for loss="log_cosh" on a scaled
+            target, and for targets of several scales.
 
         Raises
         ------
         ImportError
-            If Keras is missing.
+            If Keras is not installed.
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If a parameter was set after the fit to what no fit takes or could not have led to this
-            network, or if float32 cannot hold the columns' or targets' scales.
+            If a parameter was set after the fit to a value that is invalid or does not fit to this
+            network, or if float32 cannot hold the scales of columns or targets.
         """
         check_is_fitted(self)
         self._validate_params()
-        hyper = checked_hyperparameters(self, self.n_layers_ - 2)
-        loss, outputs = self._loss_and_outputs()
-        inputs = None
-        if self.scale_ is not None:
-            center = np.zeros_like(self.scale_) if self.mean_ is None else self.mean_
-            # What is left of a constant column is nothing in float32, too.
-            with np.errstate(over="ignore"):
-                rounded = center.astype(np.float32)
-            rounds = self._statistics.constant & np.isfinite(rounded)
-            center = np.where(rounds, rounded, center)
-            inputs = center, self.scale_
-        network = Network(
-            self.coefs_,
-            self.intercepts_,
-            self._activation,
-            self.out_activation_,
-            hyper.dropout,
-            hyper.l2,
-            hyper.input_dropout,
-            inputs,
-            outputs,
+        hyper = read_hyperparameters(self, self.n_layers_ - 2)
+        loss, outputs = self._get_loss_and_outputs()
+        network = replace(
+            self._network,
+            outputs=outputs,
+            input_dropout=hyper.input_dropout,
+            dropout=hyper.dropout,
+            penalties=hyper.penalties,
         )
-        return keras_model(network, self.solver, hyper, loss)
+        if network.inputs is not None:
+            inputs = round_constant_columns(network.inputs, self._statistics.constant)
+            network = replace(network, inputs=inputs)
+        return make_keras_model(network, self.solver, hyper, loss)
 
     @classmethod
-    def _of_network(cls, network: Network, solver: dict, attributes: dict, **parameters):
-        """An estimator that is fitted with the network, of these parameters and attributes.
+    def _from_network(cls, network: Network, solver: dict, attributes: dict, **parameters):
+        """Return an estimator fitted with a network that was read from Keras.
 
-        Those of a `solver` whose numbers it does not take are left out.
+        Parameters
+        ----------
+        network : Network
+        solver : dict
+            Parameters of the solver. They are left out if their numbers are not valid here.
+        attributes : dict
+            Other fitted attributes.
+        **parameters : dict
+            Other parameters.
         """
-        n_features = len(network.kernels[0])
         parameters |= {
             "hidden_layer_sizes": tuple(len(bias) for bias in network.biases[:-1]),
             "activation": network.activation,
-            "dropout": _one_if_equal(network.dropout),
+            "dropout": _simplify(network.dropout),
             "input_dropout": network.input_dropout,
-            "l2": _one_if_equal(network.l2),
             "standardize": network.inputs is not None,
         }
+        parameters |= {name: _simplify(value) for name, value in network.penalties.items()}
         estimator = cls(**parameters, **solver)
         try:
             estimator._validate_params()
         except ValueError:
             estimator = cls(**parameters)
-        center, scale = network.inputs or (None, None)
+        inputs = network.inputs or Scaling(None, None)
         estimator.__dict__.update(
             coefs_=network.kernels,
             intercepts_=network.biases,
-            mean_=center,
-            scale_=scale,
+            mean_=inputs.center,
+            scale_=inputs.scale,
             n_layers_=len(network.kernels) + 1,
             n_outputs_=len(network.biases[-1]),
-            n_features_in_=n_features,
+            n_features_in_=len(network.kernels[0]),
             _activation=network.activation,
-            # Of no rows, so that those of a stream begin with its first batch.
+            # Of no rows, so that the statistics of a stream begin with its first batch.
             _statistics=None if network.inputs is None else Statistics(0.0, *network.inputs),
+            _from_keras=True,
             **attributes,
         )
         return estimator
 
-    def _is_of_keras(self) -> bool:
-        """Whether the scales of the inputs are those of a Keras model, and of no rows."""
-        return self._statistics is not None and not self._statistics.weight
-
     # -- prediction -----------------------------------------------------------------------------
 
-    def _logits(self, X) -> np.ndarray:
-        """Logits of shape (n, q), in float32 for a float32 table and in float64 for any other."""
-        return self._passed(X, numpy_logits)
+    @property
+    def _network(self) -> Network:
+        """The fitted network."""
+        return Network(
+            kernels=self.coefs_,
+            biases=self.intercepts_,
+            activation=self._activation,
+            link=self.out_activation_,
+            inputs=None if self.scale_ is None else Scaling(self.mean_, self.scale_),
+            from_keras=self._from_keras,
+        )
 
-    def _sampled_logits(self, X, n_samples, random_state) -> np.ndarray:
-        """Logits of shape (n_samples, n, q), with dropout on."""
+    def _logits(self, X) -> np.ndarray:
+        """Return the logits, of shape (n, q), in float32 for a float32 table, else in float64."""
+        check_is_fitted(self)
+        X, dtype = self._check_rows(X)
+        return predict_logits(self._network, X, dtype)
+
+    def _sample_logits(self, X, n_samples, random_state) -> np.ndarray:
+        """Return logits with dropout on, of shape (n_samples, n, q)."""
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1; received {n_samples!r}.")
-        hyper = checked_hyperparameters(self, self.n_layers_ - 2)
-        rates = hyper.input_dropout, *hyper.dropout
-        if not any(rates):
+        hyper = read_hyperparameters(self, self.n_layers_ - 2)
+        if not any(hyper.rates):
             raise ValueError(
                 "dropout: expected a rate above 0 to sample with, of a hidden layer or of the "
                 f"inputs; received dropout={self.dropout!r} for {len(hyper.dropout)} hidden layers "
                 f"and input_dropout={self.input_dropout!r}."
             )
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
+        sampler = DropoutSampler(hyper.rates, generator)
+        X, dtype = self._check_rows(X)
+        return sample_logits(self._network, X, dtype, sampler, int(n_samples))
 
-        masks = NumpyMasks(rates, generator)
-
-        def forward(*network):
-            return np.stack([numpy_logits(*network, masks) for _ in range(n_samples)])
-
-        return self._passed(X, forward, (int(n_samples),), drops_inputs=rates[0] > 0)
-
-    def _passed(self, X, forward, leading=(), drops_inputs: bool = False) -> np.ndarray:
-        """What `forward` makes of the standardised rows, of shape (*leading, n, q)."""
-        check_is_fitted(self)
-        X = checked_table(self, X, reset=False)
+    def _check_rows(self, X):
+        """Return the checked table, and the precision to predict in."""
+        X = check_table(self, X)
         dtype = np.float32 if X.dtype == np.float32 else np.float64
-        of_keras = self._is_of_keras()
-        if of_keras:
-            # Scales of Keras are those of rounded numbers: behind the 1e-7 that a Normalization has
-            # for a constant column, what float32 rounds away would be anything.
+        if self._from_keras and self.scale_ is not None:
             with np.errstate(over="ignore"):  # which is an error below
                 X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
-        kernels = [kernel.astype(dtype, copy=False) for kernel in self.coefs_]
-        biases = list(self.intercepts_)
-        centred = self.mean_ is not None
-        # Dropout of centred inputs drops their zeros, too; and scales of 1e-7 need the difference.
-        stays_sparse = sparse.issparse(X) and not (centred and (drops_inputs or of_keras))
-        if stays_sparse and centred:
-            # Centring would fill the zeros: what the mean contributes goes into the bias.
-            biases[0] = biases[0] - (self.mean_ / self.scale_) @ self.coefs_[0]
-            biases[0] = biases[0].astype(dtype)
-        logits = np.empty((*leading, X.shape[0], self.n_outputs_), dtype=dtype)
-        few, widest = are_few(X.shape[0], kernels), max(kernel.shape[1] for kernel in kernels)
-        for block in blocks(X.shape[0], max(0 if stays_sparse else X.shape[1], widest)):
-            rows = X[block]
-            if stays_sparse:
-                values = standardised_csr(rows, self.scale_)
-            else:
-                rows = rows.toarray() if sparse.issparse(rows) else rows
-                values = standardised(rows, self.mean_, self.scale_)
-            values = values.astype(dtype, copy=False)
-            logits[..., block, :] = forward(values, kernels, biases, self._activation, few)
-        return logits
+        return X, dtype
 
 
-def _one_if_equal(values: tuple[float, ...]):
-    """The one number that all values are, 0 if there are none, else the values."""
+def _simplify(values: tuple[float, ...]):
+    """Return the one number that all values are, 0 if there are none, else the values."""
     return values if len(set(values)) > 1 else next(iter(values), 0.0)
 
 
-def validation_of(X_val, y_val, sample_weight_val):
-    """The validation rows that were handed in, as one tuple, or None."""
-    given = X_val, y_val, sample_weight_val
+def make_validation_set(X_val, y_val, sample_weight_val) -> ValidationSet | None:
+    """Return the validation rows that were passed to `fit`, or None."""
+    given = ValidationSet(X_val, y_val, sample_weight_val)
     return None if all(part is None for part in given) else given

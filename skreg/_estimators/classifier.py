@@ -1,29 +1,27 @@
-"""RegularizedMLPClassifier: labels in, probabilities out.
-
-Owns the classifier's parameters and their documentation, and what is made of logits: classes and
-probabilities. Does not own the way from labels to the head (`_targets`), nor parameters, training
-and logits (`_base`).
-"""
+"""RegularizedMLPClassifier: labels in, probabilities out."""
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import unique_labels
 
 from skreg._compat import StrOptions, fit_context
-from skreg._estimators.base import BaseRegularizedMLP, validation_of
-from skreg._estimators.targets import ClassTargets, column_as_vector
-from skreg._nn.losses import CLASS_HEADS, expit, log_expit
-from skreg.keras._files import opened
-from skreg.keras._import import read_keras, solver_parameters, with_classes
+from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
+from skreg._estimators.fit import FitRequest
+from skreg._estimators.targets import ClassTargets, ravel_column
+from skreg._nn.losses import CLASS_LOSSES, LINKS
+from skreg.keras._files import load_model
+from skreg.keras._import import read_class_network, read_network, read_solver
 
 
 class ClassPredictions(ClassifierMixin):
-    """Classes and probabilities, from the logits of whoever has them."""
+    """Classes and probabilities of an estimator that has `_logits`."""
 
     def predict(self, X):
-        """Predict the likeliest class of each row.
+        """Predict the most probable class of each row.
 
         Parameters
         ----------
@@ -33,12 +31,12 @@ class ClassPredictions(ClassifierMixin):
         Returns
         -------
         labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Entries of `classes_`; after an indicator `y` another one.
+            Entries of `classes_`; an indicator if the estimator was fitted to one.
         """
         logits = self._logits(X)
-        if self._multilabel:
+        if self._is_multilabel:
             return (logits > 0).astype(int)
-        codes = (logits[:, 0] > 0).astype(int) if self._binary else logits.argmax(axis=1)
+        codes = (logits[:, 0] > 0).astype(int) if self._is_binary else logits.argmax(axis=1)
         return self.classes_[codes]
 
     def predict_proba(self, X):
@@ -52,12 +50,10 @@ class ClassPredictions(ClassifierMixin):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of `classes_`; float32 for a float32 table, float64 for any other.
+            In the order of `classes_`. float32 for a float32 table, else float64.
         """
-        return self._probabilities(self._logits(X))
-
-    def _probabilities(self, logits):
-        return expit(logits) if self._multilabel else self._head.probabilities(logits)
+        logits = self._stack_classes(self._logits(X))
+        return self._link.predict(logits)
 
     def predict_log_proba(self, X):
         """Estimate the logarithm of the probability of each class for each row.
@@ -70,13 +66,13 @@ class ClassPredictions(ClassifierMixin):
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            Finite also where `predict_proba` rounds to 0.
+            In the order of `classes_`. Finite even where `predict_proba` rounds to 0.
         """
-        logits = self._logits(X)
-        return log_expit(logits) if self._multilabel else self._head.log_probabilities(logits)
+        logits = self._stack_classes(self._logits(X))
+        return self._link.log_predict(logits)
 
     def decision_function(self, X):
-        """Compute the logits, the inputs of the last activation.
+        """Compute the logits, which enter the last activation.
 
         Parameters
         ----------
@@ -86,10 +82,11 @@ class ClassPredictions(ClassifierMixin):
         Returns
         -------
         logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One a row for two classes, above zero for ``classes_[1]``; else one a class or label.
+            For two classes one value a row, above zero for ``classes_[1]``. Else one value for
+            each class or label.
         """
         logits = self._logits(X)
-        return logits[:, 0] if self._binary else logits
+        return logits[:, 0] if self._is_binary else logits
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -97,24 +94,28 @@ class ClassPredictions(ClassifierMixin):
         return tags
 
     @property
-    def _binary(self) -> bool:
+    def _is_binary(self) -> bool:
         return self.out_activation_ == "logistic" and self.n_outputs_ == 1
 
     @property
-    def _multilabel(self) -> bool:
+    def _is_multilabel(self) -> bool:
         return self.out_activation_ == "logistic" and self.n_outputs_ > 1
 
     @property
-    def _head(self):
-        return CLASS_HEADS["sigmoid" if self.out_activation_ == "logistic" else "softmax"]
+    def _link(self):
+        return LINKS[self.out_activation_]
+
+    def _stack_classes(self, logits):
+        """Return the logits with a column for each class, also of two classes."""
+        return np.hstack([-logits, logits]) if self._is_binary else logits
 
 
 class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     r"""Multilayer perceptron for classification, regularised by dropout and L2.
 
-    With its defaults it is the network ``Dense(128, relu, L2 0.001), Dropout 0.5,
-    Dense(64, relu, L2 0.001), Dropout 0.5, Dense(classes)`` trained by Adam, on inputs standardised
-    inside. `dropout` and `l2` are plain numbers, so that `GridSearchCV` and pipelines tune them.
+    The default network is ``Dense(128, relu, L2 0.001), Dropout 0.5, Dense(64, relu, L2 0.001),
+    Dropout 0.5, Dense(classes, L2 0.001)``. It is trained with Adam on standardised inputs.
+    `dropout` and `l2` are plain numbers, so `GridSearchCV` and pipelines can tune them.
 
     With sample weights :math:`w_i` of sum :math:`W`, logits :math:`f(x)` and kernels :math:`W_k`
     it minimises
@@ -122,145 +123,155 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     .. math:: \frac{1}{W} \sum_i w_i \, \ell(f(x_i), y_i) + \sum_k \lambda_k \lVert W_k \rVert^2
 
     in expectation over the dropout masks, where :math:`\ell` is the cross-entropy and
-    :math:`\lambda_k` is `l2`. Biases are free. The penalty is Keras' ``kernel_regularizer=L2``: no
-    1/2 and no 1/n (see Notes for conversions).
+    :math:`\lambda_k` is `l2`; `l1` adds the sum of absolute weights likewise. Biases are not
+    penalised. The penalty is that of Keras' ``kernel_regularizer=L2``, without 1/2 and without 1/n.
+    The Notes have conversions.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(128, 64)
-        Units of each hidden layer; ``()`` has none, which is logistic regression.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Function of the hidden units.
+        Number of units in each hidden layer. ``()`` has no hidden layer, which is logistic
+        regression.
+    activation : {"relu", "tanh", "logistic", "identity", "gelu", "silu"}, default="relu"
+        Activation of the hidden layers. "gelu" is exact, as Keras with ``approximate=False``.
     dropout : float or array-like of shape (n_hidden_layers,), default=0.5
-        Share of a hidden layer's units, in [0, 1), set to zero in each training step, after the
-        activation; the others are multiplied by ``1 / (1 - dropout)``. Off when predicting.
+        Rate in [0, 1) of each hidden layer: the fraction of its units that each training step sets
+        to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``. Off when
+        predicting.
     input_dropout : float, default=0.0
-        Share of the standardised inputs, in [0, 1), set to zero likewise.
+        Rate in [0, 1) of the standardised inputs.
     l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
-        Strength >= 0 of the penalty on the squared weights of every kernel, or of each one.
+        Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
+    l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
+        Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0
-        Decoupled weight decay, as in AdamW: each step multiplies the kernels by
-        ``1 - learning_rate * weight_decay``, outside the loss and whatever the solver.
+        Decoupled weight decay >= 0, as in AdamW: each step multiplies the kernels by
+        ``1 - learning_rate * weight_decay``, with either solver.
     solver : {"adam", "sgd"}, default="adam"
         Update rule.
     learning_rate_init : float, default=0.005
         Learning rate of the first step.
     learning_rate : {"constant", "cosine"}, default="cosine"
-        Whether it stays or falls to zero along half a cosine over all `max_iter` epochs.
+        Schedule of the learning rate. "cosine" lets it fall to zero along half a cosine over
+        `max_iter` epochs.
     momentum : float, default=0.9
-        In [0, 1]; for sgd only.
+        Momentum in [0, 1]. Only used with solver="sgd".
     nesterovs_momentum : bool, default=True
-        Whether the momentum is Nesterov's; for sgd only.
+        Whether to use Nesterov's momentum. Only used with solver="sgd".
     beta_1 : float, default=0.9
-        Decay, in [0, 1), of the first moment; for adam only.
+        Decay in [0, 1) of the first moment. Only used with solver="adam".
     beta_2 : float, default=0.999
-        Decay, in [0, 1), of the second moment; for adam only.
+        Decay in [0, 1) of the second moment. Only used with solver="adam".
     epsilon : float, default=1e-7
-        Added to the root of the second moment; for adam only.
+        Number > 0 added to the root of the second moment. Only used with solver="adam".
     batch_size : int or "auto", default="auto"
-        Most rows of a step. "auto" is the power of two nearest to the square root of the visits of
-        an epoch (the rows, when there are no weights), at least 32 and at most 256. The steps of an
-        epoch differ in size by at most one row.
+        Maximum number of rows in a batch. "auto" is the power of two nearest to the square root of
+        the number of rows, at least 32 and at most 256. The batches of an epoch differ in size by
+        at most one row.
     max_iter : int, default=50
-        Most epochs.
+        Maximum number of epochs.
     early_stopping : bool, default=False
-        Whether to hold out rows, to keep the weights of the epoch that is best on them, and to stop
-        when `n_iter_no_change` epochs in a row were not better by more than `tol`.
+        Whether to hold out validation rows, keep the weights of the epoch that is best on them,
+        and stop after `n_iter_no_change` epochs in a row without an improvement of more than
+        `tol`.
     validation_fraction : float, default=0.1
-        Share, in (0, 1), of the weight of the distinct rows that `early_stopping` holds out, in
-        each class alike; equal rows are never on both sides, and a class with one distinct row
-        stays in training.
+        Fraction in (0, 1) of the rows, by weight, that `early_stopping` holds out, stratified by
+        class. Equal rows are never on both sides. A class with one distinct row stays in
+        training.
     validation_scoring : str, callable or None, default="loss"
-        What is best on the held-out rows: "loss", their mean loss without penalty and dropout; or
-        any scikit-learn scorer, None for `score`.
+        Measure on the validation rows. "loss" is their mean loss without penalty and dropout.
+        Otherwise a scorer of scikit-learn; None is the `score` method.
     tol : float or None, default=None
-        Improvement that counts. Without `early_stopping`, training stops when the smoothed training
-        loss has not improved by more than `tol` for `n_iter_no_change` epochs in a row; None always
-        trains `max_iter` epochs. The smoothed loss of an epoch is 0.8 of the one before plus 0.2 of
-        the epoch's, since dropout makes it noisy. With `early_stopping`, None is 0.
+        Tolerance >= 0 of an improvement. Without `early_stopping`, training stops after
+        `n_iter_no_change` epochs in a row in which the smoothed training loss did not improve by
+        more than `tol`, and None trains for `max_iter` epochs. The smoothed loss is 0.8 of that of
+        the epoch before plus 0.2 of the loss of the epoch, since dropout makes losses noisy. With
+        `early_stopping`, None is 0.
     n_iter_no_change : int, default=10
-        Epochs without improvement that stop training; numpy.inf for never.
+        Number of epochs without improvement after which training stops. numpy.inf never stops.
     standardize : bool, default=True
-        Whether to subtract the (weighted) mean of each column and divide by its standard deviation:
-        one penalty for all weights means nothing otherwise.
+        Whether to subtract the weighted mean of each column and divide by its standard deviation.
+        One penalty for all weights assumes columns of the same scale.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Factors on the sample weights by class, as everywhere in scikit-learn; for several labels a
-        row one dict a label, whose factors are multiplied.
+        Factors of the sample weights by class. "balanced" gives every class the same total weight.
+        For several labels a row, a list with one dict for each label; the factors of a row are
+        multiplied.
     warm_start : bool, default=False
-        Whether `fit` begins with the weights of the last fit, of the same layers and classes. The
-        network's function is the same on the new table's scale.
+        Whether `fit` begins with the weights of the last fit, which needs the same layers and the
+        same classes. If the scale of the columns changes, the weights are rewritten so that the
+        network predicts the same.
     random_state : int, RandomState instance or None, default=None
-        Decides the first weights, the order of the rows and the dropout masks. The same integer
-        gives the same bits on the same machine with the same versions, on any number of threads
-        of a process.
+        Determines the first weights, the order of the rows and the dropout masks. The same integer
+        gives the same bits on the same machine with the same versions, with any number of threads.
     verbose : int, default=0
-        Above 0, show a progress bar with the losses in a terminal, or print a line an epoch.
+        If above 0, show a progress bar with the losses in a terminal, or print a line for each
+        epoch elsewhere.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Every label in `y`, sorted; also one whose rows have no weight. For an indicator `y` the
+        Sorted labels of `y`, including those of rows with weight 0. For an indicator `y` the
         numbers of its columns.
     coefs_ : list of ndarray of float32
-        Kernel of each layer, of shape (n_inputs, n_outputs), for standardised inputs.
+        Kernels for standardised inputs, each of shape (n_inputs, n_outputs).
     intercepts_ : list of ndarray of float32
-        Bias of each layer, of shape (n_outputs,).
+        Biases, each of shape (n_outputs,).
     mean_ : ndarray of float64 of shape (n_features,), or None
-        Subtracted from the columns; None without `standardize`.
+        Subtracted from the columns. None if `standardize` is False, and for a sparse table.
     scale_ : ndarray of float64 of shape (n_features,), or None
-        The columns are divided by it; 1 for constant ones (more for huge ones, where rounding alone
-        moves them by more); None without `standardize`.
+        Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
+        constant by more than 1. None if `standardize` is False.
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     loss_ : float
-        Last entry of `loss_curve_`.
+        Last value of `loss_curve_`.
     loss_curve_ : list of float of length n_iter_
-        The objective in each epoch: the mean loss over its steps, dropout on, plus the penalty at
-        its end. The last entry is not finite if training diverged.
+        Objective of each epoch: the mean loss over its steps with dropout, plus the penalties at
+        its end. The last value is not finite if training diverged.
     validation_loss_curve_ : list of float of length n_iter_, or None
-        The mean loss of the held-out rows after each epoch, without penalty and dropout; None
-        without `early_stopping`.
+        Mean loss of the validation rows after each epoch, without penalty and dropout. None if
+        `early_stopping` is False.
     validation_scores_ : list of float of length n_iter_, or None
-        Their scores; None when `validation_scoring` is "loss".
+        Score of the validation rows after each epoch. None if `validation_scoring` is "loss".
     best_iter_ : int
-        The epoch, from 1 on, whose weights were kept; without `early_stopping` the one of the
-        lowest `loss_curve_`, while the last weights are kept.
+        Epoch, from 1 on, whose weights are kept. Without `early_stopping` the last weights are
+        kept, and this is the epoch of the lowest training loss.
     best_loss_ : float
-        The validation loss at `best_iter_`; without `early_stopping` the lowest training loss.
+        Validation loss at `best_iter_`; without `early_stopping` the lowest training loss.
     n_layers_ : int
-        Hidden layers plus 2.
+        Number of hidden layers plus 2.
     n_outputs_ : int
-        Logits of a row: 1 for two classes, else one a class or label.
+        Number of logits: 1 for two classes, else one for each class or label.
     out_activation_ : {"logistic", "softmax"}
-        From logits to probabilities: "logistic" for two classes and for several labels a row.
+        Activation of the output: "logistic" for two classes and for several labels a row.
     n_features_in_ : int
-        Columns seen in `fit`.
+        Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Their names, when all of them are strings.
+        Names of the columns seen in `fit`. Only set if all names are strings.
 
     See Also
     --------
     sklearn.neural_network.MLPClassifier : A network without dropout and class weights.
-    sklearn.linear_model.LogisticRegression : What this is without a hidden layer.
+    sklearn.linear_model.LogisticRegression : The same model without hidden layers.
 
     Notes
     -----
-    Strengths of others that give the same penalty, for `n` rows of weight 1 and batches of `b`:
+    The same penalty in other libraries, for `n` rows of weight 1 and batches of `b` rows:
 
     - ``LogisticRegression(C=C)``: ``l2 = 1 / (2 * C * n)``.
     - ``Ridge(alpha=alpha)`` on the mean squared error: ``l2 = alpha / n``.
-    - ``MLPClassifier(alpha=alpha)``: ``l2 = alpha / (2 * b)``; it divides by the batch size. For
-      `q` labels a row ``alpha / (2 * b * q)``; it sums over labels.
-    - Keras' ``regularizers.L2(l2)``: the same number.
-    - `weight_decay` with sgd and no momentum: ``l2 = weight_decay / 2``. With adam there is no
-      conversion, since it rescales the gradient of the penalty.
+    - ``MLPClassifier(alpha=alpha)``: ``l2 = alpha / (2 * b)``, since it divides by the batch size.
+      For `q` labels a row ``l2 = alpha / (2 * b * q)``, since it sums over labels.
+    - ``regularizers.L2(l2)`` of Keras: the same number.
+    - `weight_decay` with sgd and no momentum: ``l2 = weight_decay / 2``. Adam rescales the gradient
+      of the penalty, so there is no conversion.
 
-    Weights are frequencies: a row of weight 2 is the row twice, bit for bit, through batches and
-    dropout. Row *i* is visited ``ceil(w_i)`` times an epoch, each visit carrying
-    ``w_i / ceil(w_i)``; weights of a sum over ``max(4 * m, 4096)`` for `m` distinct rows are scaled
-    down to it. Equal rows are merged first, and the order of the rows does not matter.
+    Weights are frequencies: a row of weight 2 gives the same bits as the row twice, with dropout
+    and minibatches. Equal rows are merged first, and the order of the rows does not matter. Row *i*
+    is visited ``ceil(w_i)`` times an epoch, and each visit has the weight ``w_i / ceil(w_i)``.
+    Weights of a sum over ``max(4 * m, 4096)`` for `m` distinct rows are scaled down to it.
 
-    One class only: a network with one output is trained and predicts that class.
+    If `y` has one class only, the network predicts that class.
 
     References
     ----------
@@ -289,7 +300,6 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         **BaseRegularizedMLP._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
-    _predicts_numbers = False
 
     def __init__(
         self,
@@ -299,6 +309,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         dropout=0.5,
         input_dropout=0.0,
         l2=1e-3,
+        l1=0.0,
         weight_decay=0.0,
         solver="adam",
         learning_rate_init=5e-3,
@@ -327,6 +338,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
             dropout=dropout,
             input_dropout=input_dropout,
             l2=l2,
+            l1=l1,
             weight_decay=weight_decay,
             solver=solver,
             learning_rate_init=learning_rate_init,
@@ -357,19 +369,18 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers. float32 and float64 tables are read in place.
+            Finite numbers. float32 and float64 tables are not copied.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Class labels of any kind that scikit-learn accepts; or an indicator of zeros and ones,
-            for several labels a row.
+            Class labels, or an indicator of zeros and ones for several labels a row.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies: a row of weight 2 is the same as the row twice, one of weight 0 the same
-            as none. None is 1 for every row.
+            Frequencies: a row of weight 2 is the same as the row twice, and a row of weight 0 is
+            ignored. None is 1 for every row.
         X_val : array-like of shape (n_validation_samples, n_features), default=None
-            Rows for `early_stopping`, instead of a share of `X`.
+            Validation rows for `early_stopping`, instead of a fraction of `X`.
         y_val : array-like, default=None
-            Their labels, among those of `y`.
+            Labels of the validation rows, among those of `y`.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
-            Their weights. None is 1 for every row.
+            Weights of the validation rows. None is 1 for every row.
 
         Returns
         -------
@@ -379,18 +390,21 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Raises
         ------
         ValueError
-            If a parameter or the data is not what is expected; before any training.
+            If a parameter or the data is invalid. It is raised before any training.
+        KeyboardInterrupt
+            On Ctrl-C. If an epoch has ended, the estimator is fitted with the best weights so far.
         """
-        return self._fit(X, y, sample_weight, validation_of(X_val, y_val, sample_weight_val))
+        validation = make_validation_set(X_val, y_val, sample_weight_val)
+        return self._fit(self._make_request(X, y, sample_weight, validation))
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Train one epoch on a batch of rows of a stream, at a constant learning rate.
+        """Train for one epoch on the next rows of a stream, at a constant learning rate.
 
-        Goes on where the last call ended, with the solver's moments, or with the weights of `fit`.
-        The statistics that the inputs are standardised by are those of all rows so far; when they
-        move, the weights are rewritten so that the network's function does not. "balanced" class
-        weights balance all rows so far. `early_stopping` has no effect on one epoch.
+        Training continues where the last call ended, with the moments of the solver, or with the
+        weights of `fit`. Columns are standardised by the statistics of all rows so far. When these
+        change, the weights are rewritten so that the network predicts the same. "balanced" class
+        weights balance all rows so far. `early_stopping` has no effect.
 
         Parameters
         ----------
@@ -399,9 +413,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or an indicator.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies. None is 1 for every row.
+            Frequencies, as in `fit`. None is 1 for every row.
         classes : array-like of shape (n_classes,), default=None
-            All labels of all calls; needed in the first call.
+            All labels of all calls. Required in the first call.
 
         Returns
         -------
@@ -411,7 +425,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Raises
         ------
         ValueError
-            If `classes` is missing at first or another one later, or as `fit` does.
+            If `classes` is missing in the first call or differs later, or as in `fit`.
         """
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
@@ -422,78 +436,100 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{known!r}"
             )
-        return self._fit(X, y, sample_weight, None, classes, getattr(self, "_stream", {}))
+        request = self._make_request(X, y, sample_weight, classes=classes, partial=True)
+        return self._fit(request)
 
     def mc_dropout(self, X, n_samples=100, random_state=None):
         """Sample probabilities with dropout on, as Monte-Carlo dropout does [6]_.
 
-        `predict_proba` is the network without dropout; how far samples are apart tells what it is
-        not sure of. :func:`skreg.predictive_uncertainty` sums them up.
+        The spread of the samples tells how uncertain the network is. `predict_proba` has no
+        dropout. :func:`skreg.predictive_uncertainty` summarises the samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Finite numbers.
         n_samples : int, default=100
-            Passes, each with masks of its own for every row.
+            Number of samples. Each has its own masks for every row.
         random_state : int, RandomState instance or None, default=None
-            Decides the masks.
+            Determines the masks.
 
         Returns
         -------
         samples : ndarray of shape (n_samples, n_rows, n_classes) or (n_samples, n_rows, n_labels)
-            In the order of `classes_`; float32 for a float32 table, float64 for any other.
+            In the order of `classes_`. float32 for a float32 table, else float64.
 
         Raises
         ------
         ValueError
-            If neither `dropout` nor `input_dropout` is above 0, or `n_samples` is no integer >= 1.
+            If neither `dropout` nor `input_dropout` is above 0, or if `n_samples` is not an
+            integer >= 1.
         """
-        logits = self._sampled_logits(X, n_samples, random_state)
-        probabilities = self._probabilities(logits.reshape(-1, self.n_outputs_))
+        logits = self._sample_logits(X, n_samples, random_state)
+        rows = self._stack_classes(logits.reshape(-1, self.n_outputs_))
+        probabilities = self._link.predict(rows)
         return probabilities.reshape(*logits.shape[:2], -1)
 
     @classmethod
     def from_keras(cls, model, classes=None):
-        """Return a fitted classifier that predicts as a Keras model does, without TensorFlow.
+        """Return a fitted classifier that predicts what a Keras model predicts.
 
         Parameters
         ----------
         model : keras.Model, str or os.PathLike
-            Sequential or functional, or a `.keras` file of one: Dense layers with Dropout between
-            them, behind Rescalings or a Normalization if any. The last activation is softmax, or
-            sigmoid for two classes and for several labels a row; or linear, for a loss of logits.
+            Sequential or functional model, or a `.keras` file of one. It has Dense layers with
+            Dropout between them, and Rescaling or Normalization layers before them. The last
+            activation is softmax, or sigmoid for two classes and for several labels a row, or
+            linear if the loss takes logits.
         classes : array-like of shape (n_classes,), default=None
-            Labels in the order of the model's outputs, for one sigmoid output the label of 0 and
-            that of 1. None is those that :func:`skreg.keras.save_model` has written into the file,
-            else 0, 1, ...
+            Labels in the order of the outputs; for one sigmoid output the labels of 0 and of 1.
+            None takes the labels that :func:`skreg.keras.save_model` wrote into the file, else
+            0, 1, ...
 
         Returns
         -------
         estimator : RegularizedMLPClassifier
-            Its parameters are those of the layers and of the optimiser at a constant rate, but the
-            defaults for one that is not known here; it has no attributes that tell of a training.
-            It computes in float32, whatever the model's policy, and until it is trained on rows it
-            rounds inputs that it scales to float32, as Keras does.
+            It predicts without TensorFlow. Its parameters are those of the layers and of the
+            optimiser at a constant rate; an optimiser that skreg does not have leaves the defaults.
+            It has no attributes about a training.
+            It computes in float32 with any policy of the model. Until it is trained, it rounds
+            inputs to float32 before it scales them, as Keras does.
 
         Raises
         ------
         TypeError
-            If `model` is neither a Keras model nor a path, or `classes` are of several kinds.
+            If `model` is neither a Keras model nor a path, or if `classes` have several types.
         FileNotFoundError
-            If there is no file.
+            If the file does not exist.
         ValueError
-            If the file cannot be read; if a network of ours cannot say what a layer does, which is
-            named; or if `classes` are not as many as the outputs.
+            If the file cannot be read, if skreg cannot express a layer, which is named, or if the
+            number of `classes` is not that of the outputs.
         """
-        model, labels = opened(model)
-        network = read_keras(model)
+        model, labels = load_model(model)
         classes = labels if classes is None else classes
-        network, attributes = with_classes(network, model, classes)
-        return cls._of_network(network, solver_parameters(model), attributes)
+        network, attributes = read_class_network(read_network(model), model, classes)
+        return cls._from_network(network, read_solver(model), attributes)
 
-    def _loss_and_outputs(self):
-        return "cross_entropy", None
+    def _get_loss_and_outputs(self):
+        losses = {loss.link.name: loss for loss in CLASS_LOSSES.values()}
+        return losses[self.out_activation_], None
 
-    def _make_targets(self, y, classes):
-        return ClassTargets.from_labels(column_as_vector(y), self.class_weight, classes)
+    def _make_request(
+        self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False
+    ):
+        return FitRequest(
+            X=X,
+            y=y,
+            sample_weight=sample_weight,
+            make_targets=functools.partial(
+                _make_targets, class_weight=self.class_weight, classes=classes
+            ),
+            y_numeric=False,
+            validation=validation,
+            partial=partial,
+            stream=getattr(self, "_stream", None) if partial else None,
+        )
+
+
+def _make_targets(y, class_weight, classes) -> ClassTargets:
+    return ClassTargets.from_labels(ravel_column(y), class_weight, classes)

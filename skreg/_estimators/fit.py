@@ -1,16 +1,14 @@
 """One fit: from a table and targets to fitted attributes.
 
-Owns which rows train and which validate, the statistics they are standardised by, where a network
-begins (anew, from the last fit, or in the middle of a stream), and what a fit leaves behind. Does
-not own the checks of parameters, tables and targets, how a network is trained, nor who looks on.
+A fit is a sequence of functions that return frozen records: settings, checked rows, prepared fit,
+job, training result, attributes. The estimator's parameters are read, and nothing is set on it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
-import dataclasses
-import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,18 +21,108 @@ from skreg._data.scaling import (
     LARGEST_INPUT,
     SparseStatistics,
     Statistics,
-    column_statistics,
-    sparse_column_statistics,
-    with_moved_inputs,
+    measure_columns,
+    measure_sparse_columns,
+    rescale_inputs,
 )
-from skreg._data.tables import automatic_batch_size, training_rows, validation_rows
-from skreg._engine.hyperparameters import checked_hidden_layer_sizes, checked_hyperparameters
-from skreg._engine.job import Member, Outcome, Report, Start
-from skreg._engine.spec import Monitor, Status
-from skreg._engine.trainer import HELD_OUT, generator_of, train
-from skreg._estimators.callbacks import Callbacks, FitWatcher, ValidationScoring
-from skreg._estimators.progress import Display
-from skreg._estimators.validation import checked_table, checked_weight
+from skreg._data.tables import choose_batch_size, make_training_rows, make_validation_rows
+from skreg._engine.hyperparameters import (
+    Hyperparameters,
+    check_hidden_layer_sizes,
+    read_hyperparameters,
+)
+from skreg._engine.job import (
+    EpochReport,
+    TrainingInterrupted,
+    TrainingJob,
+    TrainingResult,
+    WarmStart,
+)
+from skreg._engine.spec import Status, StopCriterion
+from skreg._engine.trainer import HELD_OUT, make_generator, train
+from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
+from skreg._estimators.progress import FitProgress
+from skreg._estimators.targets import Targets
+from skreg._estimators.validation import check_rows, check_weight, copy_shallow
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a call of `partial_fit` leaves to the next one.
+
+    Attributes
+    ----------
+    seed : tuple of two int
+    class_totals : ndarray or float
+        Weight of each class so far.
+    solver : str
+        The solver that the moments belong to.
+    moments : tuple or None
+        None after a divergence.
+    n_steps, n_epochs : int
+        Run so far.
+    """
+
+    seed: tuple[int, int]
+    class_totals: Any
+    solver: str
+    moments: tuple | None
+    n_steps: int
+    n_epochs: int
+
+
+class ValidationSet(NamedTuple):
+    """What a caller handed in to validate on."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a call of `fit` or `partial_fit` asks for.
+
+    Attributes
+    ----------
+    X, y, sample_weight : array-like
+        As they were handed in.
+    make_targets : callable
+        From a checked y to its targets.
+    y_numeric : bool
+        Whether y has to be numbers.
+    validation : ValidationSet or None
+    partial : bool
+        Whether this is one step of a stream.
+    stream : Stream or None
+        What the last step of the stream left; None before the first one.
+    """
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    make_targets: Callable[[Any], Targets]
+    y_numeric: bool
+    validation: ValidationSet | None = None
+    partial: bool = False
+    stream: Stream | None = None
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What the parameters say, before any row is seen.
+
+    Attributes
+    ----------
+    hidden_layer_sizes : tuple of int
+    hyper : Hyperparameters
+    continues : bool
+        Whether training begins with the weights of the fitted estimator.
+    """
+
+    hidden_layer_sizes: tuple[int, ...]
+    hyper: Hyperparameters
+    continues: bool
 
 
 class HeldOut(NamedTuple):
@@ -42,292 +130,380 @@ class HeldOut(NamedTuple):
 
     X: Any
     y: Any
-    targets: Any
+    targets: Targets
     rows: MergedRows
 
 
-class Fit:
-    """One fit on its way; the estimator's attributes are read, and none is set.
+@dataclass(frozen=True)
+class PreparedFit:
+    """A fit before its training.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Its parameters are read, and its weights where training continues.
+    settings : FitSettings
+    request : FitRequest
+    seed : tuple of two int
+    X : ndarray or CSR
+        Checked.
+    targets : ClassTargets or NumberTargets
+    rows : MergedRows
+        Rows to train on.
+    held_out : HeldOut or None
+    class_totals : ndarray or float
+        Weight of each class, in a stream of all rows so far.
+    statistics : Statistics or None
+        Of the columns; None without `standardize`.
+    column_attributes : dict
+        n_features_in_ and feature_names_in_.
+    """
+
+    estimator: Any
+    settings: FitSettings
+    request: FitRequest
+    seed: tuple[int, int]
+    X: Any
+    targets: Targets
+    rows: MergedRows
+    held_out: HeldOut | None
+    class_totals: Any
+    statistics: Statistics | None
+    column_attributes: dict
+
+    @property
+    def mean_and_scale(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """What columns are centred and divided by; None for as they are."""
+        if self.statistics is None:
+            return None, None
+        is_centred = not isinstance(self.statistics, SparseStatistics)
+        return self.statistics.center if is_centred else None, self.statistics.scale
+
+
+# -- settings and rows -------------------------------------------------------------------------
+
+
+def read_settings(estimator, partial: bool = False) -> FitSettings:
+    """Check the parameters that scikit-learn's constraints cannot express, and return them."""
+    hidden = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    hyper = read_hyperparameters(estimator, len(hidden))
+    if partial:  # one pass over the rows, at a constant rate
+        hyper = replace(hyper, max_iter=1, cosine=False, tol=None)
+    continues = hasattr(estimator, "coefs_") and (partial or estimator.warm_start)
+    return FitSettings(hidden, hyper, continues)
+
+
+def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> PreparedFit:
+    """Check what was handed in, and decide on rows, scales and seed."""
+    _check_validation_set(estimator, request.validation)
+    checked = check_rows(
+        estimator,
+        request.X,
+        request.y,
+        reset=not settings.continues,
+        y_numeric=request.y_numeric,
+    )
+    X = checked.X
+    weight = check_weight(request.sample_weight, X)
+    targets = request.make_targets(checked.y)
+    if settings.continues:
+        _check_same_network(estimator, settings, X.shape[1], targets)
+    merged = merge_rows(X, targets.values, weight)
+    class_totals = targets.count_classes(merged)
+    if request.stream is not None:
+        class_totals = class_totals + request.stream.class_totals
+    factors = targets.compute_class_weight(class_totals)
+    rows = targets.apply_class_weight(merged, factors)
+    seed = _draw_seed(estimator, request.stream)
+    held_out = None
+    if estimator.early_stopping and request.validation is None and not request.partial:
+        rows, held_out_rows = _hold_out(estimator.validation_fraction, targets, rows, seed)
+        held_out = HeldOut(X, checked.y, targets, held_out_rows)
+    continues_scale = settings.continues and request.partial
+    earlier = _get_statistics(estimator) if continues_scale else (None, None)
+    targets = targets.measure(rows, earlier[1])
+    if held_out is not None:
+        held_out = held_out._replace(targets=targets)
+    if request.validation is not None:
+        held_out = _check_given_rows(estimator, request, checked.attributes, targets, factors)
+    return PreparedFit(
+        estimator=estimator,
+        settings=settings,
+        request=request,
+        seed=seed,
+        X=X,
+        targets=targets,
+        rows=rows,
+        held_out=held_out,
+        class_totals=class_totals,
+        statistics=_measure_inputs(estimator, X, rows, earlier[0]),
+        column_attributes=checked.attributes,
+    )
+
+
+def _check_validation_set(estimator, validation: ValidationSet | None) -> None:
+    if validation is None:
+        return
+    for name, value in (("X_val", validation.X), ("y_val", validation.y)):
+        if value is None:
+            raise ValueError(
+                f"{name}: expected X_val and y_val together; received one of them only."
+            )
+    if not estimator.early_stopping:
+        raise ValueError(
+            "X_val and y_val: expected early_stopping=True with them, since they decide when "
+            "training ends; received early_stopping=False."
+        )
+
+
+def _check_same_network(estimator, settings, n_features: int, targets: Targets) -> None:
+    """Raise a ValueError if the fitted network has other layers or other classes."""
+    targets.check_continues(estimator)
+    sizes = (n_features, *settings.hidden_layer_sizes, targets.n_outputs)
+    fitted = (*(len(kernel) for kernel in estimator.coefs_), estimator.n_outputs_)
+    if sizes != fitted:
+        raise ValueError(
+            f"Expected the layers of the fitted network, {fitted}, to continue it; received "
+            f"{sizes}. Set warm_start=False and call fit for a new one."
+        )
+
+
+def _draw_seed(estimator, stream: Stream | None) -> tuple[int, int]:
+    if stream is not None:
+        return stream.seed
+    state = check_random_state(estimator.random_state)
+    first, second = state.randint(0, 2**32, size=2, dtype=np.uint32)
+    return int(first), int(second)
+
+
+def _hold_out(fraction: float, targets: Targets, rows: MergedRows, seed):
+    """Return the rows to train on and the rows to validate on."""
+    generator = make_generator(seed, HELD_OUT)
+    training, held_out = split_rows(rows, targets.get_strata(rows), fraction, generator)
+    if not len(held_out.first):
+        raise ValueError(
+            "The validation set is too small: expected a validation_fraction that holds out at "
+            f"least one row; received {fraction} of n_samples={len(rows.first)} distinct rows. "
+            "Increase it, pass X_val and y_val, or set early_stopping=False."
+        )
+    return training, held_out
+
+
+def _check_given_rows(estimator, request, column_attributes, targets, factors) -> HeldOut:
+    """Return the validation rows that were handed in, after their checks."""
+    X, y, weight = request.validation
+    probe = copy_shallow(estimator, **column_attributes)  # as if it were fitted on X
+    if "feature_names_in_" not in column_attributes:
+        vars(probe).pop("feature_names_in_", None)
+    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric)
+    weight = check_weight(weight, checked.X, "sample_weight_val")
+    weight = np.ones(checked.X.shape[0]) if weight is None else weight
+    encoded = targets.encode(checked.y)
+    rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
+    return HeldOut(checked.X, checked.y, encoded, encoded.apply_class_weight(rows, factors))
+
+
+def _get_statistics(estimator) -> tuple[Statistics | None, Statistics | None]:
+    """Return the statistics of inputs and targets of a fitted estimator."""
+    return estimator._statistics, getattr(estimator, "_target_statistics", None)
+
+
+def _measure_inputs(estimator, X, rows: MergedRows, earlier: Statistics | None):
+    """Return the statistics of the columns, together with those of the `earlier` rows."""
+    if estimator.standardize:
+        measure = measure_sparse_columns if sparse.issparse(X) else measure_columns
+        here = measure(X, rows.first, rows.weight)
+        # The kind of this table decides whether columns are centred.
+        return here if earlier is None else here.combine(earlier)
+    largest = max(float(X.min()), float(X.max()), key=abs)
+    if abs(largest) > LARGEST_INPUT:
+        raise ValueError(
+            f"X: expected values within +-{LARGEST_INPUT:g} with standardize=False; "
+            f"received {largest:g}. Use standardize=True."
+        )
+    return None
+
+
+# -- job ---------------------------------------------------------------------------------------
+
+
+def make_job(fit: PreparedFit) -> TrainingJob:
+    """Return the network to train."""
+    estimator, targets = fit.estimator, fit.targets
+    rows = make_training_rows(fit.X, targets.encode_for_loss(), fit.rows, *fit.mean_and_scale)
+    n_visits = len(rows.visits)
+    is_auto = isinstance(estimator.batch_size, str)
+    batch_size = choose_batch_size(n_visits) if is_auto else int(estimator.batch_size)
+    validation = None
+    if fit.held_out is not None:
+        X, _, held_out_targets, held_out_rows = fit.held_out
+        validation = make_validation_rows(
+            X, held_out_targets.encode_for_loss(), held_out_rows, *fit.mean_and_scale
+        )
+    return TrainingJob(
+        rows=rows,
+        n_features=fit.X.shape[1],
+        hidden_layer_sizes=fit.settings.hidden_layer_sizes,
+        n_outputs=targets.n_outputs,
+        activation=estimator.activation,
+        loss=targets.loss.name,
+        solver=estimator.solver,
+        batch_size=min(batch_size, n_visits),
+        hyper=fit.settings.hyper,
+        seed=fit.seed,
+        stop_criterion=_choose_stop_criterion(fit),
+        validation=validation,
+        warm_start=_make_warm_start(fit) if fit.settings.continues else None,
+    )
+
+
+def _choose_stop_criterion(fit: PreparedFit) -> StopCriterion:
+    if fit.held_out is None:
+        has_tol = fit.settings.hyper.tol is not None
+        return StopCriterion.TRAINING_LOSS if has_tol else StopCriterion.NONE
+    by_loss = _validates_by_loss(fit.estimator)
+    return StopCriterion.VALIDATION_LOSS if by_loss else StopCriterion.NONE
+
+
+def _validates_by_loss(estimator) -> bool:
+    return isinstance(estimator.validation_scoring, str) and estimator.validation_scoring == "loss"
+
+
+def _make_warm_start(fit: PreparedFit) -> WarmStart:
+    """Return the weights of the fitted network, with the same function on the new scales."""
+    estimator, stream = fit.estimator, fit.request.stream
+    kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
+    of_inputs, _ = _get_statistics(estimator)
+    if of_inputs is not None or fit.statistics is not None:
+        plain = Statistics.plain(len(kernels[0]))
+        kernels[0], biases[0] = rescale_inputs(
+            kernels[0], biases[0], of_inputs or plain, fit.statistics or plain
+        )
+    kernels[-1], biases[-1] = fit.targets.rescale_outputs(kernels[-1], biases[-1], estimator)
+    if stream is None:
+        return WarmStart(kernels, biases)
+    # The moments are of use to the same solver only.
+    moments = stream.moments if stream.solver == estimator.solver else None
+    return WarmStart(kernels, biases, moments, stream.n_steps, stream.n_epochs)
+
+
+# -- training ----------------------------------------------------------------------------------
+
+
+def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
+    """Train the network, and return the fitted attributes and how training ended.
 
     Parameters
     ----------
-    estimator : estimator
-    stream : dict or None
-        None for a fit; for a step of a stream what the last step left, empty before the first.
+    fit : PreparedFit
+    context : sklearn.callback.CallbackContext
+        Of the whole fit.
+    arguments : dict
+        What every hook of a callback receives.
     """
-
-    def __init__(self, estimator, stream: dict | None):
-        self.estimator, self.stream = estimator, stream
-        self.hidden = checked_hidden_layer_sizes(estimator.hidden_layer_sizes)
-        self.hyper = checked_hyperparameters(estimator, len(self.hidden))
-        self.goes_on = hasattr(estimator, "coefs_") and (stream is not None or estimator.warm_start)
-        if stream is not None:  # one pass over the rows, at a constant rate
-            self.hyper = dataclasses.replace(self.hyper, max_iter=1, cosine=False, tol=None)
-        self.held_out: HeldOut | None = None
-
-    # -- rows -----------------------------------------------------------------------------------
-
-    def prepare(self, X, y, sample_weight, validation, classes) -> None:
-        """Check everything that was handed in, and decide on rows, scales and seed."""
-        estimator = self.estimator
-        self._check_validation(validation)
-        X, y = checked_table(
-            estimator, X, y, reset=not self.goes_on, y_numeric=estimator._predicts_numbers
+    estimator, job = fit.estimator, make_job(fit)
+    scoring = make_validation_scoring(fit, estimator)
+    progress = callbacks = None
+    if estimator.verbose:
+        progress = FitProgress(fit.settings.hyper.max_iter, fit.held_out is not None)
+    if getattr(estimator, "_skl_callbacks", None):
+        callbacks = Callbacks(
+            context, arguments, lambda report: _make_early_attributes(fit, report)
         )
-        weight = checked_weight(sample_weight, X)
-        targets = estimator._make_targets(y, classes)
-        if self.goes_on:
-            self._check_same_network(X.shape[1], targets)
-        merged = merge_rows(X, targets.values, weight)
-        self.class_totals = targets.class_totals(merged) + (self.stream or {}).get("totals", 0.0)
-        factors = targets.factors(self.class_totals)
-        rows = targets.class_weighted(merged, factors)
-        self.seed = self._seed()
-        if estimator.early_stopping and validation is None and self.stream is None:
-            rows, self.held_out = self._hold_out(X, y, targets, rows)
-        self.X, self.targets, self.rows = X, targets, rows
-        self._scale(self.earlier if self.stream is not None else (None, None))
-        if validation is not None:
-            self.held_out = self._given_validation(validation, targets, factors)
+    callback = FitCallback(progress, scoring, callbacks)
+    with progress.open() if progress else contextlib.nullcontext():
+        try:
+            result = train(job, callback)
+        except TrainingInterrupted as interrupt:
+            result = interrupt.result
+    return make_attributes(fit, job, result, scoring), result.status
 
-    def _check_validation(self, validation) -> None:
-        if validation is None:
-            return
-        for name, value in zip(("X_val", "y_val"), validation, strict=False):
-            if value is None:
-                raise ValueError(
-                    f"{name}: expected X_val and y_val together; received one of them only."
-                )
-        if not self.estimator.early_stopping:
-            raise ValueError(
-                "X_val and y_val: expected early_stopping=True with them, since they decide when "
-                "training ends; received early_stopping=False."
-            )
 
-    def _check_same_network(self, n_features: int, targets) -> None:
-        """Refuse to go on with a network of other layers or other classes."""
-        targets.check_same(self.estimator)
-        sizes = (n_features, *self.hidden, targets.n_outputs)
-        fitted = (*(len(kernel) for kernel in self.estimator.coefs_), self.estimator.n_outputs_)
-        if sizes != fitted:
-            raise ValueError(
-                f"Expected the layers of the fitted network, {fitted}, to go on with it; received "
-                f"{sizes}. Set warm_start=False and call fit for a new one."
-            )
+def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | None:
+    """Return what scores the held-out rows after each epoch; None where the loss decides.
 
-    def _seed(self) -> tuple[int, int]:
-        if self.stream:
-            return self.stream["seed"]
-        state = check_random_state(self.estimator.random_state)
-        first, second = state.randint(0, 2**32, size=2, dtype=np.uint32)
-        return int(first), int(second)
+    The scorer receives a fitted copy of `estimator`, which is that of the fit, or a candidate of a
+    search.
+    """
+    held_out = fit.held_out
+    if held_out is None or _validates_by_loss(estimator):
+        return None
+    scorer = check_scoring(estimator, estimator.validation_scoring)
+    X, y = held_out.X[held_out.rows.first], held_out.y[held_out.rows.first]
+    weight = held_out.rows.weight
+    arguments = {} if (weight == 1).all() else {"sample_weight": weight}
 
-    def _hold_out(self, X, y, targets, rows: MergedRows) -> tuple[MergedRows, HeldOut]:
-        fraction = self.estimator.validation_fraction
-        training, held_out = split_rows(
-            rows, targets.strata(rows), fraction, generator_of(self.seed, HELD_OUT)
-        )
-        if not len(held_out.first):
-            raise ValueError(
-                "The validation set is too small: expected a validation_fraction that holds out at "
-                f"least one row; received {fraction} of n_samples={len(rows.first)} distinct rows. "
-                "Increase it, hand in X_val and y_val, or use early_stopping=False."
-            )
-        return training, HeldOut(X, y, targets, held_out)
+    def score(kernels, biases):
+        fitted = copy_shallow(estimator, **_make_network_attributes(fit, kernels, biases))
+        vars(fitted).pop("feature_names_in_", None)  # the scorer passes arrays
+        return scorer(fitted, X, y, **arguments)
 
-    def _given_validation(self, validation, targets, factors) -> HeldOut:
-        X, y, weight = validation
-        X, y = checked_table(
-            self.estimator, X, y, reset=False, y_numeric=self.estimator._predicts_numbers
-        )
-        weight = checked_weight(weight, X, "sample_weight_val")
-        weight = np.ones(X.shape[0]) if weight is None else weight
-        targets = targets.encoded(y)
-        rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
-        return HeldOut(X, y, targets, targets.class_weighted(rows, factors))
+    hyper = fit.settings.hyper
+    return ValidationScoring(score, hyper.tol or 0.0, hyper.n_iter_no_change)
 
-    # -- scales ---------------------------------------------------------------------------------
 
-    @property
-    def earlier(self) -> tuple[Statistics | None, Statistics | None]:
-        """Statistics of inputs and targets of the network that this fit goes on with."""
-        if not self.goes_on:
-            return None, None
-        return self.estimator._statistics, getattr(self.estimator, "_target_statistics", None)
+# -- attributes --------------------------------------------------------------------------------
 
-    def _scale(self, seen: tuple[Statistics | None, Statistics | None]) -> None:
-        """Decide on the statistics, together with those of the rows `seen` before."""
-        of_inputs, of_targets = seen
-        self.targets.scale_to(self.rows, of_targets)
-        self.statistics: Statistics | None = None
-        if self.estimator.standardize:
-            of_columns = sparse_column_statistics if sparse.issparse(self.X) else column_statistics
-            here = of_columns(self.X, self.rows.first, self.rows.weight)
-            # The kind of this table decides whether columns are centred.
-            self.statistics = here if of_inputs is None else here.combined(of_inputs)
-            return
-        largest = max(float(self.X.min()), float(self.X.max()), key=abs)
-        if abs(largest) > LARGEST_INPUT:
-            raise ValueError(
-                f"X: expected values within +-{LARGEST_INPUT:g} with standardize=False; "
-                f"received {largest:g}. Use standardize=True."
-            )
 
-    @functools.cached_property
-    def _mean_and_scale(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        if self.statistics is None:
-            return None, None
-        centred = not isinstance(self.statistics, SparseStatistics)
-        return self.statistics.center if centred else None, self.statistics.scale
+def make_attributes(
+    fit: PreparedFit, job: TrainingJob, result: TrainingResult, scoring: ValidationScoring | None
+) -> dict:
+    """Return the fitted attributes of the estimator."""
+    losses, validation_losses, scores = result.losses, None, None
+    best_loss = min(losses)
+    best_iter = losses.index(best_loss) + 1
+    if fit.held_out is not None:
+        validation_losses, best_iter = result.validation_losses, result.best_epoch
+        best_loss = validation_losses[max(best_iter, 1) - 1]
+        scores = None if scoring is None else scoring.scores
+    attributes = {
+        **_make_network_attributes(fit, result.kernels, result.biases),
+        "loss_curve_": losses,
+        "loss_": losses[-1],
+        "best_loss_": best_loss,
+        "best_iter_": best_iter,
+        "validation_loss_curve_": validation_losses,
+        "validation_scores_": scores,
+        "n_iter_": len(losses),
+    }
+    return attributes | _make_stream_attributes(fit, job, result)
 
-    # -- network --------------------------------------------------------------------------------
 
-    def _start(self) -> Start | None:
-        """Where the network begins; None to draw its first weights."""
-        if not self.goes_on:
-            return None
-        kernels, biases = list(self.estimator.coefs_), list(self.estimator.intercepts_)
-        of_inputs, _ = self.earlier
-        if of_inputs is not None or self.statistics is not None:
-            plain = Statistics.plain(len(kernels[0]))
-            kernels[0], biases[0] = with_moved_inputs(
-                kernels[0], biases[0], of_inputs or plain, self.statistics or plain
-            )
-        kernels[-1], biases[-1] = self.targets.moved(kernels[-1], biases[-1], self.estimator)
-        stream = self.stream or {}
-        # The solver's slots are of use to the same solver only.
-        slots = stream.get("slots") if stream.get("solver") == self.estimator.solver else None
-        return Start(kernels, biases, slots, stream.get("n_steps", 0), stream.get("n_epochs", 0))
+def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: TrainingResult) -> dict:
+    if not fit.request.partial:
+        return {}
+    attributes, stream = {}, fit.request.stream
+    if stream is not None:
+        attributes["loss_curve_"] = fit.estimator.loss_curve_ + result.losses
+        attributes["n_iter_"] = fit.estimator.n_iter_ + 1
+    attributes["_stream"] = Stream(
+        seed=fit.seed,
+        class_totals=fit.class_totals,
+        solver=fit.estimator.solver,
+        moments=None if result.status is Status.DIVERGED else result.get_moments(),
+        n_steps=job.n_steps + (0 if stream is None else stream.n_steps),
+        n_epochs=1 + (0 if stream is None else stream.n_epochs),
+    )
+    return attributes
 
-    def member(self) -> Member:
-        """The network to train, after `prepare`."""
-        estimator, targets = self.estimator, self.targets
-        rows = training_rows(self.X, targets.for_head(), self.rows, *self._mean_and_scale)
-        n_visits = len(rows.visits)
-        automatic = estimator.batch_size == "auto"
-        batch_size = automatic_batch_size(n_visits) if automatic else int(estimator.batch_size)
-        return Member(
-            rows=rows,
-            n_features=self.X.shape[1],
-            hidden_layer_sizes=self.hidden,
-            n_outputs=targets.n_outputs,
-            activation=estimator.activation,
-            head=targets.head,
-            solver=estimator.solver,
-            batch_size=min(batch_size, n_visits),
-            hyper=self.hyper,
-            seed=self.seed,
-            monitor=self._monitor(),
-            validation=self._validation_rows(),
-            start=self._start(),
-        )
 
-    def _monitor(self) -> Monitor:
-        if self.held_out is None:
-            return Monitor.NOTHING if self.hyper.tol is None else Monitor.TRAINING_LOSS
-        by_loss = self.estimator.validation_scoring == "loss"
-        return Monitor.VALIDATION_LOSS if by_loss else Monitor.NOTHING
+def _make_early_attributes(fit: PreparedFit, report: EpochReport) -> dict:
+    """Return the attributes of a network in training, for callbacks."""
+    return _make_network_attributes(fit, *report.get_weights())
 
-    def _validation_rows(self):
-        if self.held_out is None:
-            return None
-        held_out = self.held_out
-        return validation_rows(
-            held_out.X, held_out.targets.for_head(), held_out.rows, *self._mean_and_scale
-        )
 
-    def train(self, context, arguments: dict) -> tuple[dict, Status]:
-        """Train the network; return the fitted attributes and how training ended.
-
-        Callbacks are told of each epoch in the `context` of the fit, with its `arguments`.
-        """
-        member = self.member()
-        scoring, display = self.scoring(self.estimator), None
-        if self.estimator.verbose:
-            display = Display(self.hyper.max_iter, self.held_out is not None)
-        callbacks = None
-        if getattr(self.estimator, "_skl_callbacks", None):
-            callbacks = Callbacks(context, arguments, self._attributes_so_far)
-        watcher = FitWatcher(display, scoring, callbacks)
-        with display.shown() if display else contextlib.nullcontext():
-            outcome = train(member, watcher)
-        return self.attributes(outcome, member, scoring), outcome.status
-
-    def scoring(self, estimator) -> ValidationScoring | None:
-        """What scores the held-out rows after each epoch; None where the loss decides.
-
-        The scorer sees the `estimator`, which is this fit's own but for what a search tries.
-        """
-        held_out = self.held_out
-        if held_out is None or estimator.validation_scoring == "loss":
-            return None
-        scorer = check_scoring(estimator, estimator.validation_scoring)
-        X, y = held_out.X[held_out.rows.first], held_out.y[held_out.rows.first]
-        weight = held_out.rows.weight
-        arguments = {} if (weight == 1).all() else {"sample_weight": weight}
-
-        def score(kernels, biases):
-            return scorer(self._copy_of(estimator, kernels, biases), X, y, **arguments)
-
-        return ValidationScoring(score, self.hyper.tol or 0.0, self.hyper.n_iter_no_change)
-
-    def _copy_of(self, estimator, kernels, biases):
-        """The estimator as if it had been fitted with these weights."""
-        fitted = copy.copy(estimator)
-        vars(fitted).pop("feature_names_in_", None)  # it is asked about arrays
-        vars(fitted).update(self._network_attributes(kernels, biases))
-        return fitted
-
-    # -- what is left behind --------------------------------------------------------------------
-
-    def _network_attributes(self, kernels, biases) -> dict:
-        mean, scale = self._mean_and_scale
-        return {
-            **self.targets.attributes,
-            "coefs_": kernels,
-            "intercepts_": biases,
-            "mean_": mean,
-            "scale_": scale,
-            "n_layers_": len(self.hidden) + 2,
-            "n_outputs_": self.targets.n_outputs,
-            "_activation": self.estimator.activation,  # whatever set_params does afterwards
-            "_statistics": self.statistics,
-        }
-
-    def _attributes_so_far(self, report: Report) -> dict:
-        return self._network_attributes(*report.weights())
-
-    def attributes(self, outcome: Outcome, member: Member, scoring) -> dict:
-        """Fitted attributes of the estimator."""
-        losses, validation_losses, scores = outcome.losses, None, None
-        best_loss = min(losses)
-        best_iter = losses.index(best_loss) + 1
-        if self.held_out is not None:
-            validation_losses, best_iter = outcome.validation_losses, outcome.best_epoch
-            best_loss = validation_losses[max(best_iter, 1) - 1]
-            scores = None if scoring is None else scoring.scores
-        attributes = {
-            **self._network_attributes(outcome.kernels, outcome.biases),
-            "loss_curve_": losses,
-            "loss_": losses[-1],
-            "best_loss_": best_loss,
-            "best_iter_": best_iter,
-            "validation_loss_curve_": validation_losses,
-            "validation_scores_": scores,
-            "n_iter_": len(losses),
-        }
-        if self.stream is None:
-            return attributes
-        n_epochs = self.stream.get("n_epochs", 0)
-        if n_epochs:
-            attributes["loss_curve_"] = self.estimator.loss_curve_ + losses
-            attributes["n_iter_"] = self.estimator.n_iter_ + 1
-        attributes["_stream"] = {
-            "seed": self.seed,
-            "totals": self.class_totals,
-            "solver": self.estimator.solver,
-            "slots": None if outcome.status is Status.DIVERGED else outcome.slots(),
-            "n_steps": self.stream.get("n_steps", 0) + member.n_steps,
-            "n_epochs": n_epochs + 1,
-        }
-        return attributes
+def _make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
+    mean, scale = fit.mean_and_scale
+    return {
+        **fit.column_attributes,
+        **fit.targets.attributes,
+        "coefs_": kernels,
+        "intercepts_": biases,
+        "mean_": mean,
+        "scale_": scale,
+        "n_layers_": len(fit.settings.hidden_layer_sizes) + 2,
+        "n_outputs_": fit.targets.n_outputs,
+        "_activation": fit.estimator.activation,  # whatever set_params does afterwards
+        "_statistics": fit.statistics,
+        "_from_keras": False,
+    }

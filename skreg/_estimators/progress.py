@@ -1,23 +1,23 @@
-"""TODO."""
+"""What `verbose` shows: a progress bar in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 
-from skreg._engine.job import Report
+from skreg._engine.job import EpochReport
 
 
-def _bar(*described):
-    """A bar of rich, with the time left and a description that fits into 80 columns."""
-    from rich.progress import BarColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
+class FitProgress:
+    """Progress of one fit: a line an epoch where there is no terminal.
 
-    return Progress(*described, BarColumn(12), TimeLeft(), TextColumn("{task.description}"))
-
-
-class Display:
-    """A progress bar in a terminal, a line an epoch elsewhere."""
+    Parameters
+    ----------
+    max_iter : int
+        Epochs, if training does not stop before.
+    validates : bool
+        Whether there are validation losses to show.
+    """
 
     def __init__(self, max_iter: int, validates: bool):
         self.max_iter = max_iter
@@ -25,20 +25,20 @@ class Display:
         self._bar = None
 
     @contextlib.contextmanager
-    def shown(self):
-        """Show the bar as long as the body runs, if standard output is a terminal."""
+    def open(self):
+        """Show the bar while the body runs, if standard output is a terminal."""
         if not sys.stdout.isatty():
             yield
             return
         from rich.progress import MofNCompleteColumn
 
-        with _bar(MofNCompleteColumn()) as self._bar:
+        with _make_bar(MofNCompleteColumn()) as self._bar:
             self._task = self._bar.add_task("", total=self.max_iter)
             yield
         self._bar = None
 
-    def show(self, report: Report, score: float | None) -> None:
-        """Show the epochs of the report, of which the last one has the score."""
+    def update(self, report: EpochReport, score: float | None) -> None:
+        """Show the epochs of the report; the last one has the score."""
         pairs = zip(report.losses, report.validation_losses, strict=True)
         for epoch, (loss, validation_loss) in enumerate(pairs, report.first_epoch + 1):
             parts = {"loss": loss}
@@ -56,13 +56,13 @@ class Display:
             self._bar.update(self._task, completed=epoch, description=description)
 
 
-class SearchDisplay:
-    """Of a search: a progress bar in a terminal, a line a network elsewhere.
+class SearchProgress:
+    """Progress of a search: a line a network where there is no terminal.
 
     Parameters
     ----------
     n_epochs : int
-        Of all networks together, if none ends early.
+        Of all networks together, if none stops before.
     """
 
     def __init__(self, n_epochs: int):
@@ -70,22 +70,33 @@ class SearchDisplay:
         self._bar = None
 
     @contextlib.contextmanager
-    def shown(self):
-        """Show the bar as long as the body runs, if standard output is a terminal."""
+    def open(self):
+        """Show the bar while the body runs, if standard output is a terminal."""
         if not sys.stdout.isatty():
             yield
             return
         from rich.progress import TaskProgressColumn
 
-        with _bar(TaskProgressColumn()) as self._bar:
+        with _make_bar(TaskProgressColumn()) as self._bar:
             self._task = self._bar.add_task("", total=self.n_epochs)
             yield
             self._bar.update(self._task, completed=self.n_epochs)
         self._bar = None
 
-    def show(self, values: dict, fold: int, n_epochs: int, done: int, score: float) -> None:
-        """Show that one network has come to an epoch, and all together to `done` of theirs."""
-        words = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
+    def update(self, values: dict, fold: int, n_epochs: int, done: int, score: float) -> None:
+        """Show one network that has reached an epoch.
+
+        Parameters
+        ----------
+        values : dict
+            Of the candidate.
+        fold, n_epochs : int
+            Its fold, and the epochs that it has run.
+        done : int
+            Epochs of all networks so far.
+        score : float
+        """
+        words = ", ".join(f"{name}={_format(value)}" for name, value in values.items())
         if self._bar is None:
             share = f"[{done / self.n_epochs:4.0%}]"
             print(f"{share} {words}, fold {fold}, {n_epochs} epochs: {score:.5g}", flush=True)
@@ -94,5 +105,13 @@ class SearchDisplay:
         self._bar.update(self._task, completed=done, description=description)
 
 
-def _short(value) -> str:
+def _make_bar(*columns):
+    """Return a bar of rich, with the time left and a description that fits into 80 columns."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    description = TextColumn("{task.description}")
+    return Progress(*columns, BarColumn(12), TimeRemainingColumn(), description)
+
+
+def _format(value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(tuple(round(v, 4) for v in value))

@@ -1,27 +1,25 @@
-"""RegularizedMLPRegressor: numbers in, numbers out.
-
-Owns the regressor's parameters and their documentation, and what is made of logits: predictions in
-the user's units. Does not own the scale of the targets (`_targets`), nor parameters, training and
-logits (`_base`).
-"""
+"""RegularizedMLPRegressor: numbers in, numbers out."""
 
 from __future__ import annotations
 
+import functools
 from numbers import Real
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from skreg._compat import Interval, StrOptions, fit_context
-from skreg._estimators.base import BaseRegularizedMLP, validation_of
-from skreg._estimators.targets import NumberTargets, column_as_vector
-from skreg._nn.losses import REGRESSION_HEADS
-from skreg.keras._files import opened
-from skreg.keras._import import read_keras, solver_parameters, with_numbers
+from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
+from skreg._estimators.fit import FitRequest
+from skreg._estimators.targets import NumberTargets, ravel_column
+from skreg._nn.losses import LINKS, REGRESSION_LOSSES
+from skreg._nn.network import Scaling
+from skreg.keras._files import load_model
+from skreg.keras._import import read_network, read_number_network, read_solver
 
 
 class NumberPredictions(MultiOutputMixin, RegressorMixin):
-    """`predict` and the tags of whoever has a `loss` and `_predictions`."""
+    """Predictions and tags of an estimator that has a `loss` and `_predict`."""
 
     def predict(self, X):
         """Predict the target of each row, in the units of the `y` of `fit`.
@@ -34,16 +32,16 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Of float32 for a float32 table, of float64 for any other.
+            float32 for a float32 table, else float64.
         """
-        return self._predictions(X)
+        return self._predict(X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        counts = self.loss == "poisson"
+        counts = REGRESSION_LOSSES[self.loss].least_target == 0
         tags.target_tags.positive_only = counts
-        # Several columns of counts are learned, but scikit-learn's check of several columns takes
-        # no notice of positive_only.
+        # Several columns of counts can be learned, but scikit-learn's check of several columns
+        # ignores positive_only.
         tags.target_tags.multi_output = not counts
         return tags
 
@@ -51,10 +49,9 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
 class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     r"""Multilayer perceptron for regression, regularised by dropout and L2.
 
-    With its defaults it is the network ``Dense(128, relu, L2 0.001), Dropout 0.1,
-    Dense(64, relu, L2 0.001), Dropout 0.1, Dense(outputs)`` trained by Adam, on inputs and targets
-    standardised inside. `dropout` and `l2` are plain numbers, so that `GridSearchCV` and pipelines
-    tune them.
+    The default network is ``Dense(128, relu, L2 0.001), Dropout 0.1, Dense(64, relu, L2 0.001),
+    Dropout 0.1, Dense(outputs, L2 0.001)``. It is trained with Adam on standardised inputs and
+    targets. `dropout` and `l2` are plain numbers, so `GridSearchCV` and pipelines can tune them.
 
     With sample weights :math:`w_i` of sum :math:`W`, outputs :math:`f(x)` of :math:`q` columns and
     kernels :math:`W_k` it minimises
@@ -62,150 +59,164 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     .. math:: \frac{1}{W q} \sum_i w_i \sum_j \ell(f_j(x_i), y_{ij})
               + \sum_k \lambda_k \lVert W_k \rVert^2
 
-    in expectation over the dropout masks, where :math:`\ell` is the loss, of targets on their
-    standardised scale, and :math:`\lambda_k` is `l2`. Biases are free. The penalty is Keras'
-    ``kernel_regularizer=L2``: no 1/2 and no 1/n (see Notes for conversions).
+    in expectation over the dropout masks, where :math:`\ell` is the loss on standardised targets
+    and :math:`\lambda_k` is `l2`; `l1` adds the sum of absolute weights likewise. Biases are not
+    penalised. The penalty is that of Keras' ``kernel_regularizer=L2``, without 1/2 and without 1/n.
+    The Notes have conversions.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(128, 64)
-        Units of each hidden layer; ``()`` has none, which is a linear model.
+        Number of units in each hidden layer. ``()`` has no hidden layer, which is a linear model.
     loss : str, default="squared_error"
-        The mean over rows and outputs of: "squared_error", without a 1/2; "absolute_error", for
-        the median; "huber", half the squared error up to one (standardised) unit and the absolute
-        error beyond; "quantile", the pinball loss; or "poisson", ``exp(f) - y * f``, for counts and
-        rates >= 0, which are predicted as ``exp(f)``.
+        Loss, as a mean over rows and outputs:
+
+        - "squared_error", without 1/2, predicts the mean.
+        - "absolute_error" predicts the median.
+        - "huber" is half the squared error up to one standardised unit, and linear beyond.
+        - "log_cosh" is ``log(cosh(error))``, a smooth form of "huber".
+        - "quantile" is the pinball loss, and predicts the quantile of level `quantile`.
+        - "poisson" is ``exp(f) - y * f`` for counts and rates >= 0, predicted as ``exp(f)``.
     quantile : float, default=0.5
-        Level in (0, 1) of loss="quantile".
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Function of the hidden units.
+        Level in (0, 1). Only used with loss="quantile".
+    activation : {"relu", "tanh", "logistic", "identity", "gelu", "silu"}, default="relu"
+        Activation of the hidden layers. "gelu" is exact, as Keras with ``approximate=False``.
     dropout : float or array-like of shape (n_hidden_layers,), default=0.1
-        Share of a hidden layer's units, in [0, 1), set to zero in each training step, after the
-        activation; the others are multiplied by ``1 / (1 - dropout)``. Off when predicting.
+        Rate in [0, 1) of each hidden layer: the fraction of its units that each training step sets
+        to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``. Off when
+        predicting.
     input_dropout : float, default=0.0
-        Share of the standardised inputs, in [0, 1), set to zero likewise.
+        Rate in [0, 1) of the standardised inputs.
     l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
-        Strength >= 0 of the penalty on the squared weights of every kernel, or of each one.
+        Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
+    l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
+        Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0
-        Decoupled weight decay, as in AdamW: each step multiplies the kernels by
-        ``1 - learning_rate * weight_decay``, outside the loss and whatever the solver.
+        Decoupled weight decay >= 0, as in AdamW: each step multiplies the kernels by
+        ``1 - learning_rate * weight_decay``, with either solver.
     solver : {"adam", "sgd"}, default="adam"
         Update rule.
     learning_rate_init : float, default=0.005
         Learning rate of the first step.
     learning_rate : {"constant", "cosine"}, default="cosine"
-        Whether it stays or falls to zero along half a cosine over all `max_iter` epochs.
+        Schedule of the learning rate. "cosine" lets it fall to zero along half a cosine over
+        `max_iter` epochs.
     momentum : float, default=0.9
-        In [0, 1]; for sgd only.
+        Momentum in [0, 1]. Only used with solver="sgd".
     nesterovs_momentum : bool, default=True
-        Whether the momentum is Nesterov's; for sgd only.
+        Whether to use Nesterov's momentum. Only used with solver="sgd".
     beta_1 : float, default=0.9
-        Decay, in [0, 1), of the first moment; for adam only.
+        Decay in [0, 1) of the first moment. Only used with solver="adam".
     beta_2 : float, default=0.999
-        Decay, in [0, 1), of the second moment; for adam only.
+        Decay in [0, 1) of the second moment. Only used with solver="adam".
     epsilon : float, default=1e-7
-        Added to the root of the second moment; for adam only.
+        Number > 0 added to the root of the second moment. Only used with solver="adam".
     batch_size : int or "auto", default="auto"
-        Most rows of a step. "auto" is the power of two nearest to the square root of the visits of
-        an epoch (the rows, when there are no weights), at least 32 and at most 256. The steps of an
-        epoch differ in size by at most one row.
+        Maximum number of rows in a batch. "auto" is the power of two nearest to the square root of
+        the number of rows, at least 32 and at most 256. The batches of an epoch differ in size by
+        at most one row.
     max_iter : int, default=200
-        Most epochs.
+        Maximum number of epochs.
     early_stopping : bool, default=False
-        Whether to hold out rows, to keep the weights of the epoch that is best on them, and to stop
-        when `n_iter_no_change` epochs in a row were not better by more than `tol`.
+        Whether to hold out validation rows, keep the weights of the epoch that is best on them,
+        and stop after `n_iter_no_change` epochs in a row without an improvement of more than
+        `tol`.
     validation_fraction : float, default=0.1
-        Share, in (0, 1), of the weight of the distinct rows that `early_stopping` holds out, drawn
-        at random; equal rows are never on both sides.
+        Fraction in (0, 1) of the rows, by weight, that `early_stopping` holds out at random. Equal
+        rows are never on both sides.
     validation_scoring : str, callable or None, default="loss"
-        What is best on the held-out rows: "loss", their mean loss without penalty and dropout; or
-        any scikit-learn scorer, None for `score`.
+        Measure on the validation rows. "loss" is their mean loss without penalty and dropout.
+        Otherwise a scorer of scikit-learn; None is the `score` method.
     tol : float or None, default=None
-        Improvement that counts. Without `early_stopping`, training stops when the smoothed training
-        loss has not improved by more than `tol` for `n_iter_no_change` epochs in a row; None always
-        trains `max_iter` epochs. The smoothed loss of an epoch is 0.8 of the one before plus 0.2 of
-        the epoch's, since dropout makes it noisy. With `early_stopping`, None is 0.
+        Tolerance >= 0 of an improvement. Without `early_stopping`, training stops after
+        `n_iter_no_change` epochs in a row in which the smoothed training loss did not improve by
+        more than `tol`, and None trains for `max_iter` epochs. The smoothed loss is 0.8 of that of
+        the epoch before plus 0.2 of the loss of the epoch, since dropout makes losses noisy. With
+        `early_stopping`, None is 0.
     n_iter_no_change : int, default=10
-        Epochs without improvement that stop training; numpy.inf for never.
+        Number of epochs without improvement after which training stops. numpy.inf never stops.
     standardize : bool, default=True
-        Whether to subtract the (weighted) mean of each column and divide by its standard deviation:
-        one penalty for all weights means nothing otherwise.
+        Whether to subtract the weighted mean of each column and divide by its standard deviation.
+        One penalty for all weights assumes columns of the same scale.
     warm_start : bool, default=False
-        Whether `fit` begins with the weights of the last fit, of the same layers. The
-        network's function is the same on the new table's scale.
+        Whether `fit` begins with the weights of the last fit, which needs the same layers. If the
+        scale of columns or targets changes, the weights are rewritten so that the network predicts
+        the same.
     random_state : int, RandomState instance or None, default=None
-        Decides the first weights, the order of the rows and the dropout masks. The same integer
-        gives the same bits on the same machine with the same versions, on any number of threads
-        of a process.
+        Determines the first weights, the order of the rows and the dropout masks. The same integer
+        gives the same bits on the same machine with the same versions, with any number of threads.
     verbose : int, default=0
-        Above 0, show a progress bar with the losses in a terminal, or print a line an epoch.
+        If above 0, show a progress bar with the losses in a terminal, or print a line for each
+        epoch elsewhere.
 
     Attributes
     ----------
     coefs_ : list of ndarray of float32
-        Kernel of each layer, of shape (n_inputs, n_outputs), for standardised inputs.
+        Kernels for standardised inputs, each of shape (n_inputs, n_outputs).
     intercepts_ : list of ndarray of float32
-        Bias of each layer, of shape (n_outputs,).
+        Biases, each of shape (n_outputs,).
     mean_ : ndarray of float64 of shape (n_features,), or None
-        Subtracted from the columns; None without `standardize`.
+        Subtracted from the columns. None if `standardize` is False, and for a sparse table.
     scale_ : ndarray of float64 of shape (n_features,), or None
-        The columns are divided by it; 1 for constant ones (more for huge ones, where rounding alone
-        moves them by more); None without `standardize`.
+        Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
+        constant by more than 1. None if `standardize` is False.
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     loss_ : float
-        Last entry of `loss_curve_`.
+        Last value of `loss_curve_`.
     loss_curve_ : list of float of length n_iter_
-        The objective in each epoch: the mean loss over its steps, dropout on, plus the penalty at
-        its end. The last entry is not finite if training diverged.
+        Objective of each epoch: the mean loss over its steps with dropout, plus the penalties at
+        its end. The last value is not finite if training diverged.
     validation_loss_curve_ : list of float of length n_iter_, or None
-        The mean loss of the held-out rows after each epoch, without penalty and dropout; None
-        without `early_stopping`.
+        Mean loss of the validation rows after each epoch, without penalty and dropout. None if
+        `early_stopping` is False.
     validation_scores_ : list of float of length n_iter_, or None
-        Their scores; None when `validation_scoring` is "loss".
+        Score of the validation rows after each epoch. None if `validation_scoring` is "loss".
     best_iter_ : int
-        The epoch, from 1 on, whose weights were kept; without `early_stopping` the one of the
-        lowest `loss_curve_`, while the last weights are kept.
+        Epoch, from 1 on, whose weights are kept. Without `early_stopping` the last weights are
+        kept, and this is the epoch of the lowest training loss.
     best_loss_ : float
-        The validation loss at `best_iter_`; without `early_stopping` the lowest training loss.
+        Validation loss at `best_iter_`; without `early_stopping` the lowest training loss.
     n_layers_ : int
-        Hidden layers plus 2.
+        Number of hidden layers plus 2.
     n_outputs_ : int
-        Columns of `y`.
+        Number of columns of `y`.
     out_activation_ : {"identity", "exp"}
-        From the network's outputs to predictions: "exp" for loss="poisson".
+        Activation of the output: "exp" for loss="poisson".
     target_center_ : ndarray of float64 of shape (n_outputs_,)
-        Predictions are ``target_center_ + target_scale_ * output``, for loss="poisson"
-        ``target_scale_ * exp(output)``. The mean for "squared_error", 0 for "poisson" and without
-        `standardize`, else the median.
+        Center of the targets: the mean for "squared_error", 0 for "poisson" and without
+        `standardize`, else the median. Predictions are ``target_center_ + target_scale_ * output``,
+        and ``target_scale_ * exp(output)`` for "poisson".
     target_scale_ : ndarray of float64 of shape (n_outputs_,)
-        The standard deviation for "squared_error", the mean for "poisson", 1 without `standardize`,
-        else 1.4826 times the median absolute deviation; 1 for a constant target.
+        Scale of the targets: the standard deviation for "squared_error", the mean for "poisson", 1
+        without `standardize`, else 1.4826 times the median absolute deviation. 1 for a constant
+        target.
     n_features_in_ : int
-        Columns seen in `fit`.
+        Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Their names, when all of them are strings.
+        Names of the columns seen in `fit`. Only set if all names are strings.
 
     See Also
     --------
     sklearn.neural_network.MLPRegressor : A network without dropout.
-    sklearn.linear_model.Ridge : What this is without a hidden layer.
+    sklearn.linear_model.Ridge : The same model without hidden layers.
 
     Notes
     -----
-    Strengths of others that give the same penalty, for `n` rows of weight 1, batches of `b` and a
-    target of scale `s` (`target_scale_`; 1 without `standardize`):
+    The same penalty in other libraries, for `n` rows of weight 1, batches of `b` rows and a target
+    of scale `s` (`target_scale_`; 1 without `standardize`):
 
-    - ``Ridge(alpha=alpha)``: ``l2 = alpha / n``, whatever `s` is, since the one kernel is scaled
-      with the target.
+    - ``Ridge(alpha=alpha)``: ``l2 = alpha / n`` for any `s`, since the one kernel is scaled with
+      the target.
     - ``PoissonRegressor(alpha=alpha)``: ``l2 = alpha / (2 * s)``.
     - ``MLPRegressor(alpha=alpha)``, which halves the squared error, divides by the batch size and
-      sums over outputs: for one ``l2 = alpha / b`` for the last kernel and ``alpha / (b * s ** 2)``
-      for the others; for `q` outputs ``alpha / (b * q)`` without `standardize`.
-    - Keras' ``regularizers.L2(l2)`` with ``loss="mse"`` on the scaled target: the same number.
+      sums over outputs. For one output ``l2 = alpha / b`` for the last kernel and
+      ``alpha / (b * s ** 2)`` for the others; for `q` outputs ``alpha / (b * q)`` without
+      `standardize`.
+    - ``regularizers.L2(l2)`` of Keras, with ``loss="mse"`` on the scaled target: the same number.
 
-    Weights are frequencies, as in `RegularizedMLPClassifier`: a row of weight 2 is the row twice,
-    bit for bit.
+    Weights are frequencies, as in `RegularizedMLPClassifier`: a row of weight 2 gives the same bits
+    as the row twice.
 
     References
     ----------
@@ -230,10 +241,9 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
 
     _parameter_constraints: dict = {
         **BaseRegularizedMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_HEADS))],
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
-    _predicts_numbers = True
 
     def __init__(
         self,
@@ -245,6 +255,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         dropout=0.1,
         input_dropout=0.0,
         l2=1e-3,
+        l1=0.0,
         weight_decay=0.0,
         solver="adam",
         learning_rate_init=5e-3,
@@ -272,6 +283,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             dropout=dropout,
             input_dropout=input_dropout,
             l2=l2,
+            l1=l1,
             weight_decay=weight_decay,
             solver=solver,
             learning_rate_init=learning_rate_init,
@@ -303,18 +315,18 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers. float32 and float64 tables are read in place.
+            Finite numbers. float32 and float64 tables are not copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies: a row of weight 2 is the same as the row twice, one of weight 0 the same
-            as none. None is 1 for every row.
+            Frequencies: a row of weight 2 is the same as the row twice, and a row of weight 0 is
+            ignored. None is 1 for every row.
         X_val : array-like of shape (n_validation_samples, n_features), default=None
-            Rows for `early_stopping`, instead of a share of `X`.
+            Validation rows for `early_stopping`, instead of a fraction of `X`.
         y_val : array-like, default=None
-            Their targets.
+            Targets of the validation rows.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
-            Their weights. None is 1 for every row.
+            Weights of the validation rows. None is 1 for every row.
 
         Returns
         -------
@@ -324,18 +336,21 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Raises
         ------
         ValueError
-            If a parameter or the data is not what is expected; before any training.
+            If a parameter or the data is invalid. It is raised before any training.
+        KeyboardInterrupt
+            On Ctrl-C. If an epoch has ended, the estimator is fitted with the best weights so far.
         """
-        return self._fit(X, y, sample_weight, validation_of(X_val, y_val, sample_weight_val))
+        validation = make_validation_set(X_val, y_val, sample_weight_val)
+        return self._fit(self._make_request(X, y, sample_weight, validation))
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
-        """Train one epoch on a batch of rows of a stream, at a constant learning rate.
+        """Train for one epoch on the next rows of a stream, at a constant learning rate.
 
-        Goes on where the last call ended, with the solver's moments, or with the weights of `fit`.
-        The statistics that inputs and targets are standardised by are those of all rows so far
-        (medians stay those of the first call); when they move, the weights are rewritten so that
-        the network's function does not. `early_stopping` has no effect on one epoch.
+        Training continues where the last call ended, with the moments of the solver, or with the
+        weights of `fit`. Columns and targets are standardised by the statistics of all rows so far;
+        medians stay those of the first call. When statistics change, the weights are rewritten so
+        that the network predicts the same. `early_stopping` has no effect.
 
         Parameters
         ----------
@@ -344,7 +359,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies. None is 1 for every row.
+            Frequencies, as in `fit`. None is 1 for every row.
 
         Returns
         -------
@@ -354,17 +369,18 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Raises
         ------
         ValueError
-            As `fit` does.
+            As in `fit`.
         """
-        return self._fit(X, y, sample_weight, stream=getattr(self, "_stream", {}))
+        return self._fit(self._make_request(X, y, sample_weight, partial=True))
 
-    def _predictions(self, X):
-        return self._in_units(self._logits(X))
+    def _predict(self, X):
+        return self._rescale(self._logits(X))
 
-    def _in_units(self, logits):
+    def _rescale(self, logits):
+        """Return predictions in the units of the targets."""
         largest = np.finfo(logits.dtype).max
-        with np.errstate(over="ignore"):  # what no float can hold becomes the largest that one can
-            values = np.exp(logits) if self.out_activation_ == "exp" else logits
+        with np.errstate(over="ignore"):  # a value that is too large becomes the largest float
+            values = LINKS[self.out_activation_].predict(logits)
             values = self.target_center_ + self.target_scale_ * values
         values = np.clip(values, -largest, largest).astype(logits.dtype, copy=False)
         return values[..., 0] if self.n_outputs_ == 1 else values
@@ -372,74 +388,92 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     def mc_dropout(self, X, n_samples=100, random_state=None):
         """Sample predictions with dropout on, as Monte-Carlo dropout does [4]_.
 
-        `predict` is the network without dropout; the samples' standard deviation tells what it is
-        not sure of, apart from the noise of the targets.
+        The standard deviation of the samples tells how uncertain the network is, apart from the
+        noise of the targets. `predict` has no dropout.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Finite numbers.
         n_samples : int, default=100
-            Passes, each with masks of its own for every row.
+            Number of samples. Each has its own masks for every row.
         random_state : int, RandomState instance or None, default=None
-            Decides the masks.
+            Determines the masks.
 
         Returns
         -------
         samples : ndarray of shape (n_samples, n_rows) or (n_samples, n_rows, n_outputs)
-            In the units of the `y` of `fit`; float32 for a float32 table, float64 for any other.
+            In the units of the `y` of `fit`. float32 for a float32 table, else float64.
 
         Raises
         ------
         ValueError
-            If neither `dropout` nor `input_dropout` is above 0, or `n_samples` is no integer >= 1.
+            If neither `dropout` nor `input_dropout` is above 0, or if `n_samples` is not an
+            integer >= 1.
         """
-        return self._in_units(self._sampled_logits(X, n_samples, random_state))
+        return self._rescale(self._sample_logits(X, n_samples, random_state))
 
     @classmethod
     def from_keras(cls, model):
-        """Return a fitted regressor that predicts as a Keras model does, without TensorFlow.
+        """Return a fitted regressor that predicts what a Keras model predicts.
 
         Parameters
         ----------
         model : keras.Model, str or os.PathLike
-            Sequential or functional, or a `.keras` file of one: Dense layers with Dropout between
-            them, behind Rescalings or a Normalization if any. The last layer is linear, or
-            exponential for counts; a Rescaling may follow, which is taken for the targets' scale.
+            Sequential or functional model, or a `.keras` file of one. It has Dense layers with
+            Dropout between them, and Rescaling or Normalization layers before them. The last layer
+            is linear, or exponential for counts. A Rescaling after it is the scale of the targets.
 
         Returns
         -------
         estimator : RegularizedMLPRegressor
-            Its parameters are those of the layers and of the optimiser at a constant rate, but the
-            defaults for one that is not known here; `loss` is "poisson" after an exponential, else
-            that of the compiled model where it is one of ours, else "squared_error". It has no
-            attributes that tell of a training.
-            It computes in float32, whatever the model's policy, and until it is trained on rows it
-            rounds inputs that it scales to float32, as Keras does.
+            It predicts without TensorFlow. Its parameters are those of the layers and of the
+            optimiser at a constant rate; an optimiser that skreg does not have leaves the defaults.
+            `loss` is "poisson" after an exponential, else that of the compiled model if skreg has
+            it, else "squared_error". It has no attributes about a training.
+            It computes in float32 with any policy of the model. Until it is trained, it rounds
+            inputs to float32 before it scales them, as Keras does.
 
         Raises
         ------
         TypeError
             If `model` is neither a Keras model nor a path.
         FileNotFoundError
-            If there is no file.
+            If the file does not exist.
         ValueError
-            If the file cannot be read; or if a network of ours cannot say what a layer does, which
-            is named.
+            If the file cannot be read, or if skreg cannot express a layer, which is named.
         """
-        model, _ = opened(model)
-        network = read_keras(model)
-        loss, attributes = with_numbers(network, model)
-        return cls._of_network(network, solver_parameters(model), attributes, loss=loss)
+        model, _ = load_model(model)
+        network = read_network(model)
+        loss, attributes = read_number_network(network, model)
+        return cls._from_network(network, read_solver(model), attributes, loss=loss)
 
-    def _loss_and_outputs(self):
-        if (self.loss == "poisson") != (self.out_activation_ == "exp"):
+    def _get_loss_and_outputs(self):
+        loss = REGRESSION_LOSSES[self.loss]
+        if loss.link.name != self.out_activation_:
             raise ValueError(
-                f"loss: expected that of the fit, whose output is {self.out_activation_!r}; "
-                f"received {self.loss!r}."
+                "loss: expected a loss with the link of the fitted network, "
+                f"{self.out_activation_!r}; received {self.loss!r}."
             )
-        scaled = self.target_center_.any() or (self.target_scale_ != 1).any()
-        return self.loss, (self.target_center_, self.target_scale_) if scaled else None
+        is_scaled = self.target_center_.any() or (self.target_scale_ != 1).any()
+        return loss, Scaling(self.target_center_, self.target_scale_) if is_scaled else None
 
-    def _make_targets(self, y, classes):
-        return NumberTargets(column_as_vector(y), self.loss, self.standardize)
+    def _make_request(
+        self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False
+    ):
+        return FitRequest(
+            X=X,
+            y=y,
+            sample_weight=sample_weight,
+            make_targets=functools.partial(
+                _make_targets, loss=self.loss, standardize=self.standardize
+            ),
+            y_numeric=True,
+            validation=validation,
+            partial=partial,
+            stream=getattr(self, "_stream", None) if partial else None,
+        )
+
+
+def _make_targets(y, loss: str, standardize: bool) -> NumberTargets:
+    return NumberTargets.from_numbers(ravel_column(y), loss, standardize)

@@ -1,7 +1,4 @@
-"""What samples of probabilities say about how sure a network is.
-
-Owns the measures. Does not own how samples are drawn: the estimators' `mc_dropout` does that.
-"""
+"""Measures of uncertainty, from sampled probabilities."""
 
 from __future__ import annotations
 
@@ -20,17 +17,17 @@ class Uncertainty(NamedTuple):
 
 
 def predictive_uncertainty(samples):
-    """Sum up sampled class probabilities: their mean, its entropy, and how much they disagree.
+    """Summarise sampled class probabilities: their mean, its entropy, and their disagreement.
 
-    The entropy of the mean has two parts: the mean entropy of the samples, which is what classes
-    that overlap leave open, and the mutual information of class and network, which is what more
-    data would settle; it is near zero where all samples say the same, however unsure they are.
+    The entropy of the mean has two parts. The mean entropy of the samples comes from classes that
+    overlap. The mutual information of class and network is what more data would reduce: it is near
+    zero where all samples agree, even if each of them is uncertain.
 
     Parameters
     ----------
     samples : array-like of shape (n_samples, n_rows, n_classes)
-        Of `RegularizedMLPClassifier.mc_dropout`; for several labels a row those of one label,
-        ``np.stack([1 - p, p], axis=-1)``.
+        From `RegularizedMLPClassifier.mc_dropout`. For several labels a row, pass one label at a
+        time: ``np.stack([1 - p, p], axis=-1)``.
 
     Returns
     -------
@@ -44,7 +41,7 @@ def predictive_uncertainty(samples):
     Raises
     ------
     ValueError
-        If `samples` are no finite numbers, not of three axes, not of one sample at least, or no
+        If `samples` are not finite numbers of three axes with at least one sample, or not
         probabilities that sum to 1 over the classes.
 
     References
@@ -81,5 +78,5 @@ def predictive_uncertainty(samples):
     mean = samples.mean(axis=0)
     entropy = entr(mean).sum(axis=1)
     of_samples = entr(samples).sum(axis=2).mean(axis=0)
-    # Of sums that rounding takes a little beyond 1 both may be below zero.
+    # Rounding can make sums exceed 1 by a little, and both measures fall below zero.
     return Uncertainty(mean, np.maximum(entropy, 0), np.maximum(entropy - of_samples, 0))

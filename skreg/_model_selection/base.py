@@ -38,13 +38,12 @@ from skreg._compat import (
     raise_for_params,
     routing_enabled,
 )
-from skreg._engine.hyperparameters import checked_hidden_layer_sizes, checked_hyperparameters
+from skreg._engine.hyperparameters import check_hidden_layer_sizes, read_hyperparameters
 from skreg._engine.spec import Status
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
-from skreg._estimators.callbacks import fitted_by_others
-from skreg._estimators.progress import SearchDisplay
-from skreg._estimators.targets import column_as_vector
-from skreg._estimators.validation import checked_table, checked_weight
+from skreg._estimators.progress import SearchProgress
+from skreg._estimators.targets import ravel_column
+from skreg._estimators.validation import check_rows, check_weight
 from skreg._model_selection.candidates import Candidate, candidates_of
 from skreg._model_selection.folds import Fold, refuse_without_class, refuse_without_rows, splits_of
 from skreg._model_selection.halving import HALVING, n_epochs_of, n_members_of, rungs_of
@@ -105,7 +104,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def _fit(self, X, y, sample_weight, params):
         self._refuse_validation_rows(params)
         raise_for_params(params, self, "fit", allow=["groups"])
-        with self._unchanged_on_failure():
+        if True:
             plain = self._plain()
             candidates, shape = self._candidates(plain)
             scoring = Scoring(self.scoring, plain, self.refit, self.search == "halving")
@@ -115,16 +114,15 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                     f"scoring={self.scoring!r}."
                 )
             memory = self._checked_memory()
-            X, given_y, y, sample_weight = self._checked_data(X, y, sample_weight, plain)
+            X, given_y, y, sample_weight, found = self._checked_data(X, y, sample_weight, plain)
             folds = self._folds(X, given_y, y, sample_weight, params, plain, scoring)
             search, status = self._searched(X, y, sample_weight, folds, candidates, scoring, memory)
             attributes = self._attributes(search, scoring, shape)
             if scoring.refit is not False:
                 attributes |= self._refitted(search, plain, X, y, sample_weight, attributes)
-        seen = "n_features_in_", "feature_names_in_"
-        for name in [name for name in _fitted(self) if name not in seen]:  # of an earlier fit
+        for name in _fitted(self):  # of an earlier fit
             delattr(self, name)
-        vars(self).update(attributes, scorer_=scoring.scorer, n_splits_=len(folds))
+        vars(self).update(found | attributes, scorer_=scoring.scorer, n_splits_=len(folds))
         self._warn_of(search, scoring, status)
         return self
 
@@ -138,12 +136,14 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     def _checked_data(self, X, y, sample_weight, plain) -> tuple:
         X, y = indexable(X, y)
-        _, checked_y = checked_table(self, X, y, reset=True, y_numeric=plain._predicts_numbers)
-        targets = column_as_vector(checked_y)
+        request = plain._make_request(X, y)
+        checked = check_rows(self, X, y, reset=True, y_numeric=request.y_numeric)
+        targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets
-        sample_weight = checked_weight(sample_weight, X)
-        plain._make_targets(targets, None)  # which it refuses if it cannot train on them
-        return X, y if hasattr(y, "iloc") else targets, targets, sample_weight
+        sample_weight = check_weight(sample_weight, X)
+        request.make_targets(targets)  # which it refuses if it cannot train on them
+        given_y = y if hasattr(y, "iloc") else targets
+        return X, given_y, targets, sample_weight, checked.attributes
 
     def _folds(self, X, given_y, y, sample_weight, params, plain, scoring) -> list[Fold]:
         """The folds; splitter and scorers of others get y with its index, if it has one."""
@@ -192,9 +192,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     def _candidates(self, plain) -> tuple[list[Candidate], tuple[int, int]]:
         """All candidates, l2 fastest, and the shape of the grid; every value is checked."""
-        n_hidden = len(checked_hidden_layer_sizes(self.hidden_layer_sizes))
+        n_hidden = len(check_hidden_layer_sizes(self.hidden_layer_sizes))
         candidates, shape = candidates_of(self.dropouts, self.l2s, n_hidden)
-        checked_hyperparameters(clone(plain).set_params(**candidates[0]._asdict()), n_hidden)
+        read_hyperparameters(clone(plain).set_params(**candidates[0]._asdict()), n_hidden)
         return candidates, shape
 
     def _routed(self, scoring: Scoring, sample_weight, params: dict) -> Bunch:
@@ -231,12 +231,12 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         context.call_on_fit_task_begin(**arguments)
         display = None
         if self.verbose:
-            display = SearchDisplay(n_epochs_of(rungs, len(candidates)))
+            display = SearchProgress(n_epochs_of(rungs, len(candidates)))
 
         def told(fold: int, candidate: int, result: Result) -> None:
             if display is not None:
                 score, done = scoring.decisive(result.scores), search.n_epochs_done()
-                display.show(candidates[candidate]._asdict(), fold, result.n_epochs, done, score)
+                display.update(candidates[candidate]._asdict(), fold, result.n_epochs, done, score)
             if not getattr(self, "_skl_callbacks", None):
                 return
             task = context.subcontext(task_name="candidate-fold")
@@ -261,12 +261,12 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         )
         status = Status.FINISHED
         try:
-            with display.shown() if display else contextlib.nullcontext():
+            with display.open() if display else contextlib.nullcontext():
                 search.run()
         except _StoppedByCallback:
             status = Status.STOPPED
         except KeyboardInterrupt:
-            if not search.results or fitted_by_others():
+            if not search.results:
                 raise
             status = Status.INTERRUPTED
         context.call_on_fit_task_end(**arguments)
@@ -346,8 +346,6 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         try:
             network.fit(X, y, sample_weight)
         except KeyboardInterrupt:
-            if fitted_by_others():
-                raise
             self._say(
                 UserWarning,
                 "Interrupted before the winner was trained on all rows: there are the results of "

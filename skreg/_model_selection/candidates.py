@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skreg._engine.hyperparameters import checked_dropout, checked_l2
+from skreg._engine.hyperparameters import check_rates, check_strengths
 
 
 class Candidate(NamedTuple):
@@ -34,8 +34,8 @@ def candidates_of(dropouts, l2s, n_hidden: int) -> tuple[list[Candidate], tuple[
         dropouts = np.linspace(*_DROPOUT_RANGE, int(dropouts))
     if isinstance(l2s, Integral):
         l2s = np.geomspace(*_L2_RANGE, int(l2s))
-    dropouts = _values("dropouts", dropouts, n_hidden, checked_dropout)
-    l2s = _values("l2s", l2s, n_hidden, checked_l2)
+    dropouts = _values("dropouts", dropouts, n_hidden, check_rates)
+    l2s = _values("l2s", l2s, n_hidden, check_strengths)
     candidates = [Candidate(dropout, l2) for dropout in dropouts for l2 in l2s]
     return candidates, (len(dropouts), len(l2s))
 

@@ -17,7 +17,7 @@ from skreg._estimators.classifier import ClassPredictions, RegularizedMLPClassif
 from skreg._estimators.regressor import NumberPredictions, RegularizedMLPRegressor
 from skreg._model_selection.base import BaseSearch
 from skreg._model_selection.scoring import SearchScore
-from skreg._nn.losses import log_expit
+from skreg._nn.losses import LINKS
 
 
 def _documented_as(*others):
@@ -86,7 +86,7 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         `random_state=None` no two are the same, and a warning says so.
     store_curves : bool, default=False
         Whether to keep the loss curves of all networks.
-    <entries: hidden_layer_sizes, activation, input_dropout, weight_decay, solver,
+    <entries: hidden_layer_sizes, activation, input_dropout, l1, weight_decay, solver,
         learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
         tol, n_iter_no_change, standardize, class_weight, random_state>
@@ -191,6 +191,7 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         hidden_layer_sizes=(128, 64),
         activation="relu",
         input_dropout=0.0,
+        l1=0.0,
         weight_decay=0.0,
         solver="adam",
         learning_rate_init=5e-3,
@@ -255,7 +256,9 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
             logs = np.stack([network.predict_log_proba(X) for network in networks])
             return logsumexp(logs, axis=0).astype(logs.dtype) - np.log(logs.dtype.type(len(logs)))
         logits = np.stack([network._logits(X) for network in networks])
-        yes, no = (logsumexp(log_expit(sign * logits), axis=0) for sign in (1, -1))
+        yes, no = (
+            logsumexp(LINKS["logistic"].log_predict(sign * logits), axis=0) for sign in (1, -1)
+        )
         return (yes - no).astype(logits.dtype)
 
 
@@ -284,7 +287,7 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         :func:`skreg.one_standard_error` does, of one metric. With several metrics the name of the
         one that decides, a callable or False.
     <entries: search, n_jobs, memory, store_curves>
-    <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, weight_decay,
+    <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, l1, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
         tol, n_iter_no_change, standardize, random_state>
@@ -366,6 +369,7 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         quantile=0.5,
         activation="relu",
         input_dropout=0.0,
+        l1=0.0,
         weight_decay=0.0,
         solver="adam",
         learning_rate_init=5e-3,
@@ -420,7 +424,7 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
     def _plain(self):
         return self._plain_of(RegularizedMLPRegressor)
 
-    def _predictions(self, X):
+    def _predict(self, X):
         predictions = [network.predict(X) for network in self._networks()]
         # Divided first: the sum of the largest floats is none.
         return sum(prediction / len(predictions) for prediction in predictions)

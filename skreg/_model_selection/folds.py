@@ -16,12 +16,20 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skreg._compat import safe_indexing
-from skreg._engine.hyperparameters import checked_dropout, checked_l2
-from skreg._engine.job import Paused
+from skreg._engine.hyperparameters import check_rates, check_strengths
+from skreg._engine.job import Checkpoint
 from skreg._engine.spec import Status
 from skreg._engine.trainer import Trainer
-from skreg._estimators.callbacks import FitWatcher
-from skreg._estimators.fit import Fit
+from skreg._estimators.callbacks import FitCallback
+from skreg._estimators.fit import (
+    PreparedFit,
+    make_attributes,
+    make_job,
+    make_validation_scoring,
+    prepare_fit,
+    read_settings,
+)
+from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
 
 # Values of a fold's table above which it is made anew in each rung: 16 MiB.
@@ -60,7 +68,7 @@ class Fold:
 
     def forget(self) -> None:
         """Give back the memory of what was made of the rows."""
-        self._made: tuple[Fit, Trainer, dict] | None = None
+        self._made: tuple[PreparedFit, Trainer] | None = None
         self._test: tuple = ()
         self._lock = threading.Lock()
 
@@ -68,7 +76,7 @@ class Fold:
         """Whether the memory is too much to hold it for all folds from rung to rung."""
         if self._made is None:
             return False
-        return len(self.rows_in) * self._made[1].member.n_features > _LARGE_FOLD
+        return len(self.rows_in) * self._made[1].job.n_features > _LARGE_FOLD
 
     def __getstate__(self):
         made = ("_made", "_test", "_lock", "stop")
@@ -88,18 +96,16 @@ class Fold:
             None if weight is None else weight[self.rows_in],
         )
 
-    def made(self) -> tuple[Fit, Trainer, dict]:
-        """A prepared fit, what trains its members, and what the check of the table has found."""
+    def made(self) -> tuple[PreparedFit, Trainer]:
+        """Return the prepared fit, and what trains its networks."""
         with self._lock:
             if self._made is None:
-                X, y, weight = self.training_rows()
-                state = copy.deepcopy(self.estimator.random_state)  # of which a seed is drawn
-                fit = Fit(self.estimator, None)
-                fit.prepare(X, y, weight, None, None)
-                self.estimator.random_state = state
-                names = {"n_features_in_", "feature_names_in_"} & vars(self.estimator).keys()
-                found = {name: vars(self.estimator)[name] for name in names}
-                self._made = fit, Trainer(fit.member()), found
+                # A seed is drawn from the random state, which the next fold begins with, too.
+                state = copy.deepcopy(self.estimator.random_state)
+                estimator = copy_shallow(self.estimator, random_state=state)
+                request = estimator._make_request(*self.training_rows())
+                fit = prepare_fit(estimator, request, read_settings(estimator))
+                self._made = fit, Trainer(make_job(fit))
                 tested = self.X, self.scored_y
                 self._test = tuple(safe_indexing(part, self.rows_out) for part in tested)
                 for part in self._test:  # all candidates' scorers get the same
@@ -107,26 +113,25 @@ class Fold:
                         part.flags.writeable = False
             return self._made
 
-    def trained(self, candidate: Candidate, paused: Paused | None, until: int):
+    def trained(self, candidate: Candidate, paused: Checkpoint | None, until: int):
         """Fitted attributes, status, and the paused member if it has not ended."""
-        fit, trainer, found = self.made()
-        scoring, n_hidden = None, len(fit.hidden)
+        fit, trainer = self.made()
+        scoring, n_hidden = None, len(fit.settings.hidden_layer_sizes)
         if fit.held_out is not None:
-            scoring = fit.scoring(self.with_values(candidate))
+            scoring = make_validation_scoring(fit, self.with_values(candidate))
         if scoring is not None and paused is not None:
-            scoring.scores, scoring.waited = paused.watched
-        outcome = trainer.train(
-            None if scoring is None else FitWatcher(scoring=scoring),
-            dropout=checked_dropout("dropout", candidate.dropout, n_hidden),
-            l2=checked_l2("l2", candidate.l2, n_hidden),
+            scoring.restore(paused.callback_state)
+        result = trainer.train(
+            None if scoring is None else FitCallback(scoring=scoring),
+            dropout=check_rates("dropout", candidate.dropout, n_hidden),
+            strengths={"l2": check_strengths("l2", candidate.l2, n_hidden)},
             until=until,
-            paused=paused,
+            checkpoint=paused,
             stop=self.stop,
         )
-        # `found` goes along: it was found in the worker's process.
-        attributes = {**found, **fit.attributes(outcome, trainer.member, scoring)}
-        left = outcome.paused() if outcome.status is Status.RUNNING else None
-        return attributes, outcome.status, left
+        attributes = make_attributes(fit, trainer.job, result, scoring)
+        left = result.get_checkpoint() if result.status is Status.RUNNING else None
+        return attributes, result.status, left
 
     def with_values(self, candidate: Candidate, attributes: dict | None = None):
         """The plain estimator with a candidate's values, fitted if there are attributes."""

@@ -36,41 +36,29 @@ def negative_loss(estimator, X, y, sample_weight=None) -> float:
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
     """
-    losses = _class_losses if is_classifier(estimator) else _number_losses
     y = y.toarray() if sparse.issparse(y) else np.asarray(y)
     y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+    losses = _compute_class_losses if is_classifier(estimator) else _compute_number_losses
     return -float(np.average(losses(estimator, X, y), weights=sample_weight))
 
 
-def _class_losses(estimator, X, y) -> np.ndarray:
-    log_probabilities = estimator.predict_log_proba(X)
+def _compute_class_losses(estimator, X, y) -> np.ndarray:
+    loss, _ = estimator._get_loss_and_outputs()
+    logits = estimator._logits(X)
     if y.ndim == 2:
-        # log(1 - p) is log(p) less the logit.
-        others = log_probabilities - estimator.decision_function(X)
-        return -np.where(y, log_probabilities, others).mean(axis=1)
+        return loss.compute_numpy(logits, y)
     codes = np.searchsorted(estimator.classes_, y).clip(max=len(estimator.classes_) - 1)
-    losses = -log_probabilities[np.arange(len(y)), codes]
+    losses = loss.compute_numpy(logits, codes)
     return np.where(estimator.classes_[codes] == y, losses, -np.log(_LEAST_PROBABILITY))
 
 
-def _number_losses(estimator, X, y) -> np.ndarray:
+def _compute_number_losses(estimator, X, y) -> np.ndarray:
+    loss, _ = estimator._get_loss_and_outputs()
     scale = estimator.target_scale_
-    predicted = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1) / scale
-    actual = np.asarray(y, np.float64).reshape(len(y), -1) / scale
-    error = predicted - actual
-    if estimator.loss == "squared_error":
-        losses = error**2
-    elif estimator.loss == "absolute_error":
-        losses = np.abs(error)
-    elif estimator.loss == "huber":
-        slope = error.clip(-1, 1)
-        losses = slope * (error - slope / 2)
-    elif estimator.loss == "quantile":
-        losses = np.maximum((1 - estimator.quantile) * error, -estimator.quantile * error)
-    else:
-        predicted = np.maximum(predicted, np.finfo(np.float64).tiny)
-        losses = predicted - actual * np.log(predicted)
-    return losses.mean(axis=1)
+    predictions = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1) / scale
+    targets = np.asarray(y, np.float64).reshape(len(y), -1) / scale
+    parameters = {name: getattr(estimator, name) for name in loss.defaults}
+    return loss.compute_numpy(predictions, targets, **parameters)
 
 
 class _LossScorer(BaseScorer):

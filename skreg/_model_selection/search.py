@@ -20,7 +20,7 @@ import numpy as np
 from joblib.parallel import get_active_backend
 from sklearn import config_context
 
-from skreg._engine.job import Paused
+from skreg._engine.job import Checkpoint
 from skreg._engine.spec import Status
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
@@ -50,7 +50,7 @@ class Result:
         Of every epoch.
     attributes : dict or None
         Fitted attributes of the fold's network, where they are wanted.
-    paused : Paused or None
+    paused : Checkpoint or None
         What it goes on from.
     """
 
@@ -63,10 +63,10 @@ class Result:
     losses: list[float]
     validation_losses: list[float] | None
     attributes: dict | None
-    paused: Paused | None
+    paused: Checkpoint | None
 
 
-def _trained(key: str, fold: Fold, candidate: Candidate, paused: Paused | None, until: int):
+def _trained(key: str, fold: Fold, candidate: Candidate, paused: Checkpoint | None, until: int):
     """`Fold.trained`, as a function of its key, candidate and epoch, to be remembered by them."""
     return fold.trained(candidate, paused, until)
 
@@ -76,7 +76,7 @@ class Work(NamedTuple):
 
     fold: Fold
     key: str
-    members: list[tuple[int, Candidate, Paused | None]]  # with the candidate's index
+    members: list[tuple[int, Candidate, Checkpoint | None]]  # with the candidate's index
     until: int
     memory: joblib.Memory
     config: dict  # of scikit-learn, which belongs to a thread
@@ -296,7 +296,9 @@ class Search:
                     Work(fold, keys[index], batch, rung.epoch, self.memory, self.config, []),
                 )
 
-    def _waiting(self, fold: int, alive: list[int]) -> list[tuple[int, Candidate, Paused | None]]:
+    def _waiting(
+        self, fold: int, alive: list[int]
+    ) -> list[tuple[int, Candidate, Checkpoint | None]]:
         """The members of a fold that have not ended."""
         results = [(k, self.results.get((k, fold))) for k in alive]
         return [

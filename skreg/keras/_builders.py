@@ -1,4 +1,4 @@
-"""TODO."""
+"""The network of an estimator as a builder for the wrappers of scikeras and Keras."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skreg._engine.hyperparameters import checked_dropout, checked_hidden_layer_sizes, checked_l2
+from skreg._engine.hyperparameters import check_hidden_layer_sizes, check_rates, check_strengths
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.network import Network
-from skreg.keras._export import keras_layers, keras_module
+from skreg.keras._export import import_keras, make_keras_layers
 
 
 def build_classifier(
@@ -27,41 +27,41 @@ def build_classifier(
 ):
     """Build the regularised network for a wrapper that classifies.
 
-    Hand the function itself to :class:`skreg.keras.KerasClassifier`, which is scikeras' wrapper
-    mended, or to ``keras.wrappers.SKLearnClassifier``, which call it for each fit.
+    Pass this function to :class:`skreg.keras.KerasClassifier` or to
+    ``keras.wrappers.SKLearnClassifier``, which call it in every fit.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features), default=None
         The table, from `keras.wrappers`.
     y : array-like of shape (n_samples, n_classes), default=None
-        One column a class, as `keras.wrappers` makes them.
+        One column for each class, from `keras.wrappers`.
     meta : dict, default=None
-        What scikeras knows of the table, instead of both.
+        What scikeras knows about the table, instead of `X` and `y`.
     hidden_layer_sizes : int or array-like of int, default=(128, 64)
-        Units of each hidden layer.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Function of the hidden units.
+        Number of units in each hidden layer.
+    activation : {"relu", "tanh", "logistic", "identity", "gelu", "silu"}, default="relu"
+        Activation of the hidden layers.
     dropout : float or array-like of shape (n_hidden_layers,), default=0.5
         Rate after each hidden layer.
     input_dropout : float, default=0.0
         Rate on the inputs.
     l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
-        Strength of the penalty of every kernel, or of each one; the network of the tutorials has
-        none on the last one, ``(0.001, 0.001, 0)``.
+        Strength of the L2 penalty, for all kernels or one for each. The network of the tutorials
+        is ``(0.001, 0.001, 0)``, without a penalty on the last kernel.
     learning_rate : float, default=0.001
-        Of Adam.
+        Learning rate of Adam.
 
     Returns
     -------
     model : keras.Sequential
-        Compiled, with Adam, so that a wrapper's own `optimizer` and `loss` do nothing. Its inputs
-        are taken as they are: put a StandardScaler before the wrapper.
+        Compiled with Adam, so the wrapper ignores its own `optimizer` and `loss`. Inputs are not
+        standardised: put a StandardScaler before the wrapper.
 
     Raises
     ------
     ValueError
-        If a parameter is not what is expected, or nothing is known of the table.
+        If a parameter is invalid, or nothing is known about the table.
 
     Examples
     --------
@@ -70,29 +70,29 @@ def build_classifier(
     >>> [type(layer).__name__ for layer in model.layers]
     ['Dense', 'Dropout', 'Dense', 'Dropout', 'Dense']
     """
-    kind = _known(meta, "target_type_")
+    kind = _read_meta(meta, "target_type_")
     if kind == "binary":
         link, loss, n_outputs = "logistic", "binary_crossentropy", 1
     elif kind == "multilabel-indicator":
-        link, loss, n_outputs = "logistic", "binary_crossentropy", _known(meta, "n_classes_")
+        link, loss, n_outputs = "logistic", "binary_crossentropy", _read_meta(meta, "n_classes_")
     elif kind == "multiclass":
         link, loss = "softmax", "sparse_categorical_crossentropy"
-        n_outputs = _known(meta, "n_classes_")
+        n_outputs = _read_meta(meta, "n_classes_")
     elif kind is not None:
         raise ValueError(
             "meta: expected the 'target_type_' 'binary', 'multiclass' or 'multilabel-indicator'; "
             f"received {kind!r}."
         )
     else:
-        link, loss, n_outputs = "softmax", "categorical_crossentropy", _n_columns("y", y)
+        link, loss, n_outputs = "softmax", "categorical_crossentropy", _count_columns("y", y)
         if np.ndim(y) != 2:
             raise ValueError(
-                "y: expected one column a class, as keras.wrappers make them; received an array "
+                "y: expected one column for each class, from keras.wrappers; received an array "
                 f"of shape {np.shape(y)}."
             )
-    sizes = _n_features(X, meta), hidden_layer_sizes, n_outputs
-    layers = _layers(sizes, activation, link, dropout, input_dropout, l2)
-    return _compiled(layers, learning_rate, loss, ["accuracy"])
+    sizes = _count_features(X, meta), hidden_layer_sizes, n_outputs
+    layers = _make_network(sizes, activation, link, dropout, input_dropout, l2)
+    return _compile(layers, learning_rate, loss, ["accuracy"])
 
 
 def build_regressor(
@@ -109,8 +109,8 @@ def build_regressor(
 ):
     """Build the regularised network for a wrapper that predicts numbers.
 
-    Hand the function itself to :class:`skreg.keras.KerasRegressor`, which is scikeras' wrapper
-    mended, or to ``keras.wrappers.SKLearnRegressor``, which call it for each fit.
+    Pass this function to :class:`skreg.keras.KerasRegressor` or to
+    ``keras.wrappers.SKLearnRegressor``, which call it in every fit.
 
     Parameters
     ----------
@@ -119,31 +119,31 @@ def build_regressor(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         The targets, from `keras.wrappers`.
     meta : dict, default=None
-        What scikeras knows of the table, instead of both.
+        What scikeras knows about the table, instead of `X` and `y`.
     hidden_layer_sizes : int or array-like of int, default=(128, 64)
-        Units of each hidden layer.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Function of the hidden units.
+        Number of units in each hidden layer.
+    activation : {"relu", "tanh", "logistic", "identity", "gelu", "silu"}, default="relu"
+        Activation of the hidden layers.
     dropout : float or array-like of shape (n_hidden_layers,), default=0.1
         Rate after each hidden layer.
     input_dropout : float, default=0.0
         Rate on the inputs.
     l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
-        Strength of the penalty of every kernel, or of each one.
+        Strength of the L2 penalty, for all kernels or one for each.
     learning_rate : float, default=0.001
-        Of Adam.
+        Learning rate of Adam.
 
     Returns
     -------
     model : keras.Sequential
-        Compiled, with Adam for the mean squared error, so that a wrapper's own `optimizer` and
-        `loss` do nothing. Inputs and targets are taken as they are: put a
-        StandardScaler before the wrapper, and a TransformedTargetRegressor around it.
+        Compiled with Adam for the mean squared error, so the wrapper ignores its own `optimizer`
+        and `loss`. Inputs and targets are not standardised: put a StandardScaler before the
+        wrapper, and a TransformedTargetRegressor around it.
 
     Raises
     ------
     ValueError
-        If a parameter is not what is expected, or nothing is known of the table.
+        If a parameter is invalid, or nothing is known about the table.
 
     Examples
     --------
@@ -152,17 +152,17 @@ def build_regressor(
     >>> model.layers[1].rate
     0.2
     """
-    n_outputs = _n_columns("y", y) if meta is None else _known(meta, "n_outputs_")
-    sizes = _n_features(X, meta), hidden_layer_sizes, n_outputs
-    layers = _layers(sizes, activation, "identity", dropout, input_dropout, l2)
-    return _compiled(layers, learning_rate, "mean_squared_error", None)
+    n_outputs = _count_columns("y", y) if meta is None else _read_meta(meta, "n_outputs_")
+    sizes = _count_features(X, meta), hidden_layer_sizes, n_outputs
+    layers = _make_network(sizes, activation, "identity", dropout, input_dropout, l2)
+    return _compile(layers, learning_rate, "mean_squared_error", None)
 
 
-def _n_columns(name: str, table) -> int:
+def _count_columns(name: str, table) -> int:
     if table is None:
         raise ValueError(
-            "Expected X and y, or what scikeras knows of them as meta; received neither meta nor "
-            f"{name}."
+            "Expected X and y, or meta with what scikeras knows about them; received neither meta "
+            f"nor {name}."
         )
     shape = np.shape(table)
     if len(shape) not in ((1, 2) if name == "y" else (2,)):
@@ -170,39 +170,39 @@ def _n_columns(name: str, table) -> int:
     return shape[1] if len(shape) == 2 else 1
 
 
-def _n_features(X, meta) -> int:
-    return _n_columns("X", X) if meta is None else _known(meta, "n_features_in_")
+def _count_features(X, meta) -> int:
+    return _count_columns("X", X) if meta is None else _read_meta(meta, "n_features_in_")
 
 
-def _known(meta, name: str):
-    """What scikeras knows, or None if it was not asked."""
+def _read_meta(meta, name: str):
+    """Return an entry of `meta`, or None without `meta`."""
     if meta is not None and (not isinstance(meta, Mapping) or name not in meta):
         found = f"the keys {list(meta)}" if isinstance(meta, Mapping) else repr(meta)
-        raise ValueError(
-            f"meta: expected what scikeras knows of a table, with {name!r}; received {found}."
-        )
+        raise ValueError(f"meta: expected a dict of scikeras with {name!r}; received {found}.")
     return None if meta is None else meta[name]
 
 
-def _layers(sizes, activation, link, dropout, input_dropout, l2) -> Network:
+def _make_network(sizes, activation, link, dropout, input_dropout, l2) -> Network:
     n_features, hidden, n_outputs = sizes
-    hidden = checked_hidden_layer_sizes(hidden)
+    hidden = check_hidden_layer_sizes(hidden)
     if activation not in ACTIVATIONS:
-        raise ValueError(f"activation: expected one of {ACTIVATIONS}; received {activation!r}.")
+        raise ValueError(
+            f"activation: expected one of {tuple(ACTIVATIONS)}; received {activation!r}."
+        )
     widths = (n_features, *hidden, n_outputs)
     return Network(
-        [np.empty(shape, np.float32) for shape in itertools.pairwise(widths)],
-        [np.empty(width, np.float32) for width in widths[1:]],
-        activation,
-        link,
-        checked_dropout("dropout", dropout, len(hidden)),
-        checked_l2("l2", l2, len(hidden)),
-        checked_dropout("input_dropout", input_dropout, 1)[0],
+        kernels=[np.empty(shape, np.float32) for shape in itertools.pairwise(widths)],
+        biases=[np.empty(width, np.float32) for width in widths[1:]],
+        activation=activation,
+        link=link,
+        input_dropout=check_rates("input_dropout", input_dropout, 1)[0],
+        dropout=check_rates("dropout", dropout, len(hidden)),
+        penalties={"l2": check_strengths("l2", l2, len(hidden))},
     )
 
 
-def _compiled(layers: Network, learning_rate: float, loss: str, metrics):
-    model = keras_layers(layers)
-    optimizer = keras_module().optimizers.Adam(learning_rate)
+def _compile(layers: Network, learning_rate: float, loss: str, metrics):
+    model = make_keras_layers(layers)
+    optimizer = import_keras().optimizers.Adam(learning_rate)
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
     return model

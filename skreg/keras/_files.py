@@ -1,8 +1,4 @@
-"""Files of exported networks: `.keras`, SavedModel and ONNX, with the class labels inside.
-
-Owns the formats, where each holds labels, and that nothing is left half written. Does not own the
-layers (`_to_keras`).
-"""
+"""Files of exported networks: `.keras`, SavedModel and ONNX, with the class labels inside."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skreg.keras._export import keras_module, python_random_as_it_was
+from skreg.keras._export import import_keras, preserve_python_random
 
 FORMATS = "keras", "onnx", "tf_saved_model"
 
@@ -33,23 +29,23 @@ _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # of the environment, which tf2onnx sets
 _LABELS_IN_ONNX = "classes"  # the key among an ONNX model's metadata
 
 
-def checked_format(path: Path, format: str | None) -> str:
-    """Return the format, if something of it can be written there.
+def check_format(path: Path, format: str | None) -> str:
+    """Return the format, if a file of it can be written to the path.
 
     Parameters
     ----------
     path : Path
     format : {"keras", "onnx", "tf_saved_model"} or None
-        None is by the path's ending, ".keras", ".onnx" or none.
+        None decides by the ending.
 
     Raises
     ------
     FileNotFoundError, FileExistsError, ImportError, ValueError
-        If it cannot.
+        If it cannot be written.
     """
     if format not in (None, *FORMATS):
         raise ValueError(f"format: expected one of {FORMATS} or None; received {format!r}.")
-    format = _format_of(path) if format is None else format
+    format = _find_format(path) if format is None else format
     if (format == "keras") != (path.suffix == ".keras"):
         raise ValueError(
             "path: expected the ending '.keras' for format='keras', by which Keras knows it, and "
@@ -62,7 +58,7 @@ def checked_format(path: Path, format: str | None) -> str:
             "path: expected a file to write or replace, or a folder that does not exist; received "
             f"{str(path)!r}."
         )
-    backend = keras_module().config.backend()
+    backend = import_keras().config.backend()
     if format != "keras" and backend != "tensorflow":
         raise ValueError(
             f"format: expected 'keras' where Keras runs on another backend than TensorFlow, "
@@ -71,23 +67,23 @@ def checked_format(path: Path, format: str | None) -> str:
     for package in ("onnx", "tf2onnx") if format == "onnx" else ():
         if importlib.util.find_spec(package) is None:
             raise ImportError(
-                f"Expected the package {package!r}, to write an ONNX file; it is missing. "
-                "pip install 'skreg[onnx]' brings it."
+                f"Expected the package {package!r} to write an ONNX file; it is not installed. "
+                "Run `pip install 'skreg[onnx]'`."
             )
     return format
 
 
-def write(model: Any, classes: np.ndarray | None, path: Path, format: str) -> None:
+def write_model(model: Any, classes: np.ndarray | None, path: Path, format: str) -> None:
     """Write a Keras model and its labels to a file, or a folder for a SavedModel."""
     writer = {"keras": _write_keras, "onnx": _write_onnx, "tf_saved_model": _write_saved_model}
-    labels = None if classes is None else _as_json(classes)
-    with _process_as_it_was(), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    labels = None if classes is None else _to_json(classes)
+    with _preserve_process(), tempfile.TemporaryDirectory(dir=path.parent) as folder:
         there = Path(folder) / ("model.keras" if format == "keras" else "model")
         writer[format](model, labels, there)
         os.replace(there, path)
 
 
-def _format_of(path: Path) -> str:
+def _find_format(path: Path) -> str:
     formats = {".keras": "keras", ".onnx": "onnx", "": "tf_saved_model"}
     if path.suffix not in formats or path.name in formats:
         raise ValueError(
@@ -98,11 +94,11 @@ def _format_of(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _process_as_it_was():
-    """Undo what the exporters leave: a handler of absl's on the root logger, a level of logs."""
+def _preserve_process():
+    """Undo what the exporters change: handlers of the root logger, and a level of logs."""
     variable, handlers = os.environ.get(_LOG_LEVEL), logging.root.handlers.copy()
     try:
-        with python_random_as_it_was():
+        with preserve_python_random():
             yield
     finally:
         logging.root.handlers[:] = handlers
@@ -111,7 +107,7 @@ def _process_as_it_was():
             os.environ[_LOG_LEVEL] = variable
 
 
-def _as_json(classes: np.ndarray) -> str:
+def _to_json(classes: np.ndarray) -> str:
     if classes.dtype.kind == "T":  # whose name NumPy does not read
         classes = np.array(classes.tolist())
     try:
@@ -148,7 +144,7 @@ def _write_saved_model(model, labels: str | None, path: Path) -> None:
 def _write_onnx(model, labels: str | None, path: Path) -> None:
     import onnx
 
-    with _numpy_object():
+    with _provide_numpy_object():
         model.export(path, format="onnx", verbose=False)
     if labels is not None:
         graph = onnx.load(path)
@@ -157,8 +153,8 @@ def _write_onnx(model, labels: str | None, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _numpy_object():
-    """The name `numpy.object`, which tf2onnx needs; Keras would leave it there for good."""
+def _provide_numpy_object():
+    """Provide `numpy.object`, which tf2onnx needs. Keras would leave it there."""
     missing = "object" not in vars(np)
     if missing:
         vars(np)["object"] = object
@@ -169,32 +165,32 @@ def _numpy_object():
             del vars(np)["object"]
 
 
-def opened(model: Any) -> tuple[Any, np.ndarray | None]:
-    """Return a model as it is, or the one of a file and the labels there."""
-    return _read(Path(model)) if isinstance(model, (str, os.PathLike)) else (model, None)
+def load_model(model: Any) -> tuple[Any, np.ndarray | None]:
+    """Return a model as it is, or the model and the labels of a file."""
+    return _read_file(Path(model)) if isinstance(model, (str, os.PathLike)) else (model, None)
 
 
-def _read(path: Path) -> tuple[Any, np.ndarray | None]:
+def _read_file(path: Path) -> tuple[Any, np.ndarray | None]:
     if not path.exists():
         raise FileNotFoundError(f"from_keras: expected a file; received {str(path)!r}.")
-    keras_module()  # what keeps it from being imported says nothing of the file
+    import_keras()  # an error of the import is not one of the file
     try:
         with zipfile.ZipFile(path) as archive:
             labels = _from_json(archive.read(_LABELS)) if _LABELS in archive.namelist() else None
-        return _loaded(path), labels
-    except Exception as error:  # whatever zipfile, json, h5py or Keras say of foreign bytes
+        return _load_keras(path), labels
+    except Exception as error:  # whatever zipfile, json, h5py or Keras raise
         raise ValueError(
             "from_keras: expected a file that Keras 3 saved, of the ending '.keras'; received "
             f"{str(path)!r}, which cannot be read: {type(error).__name__}: {error}"
         ) from error
 
 
-def _loaded(path: Path):
-    load = keras_module().saving.load_model
-    with python_random_as_it_was():
+def _load_keras(path: Path):
+    load = import_keras().saving.load_model
+    with preserve_python_random():
         try:
             return load(path)
-        except (TypeError, ValueError):  # of a loss or metric of the user's own
+        except (TypeError, ValueError):  # a custom loss or metric
             return load(path, compile=False)
 
 
@@ -204,35 +200,35 @@ def save_model(estimator, path, format=None):
     Parameters
     ----------
     estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
-        Fitted; of a searching estimator its `best_estimator_`.
+        Fitted. Pass the `best_estimator_` of a searching estimator.
     path : str or os.PathLike
-        File to write, which is replaced if it is there, or new folder for a SavedModel.
+        File to write or replace, or new folder for a SavedModel.
     format : {"keras", "onnx", "tf_saved_model"}, default=None
-        None is by the ending of `path`: ".keras", ".onnx", or none for a SavedModel. ONNX needs
-        the extra: ``pip install 'skreg[onnx]'``.
+        None decides by the ending of `path`: ".keras", ".onnx", or none for a SavedModel. ONNX
+        needs an extra: ``pip install 'skreg[onnx]'``.
 
     Raises
     ------
     FileNotFoundError, FileExistsError
-        If the folder around `path` does not exist, or `path` is a folder, or for a SavedModel
-        anything.
+        If the folder of `path` does not exist, if `path` is a folder, or if it exists and the
+        format is a SavedModel.
     ImportError
-        If a package is missing that the format needs.
+        If a package that the format needs is not installed.
     NotFittedError, TypeError
-        If `estimator` is not fitted, or another one.
+        If `estimator` is not fitted, or has another type.
     ValueError
-        If the format is unknown or not that of the ending, labels are not what JSON has, or
-        `to_keras` does.
+        If the format is unknown or does not fit to the ending, if JSON cannot hold the labels, or
+        as in `to_keras`.
 
     Notes
     -----
-    The labels of a classifier go along as JSON of their "dtype" and "classes", in the order of the
-    outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, in
-    `.keras` as a member `classes.json` of the archive, which `from_keras` reads; a file that Keras
-    saves again has none, so that `from_keras` then needs its `classes`.
+    The labels of a classifier are saved as JSON with "dtype" and "classes", in the order of the
+    outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, and
+    in `.keras` as `classes.json` in the archive, which `from_keras` reads. If Keras saves the model
+    again, the labels are lost, and `from_keras` needs `classes`.
 
-    Keras 3.15 writes neither the delta of a Huber loss nor which weights are excluded from weight
-    decay, biases here: compile such a network again before it is trained on from a file.
+    Keras 3.15 saves neither the delta of a Huber loss nor that biases are excluded from weight
+    decay. Compile such a network again before you train it further from a file.
 
     Examples
     --------
@@ -251,10 +247,10 @@ def save_model(estimator, path, format=None):
     """
     if not hasattr(estimator, "to_keras"):
         raise TypeError(
-            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor, of a "
-            f"search its best_estimator_; received {type(estimator).__name__}."
+            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor, or the "
+            f"best_estimator_ of a search; received {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
     path = Path(path)
-    format = checked_format(path, format)
-    write(estimator.to_keras(), getattr(estimator, "classes_", None), path, format)
+    format = check_format(path, format)
+    write_model(estimator.to_keras(), getattr(estimator, "classes_", None), path, format)

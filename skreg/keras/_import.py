@@ -1,8 +1,4 @@
-"""From Keras: what the layers, the optimiser and the loss of a model say in our words.
-
-Owns what of them is understood, and the error that names the first layer that is not. Does not own
-files (`_model_files`), nor what an estimator makes of it (`_base`, the estimators).
-"""
+"""From Keras: layers, optimiser and loss of a model as a network and parameters of skreg."""
 
 from __future__ import annotations
 
@@ -11,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from skreg._data.scaling import Statistics
-from skreg._nn.network import Network
-from skreg.keras._export import ACTIVATIONS, LINKS, keras_module
+from skreg._nn.activations import ACTIVATIONS
+from skreg._nn.losses import CLASS_LOSSES, LINKS, REGRESSION_LOSSES
+from skreg._nn.network import Network, Scaling
+from skreg._nn.penalties import PENALTIES, from_keras_regularizer
+from skreg._nn.solvers import SOLVERS
+from skreg.keras._export import import_keras
 
-# What an optimiser of Keras may do that ours do not.
+# Options of Keras' optimisers that skreg does not have.
 _OTHER_OPTIONS = (
     "amsgrad",
     "clipnorm",
@@ -26,18 +25,18 @@ _OTHER_OPTIONS = (
 )
 
 
-def read_keras(model: Any) -> Network:
-    """Return what the layers of a model say.
+def read_network(model: Any) -> Network:
+    """Return the network of a model's layers.
 
     Raises
     ------
     TypeError
-        If it is no Keras model.
+        If it is not a Keras model.
     ValueError
-        If a network of ours cannot say it; the first layer that it cannot is named.
+        If skreg cannot express a layer. The first such layer is named.
     """
-    keras = keras_module()
-    chain = _with_activations(keras, _chain(keras, model))
+    keras = import_keras()
+    chain = _attach_activations(keras, _read_chain(keras, model))
     places = [k for k, (layer, _) in enumerate(chain) if type(layer) is keras.layers.Dense]
     if not places:
         raise ValueError("from_keras: expected a model with a Dense layer; received none.")
@@ -50,43 +49,44 @@ def read_keras(model: Any) -> Network:
             _check_dense(layer)
             _check_activation(keras, layer, activation, hidden=k < last)
         elif kind is keras.layers.Dropout and k < last and n_dense not in rates:
-            rates[n_dense] = _rate(layer)
+            rates[n_dense] = _read_rate(layer)
         elif kind is keras.layers.Normalization and k == 0 < first:
-            inputs = _normalization(layer)
+            inputs = _read_normalization(layer)
         elif kind is keras.layers.Rescaling and n_dense == 0 and not rates and k < first:
-            inputs = _rescaled(inputs, layer)
+            inputs = _apply_rescaling(inputs, layer)
         elif kind is keras.layers.Rescaling and k == last + 1:
-            outputs = np.asarray(layer.offset, float), _positive_scale(layer)
+            outputs = np.asarray(layer.offset, float), _read_scale(layer)
         else:
-            raise _inexpressible(layer, "what stands where it does")
+            raise _make_error(layer, "its place among the others")
     dense = [chain[k] for k in places]
     kernels, biases = (
         [keras.ops.convert_to_numpy(getattr(layer, part)).astype(np.float32) for layer, _ in dense]
         for part in ("kernel", "bias")
     )
     return Network(
-        kernels,
-        biases,
-        _activation_of(keras, dense[:-1]),
-        _names(keras, LINKS)[dense[-1][1]],
-        tuple(rates.get(k, 0.0) for k in range(1, len(dense))),
-        tuple(_strength(layer) for layer, _ in dense),
-        rates.get(0, 0.0),
-        _columns(inputs, len(kernels[0])),
-        _columns(outputs, len(biases[-1])),
+        kernels=kernels,
+        biases=biases,
+        activation=_read_activation(keras, dense[:-1]),
+        link=_map_functions(keras, LINKS)[dense[-1][1]],
+        inputs=_broadcast(inputs, len(kernels[0])),
+        outputs=_broadcast(outputs, len(biases[-1])),
+        input_dropout=rates.get(0, 0.0),
+        dropout=tuple(rates.get(k, 0.0) for k in range(1, len(dense))),
+        penalties=_read_strengths(keras, [layer for layer, _ in dense]),
+        from_keras=True,
     )
 
 
-def _inexpressible(layer, what: str) -> ValueError:
+def _make_error(layer, what: str) -> ValueError:
     return ValueError(
-        "from_keras: expected Dense layers with Dropout between them, behind Rescalings or a "
-        f"Normalization if any; received a layer {layer.name!r} ({type(layer).__name__}) of which "
-        f"skreg cannot express {what}."
+        "from_keras: expected Dense layers with Dropout between them, and Rescaling or "
+        f"Normalization layers before them; received a layer {layer.name!r} "
+        f"({type(layer).__name__}), of which skreg cannot express {what}."
     )
 
 
-def _chain(keras, model) -> list:
-    """The layers of a model in their order, if each follows the one before."""
+def _read_chain(keras, model) -> list:
+    """Return the layers of a model in their order, if each follows the one before."""
     if not isinstance(model, keras.Model):
         raise TypeError(
             "from_keras: expected a keras.Model or the path of a file; received "
@@ -110,42 +110,42 @@ def _chain(keras, model) -> list:
             "from_keras: expected inputs of shape (None, n_features) in float32, to which Keras "
             f"converts a table; received inputs of shape {inputs.shape} in {inputs.dtype}."
         )
-    # A Sequential is a chain; one that was loaded has tensors of its own for every layer added.
+    # A Sequential model is a chain. One that was loaded has its own tensors for every layer.
     if isinstance(model, keras.Sequential):
         return list(model.layers)
-    return _followed(model.outputs[0], inputs)
+    return _follow_layers(model.outputs[0], inputs)
 
 
-def _followed(tensor, inputs) -> list:
-    """The layers between both, from the inputs on; other models may call them on other tensors."""
+def _follow_layers(tensor, inputs) -> list:
+    """Return the layers between both tensors. Other models may call them on other tensors."""
     layers: list = []
     while tensor is not inputs:
         history = tensor._keras_history
         layers.insert(0, history.operation)
         received = history.operation._inbound_nodes[history.node_index].input_tensors
         if len(received) != 1:
-            raise _inexpressible(layers[0], "that it does not follow one layer before")
+            raise _make_error(layers[0], "that it does not follow one layer before")
         tensor = received[0]
     return layers
 
 
-def _with_activations(keras, layers) -> list[tuple]:
-    """Each layer with its activation, which may be a layer of its own behind a linear Dense."""
+def _attach_activations(keras, layers) -> list[tuple]:
+    """Return each layer with its activation, which may be a layer after a linear Dense layer."""
     linear = keras.activations.linear
     chain: list[tuple] = []
     for layer in layers:
         before, so_far = chain[-1] if chain else (None, None)
-        activation = _function_of(keras, layer)
+        activation = _find_function(keras, layer)
         if activation and type(before) is keras.layers.Dense and so_far is linear:
             chain[-1] = before, activation
         else:
             own = getattr(layer, "activation", None)  # a function, or a layer here, too
-            chain.append((layer, _function_of(keras, own) or own))
+            chain.append((layer, _find_function(keras, own) or own))
     return chain
 
 
-def _function_of(keras, layer):
-    """The function of a layer that is an activation, or None."""
+def _find_function(keras, layer):
+    """Return the function of a layer that is an activation, or None."""
     layers = keras.layers
     if type(layer) is layers.Activation:
         return layer.activation
@@ -158,116 +158,113 @@ def _function_of(keras, layer):
     return None
 
 
-def _names(keras, names: dict[str, str]) -> dict:
-    """Keras' functions, each with what we call it."""
-    return {keras.activations.get(theirs): ours for ours, theirs in names.items()}
+def _map_functions(keras, known: dict) -> dict:
+    """Return our name of each function of Keras; `known` are `ACTIVATIONS` or `LINKS`."""
+    return {keras.activations.get(ours.keras_name): name for name, ours in known.items()}
 
 
 def _check_activation(keras, layer, activation, hidden: bool) -> None:
-    if activation not in _names(keras, ACTIVATIONS if hidden else LINKS):
+    if activation not in _map_functions(keras, ACTIVATIONS if hidden else LINKS):
         name = getattr(activation, "__name__", type(activation).__name__)
-        raise _inexpressible(layer, f"the activation {name!r}")
+        raise _make_error(layer, f"the activation {name!r}")
 
 
 def _check_dense(layer) -> None:
     for name in ("bias_regularizer", "activity_regularizer", "kernel_constraint"):
         if getattr(layer, name) is not None:
-            raise _inexpressible(layer, f"the {name}")
+            raise _make_error(layer, f"the {name}")
     if layer.bias_constraint is not None or not layer.use_bias:
-        raise _inexpressible(layer, "a bias that is constrained or missing")
+        raise _make_error(layer, "a bias that is constrained or missing")
     if layer.quantization_mode is not None:
-        raise _inexpressible(layer, f"a kernel of {layer.quantization_mode}")
+        raise _make_error(layer, f"a kernel of {layer.quantization_mode}")
     weights = (np.asarray(weight, float) for weight in layer.get_weights())
     if not all((np.abs(weight) <= np.finfo(np.float32).max).all() for weight in weights):
-        raise _inexpressible(layer, "weights that are not finite in float32")
-    penalty = layer.kernel_regularizer
-    regularizers = keras_module().regularizers
-    if penalty is not None and type(penalty) not in (regularizers.L2, regularizers.L1L2):
-        raise _inexpressible(layer, f"the regularizer {type(penalty).__name__}")
-    if float(getattr(penalty, "l1", 0.0)):
-        raise _inexpressible(layer, "an L1 penalty")
+        raise _make_error(layer, "weights that are not finite in float32")
+    if from_keras_regularizer(import_keras().regularizers, layer.kernel_regularizer) is None:
+        raise _make_error(layer, f"the regularizer {type(layer.kernel_regularizer).__name__}")
 
 
-def _rate(layer) -> float:
+def _read_rate(layer) -> float:
     if layer.noise_shape is not None:
-        raise _inexpressible(layer, f"noise_shape={layer.noise_shape}")
+        raise _make_error(layer, f"noise_shape={layer.noise_shape}")
     if layer.rate == 1:
-        raise _inexpressible(layer, "a rate of 1")
+        raise _make_error(layer, "a rate of 1")
     return float(layer.rate)
 
 
-def _strength(layer) -> float:
-    return float(getattr(layer.kernel_regularizer, "l2", 0.0))
+def _read_strengths(keras, layers) -> dict[str, tuple[float, ...]]:
+    """Return the strength of each penalty for each kernel."""
+    found = [
+        from_keras_regularizer(keras.regularizers, layer.kernel_regularizer) or {}
+        for layer in layers
+    ]
+    return {name: tuple(of_layer[name] for of_layer in found) for name in PENALTIES}
 
 
-def _activation_of(keras, hidden: list[tuple]) -> str:
-    """The one activation of all hidden layers."""
+def _read_activation(keras, hidden: list[tuple]) -> str:
+    """Return the one activation of all hidden layers."""
     for layer, activation in hidden:
         if activation is not hidden[0][1]:
-            raise _inexpressible(layer, "another activation than that of the first hidden layer")
-    return _names(keras, ACTIVATIONS)[hidden[0][1]] if hidden else "relu"
+            raise _make_error(layer, "another activation than that of the first hidden layer")
+    return _map_functions(keras, ACTIVATIONS)[hidden[0][1]] if hidden else "relu"
 
 
-def _normalization(layer) -> tuple[np.ndarray, np.ndarray]:
+def _read_normalization(layer) -> tuple[np.ndarray, np.ndarray]:
     if layer.invert or layer.mean is None:
-        raise _inexpressible(layer, "a Normalization that is inverted or not adapted")
+        raise _make_error(layer, "a Normalization that is inverted or not adapted")
     mean, variance = (np.asarray(part, float).ravel() for part in (layer.mean, layer.variance))
     if not np.isfinite(mean).all() or not (np.isfinite(variance) & (variance >= 0)).all():
-        raise _inexpressible(layer, "means or variances that are not finite, or below zero")
-    # As Keras divides: by the deviation, or a little where there is none.
-    return mean, np.maximum(np.sqrt(variance), keras_module().config.epsilon())
+        raise _make_error(layer, "means or variances that are not finite, or below zero")
+    # Keras divides by the deviation, or by epsilon if it is smaller.
+    return mean, np.maximum(np.sqrt(variance), import_keras().config.epsilon())
 
 
-def _rescaled(inputs, layer) -> tuple[np.ndarray, np.ndarray]:
-    """The scales of inputs that one more Rescaling follows: ((x - c) / s) scale + offset."""
+def _apply_rescaling(inputs, layer) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scaling of inputs after one more Rescaling: ((x - c) / s) scale + offset."""
     center, divisor = inputs or (np.zeros(1), np.ones(1))
-    scale, offset = _positive_scale(layer), np.asarray(layer.offset, float)
+    scale, offset = _read_scale(layer), np.asarray(layer.offset, float)
     return center - divisor * offset / scale, divisor / scale
 
 
-def _positive_scale(layer) -> np.ndarray:
+def _read_scale(layer) -> np.ndarray:
     scale = np.asarray(layer.scale, float)
     if not np.all((scale > 0) & np.isfinite(scale)):
-        raise _inexpressible(layer, "a scale that is not positive and finite")
+        raise _make_error(layer, "a scale that is not positive and finite")
     if not np.isfinite(layer.offset).all():
-        raise _inexpressible(layer, "an offset that is not finite")
+        raise _make_error(layer, "an offset that is not finite")
     return scale
 
 
-def _columns(center_and_scale, n_columns: int):
-    """Both numbers as one a column."""
+def _broadcast(center_and_scale, n_columns: int):
+    """Return center and scale with one number for each column."""
     if center_and_scale is None:
         return None
-    center, scale = (np.broadcast_to(part, n_columns).copy() for part in center_and_scale)
-    return center, scale
+    return Scaling(*(np.broadcast_to(part, n_columns).copy() for part in center_and_scale))
 
 
-def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
+def read_class_network(network: Network, model: Any, classes) -> tuple[Network, dict]:
     """Return a classifier's network with its classes sorted, and its attributes.
 
-    Two softmax outputs become one logit, their difference. Where the loss takes logits, it tells
-    the link.
+    Two softmax outputs become one logit, their difference. A loss of logits decides on the link.
     """
-    losses, loss = keras_module().losses, _loss(model)
+    losses, loss = import_keras().losses, _find_loss(model)
     if network.link == "identity" and getattr(loss, "from_logits", False):
-        if type(loss) in (losses.BinaryCrossentropy, losses.BinaryFocalCrossentropy):
-            network = replace(network, link="logistic")
-        elif type(loss) in _of_one_class(losses):
-            network = replace(network, link="softmax")
+        links = [ours.link.name for ours in CLASS_LOSSES.values() if ours.is_keras(losses, loss)]
+        network = replace(network, link=links[0]) if links else network
     kernel, bias = network.kernels[-1], network.biases[-1]
     if network.link not in ("softmax", "logistic") or network.outputs is not None:
         raise ValueError(
             "from_keras: expected probabilities, a last activation that is softmax or sigmoid and "
-            f"no layer after it; received {LINKS[network.link]!r}."
+            f"no layer after it; received {LINKS[network.link].keras_name!r}."
         )
     several_labels = network.link == "logistic" and len(bias) > 1
-    if several_labels and (loss in _of_one_class(losses) or type(loss) in _of_one_class(losses)):
+    if several_labels and CLASS_LOSSES["categorical_cross_entropy"].is_keras(losses, loss):
         raise ValueError(
             "from_keras: expected a softmax for a loss of one class a row; received 'sigmoid' and "
             f"{getattr(loss, '__name__', type(loss).__name__)!r}."
         )
     n_classes = 2 if network.link == "logistic" and not several_labels else len(bias)
-    labels = np.arange(n_classes) if classes is None else _labels(classes)
+    labels = np.arange(n_classes) if classes is None else _check_labels(classes)
     distinct = np.unique(labels)
     if labels.shape != (n_classes,) or len(distinct) != n_classes:
         raise ValueError(
@@ -298,107 +295,82 @@ def with_classes(network: Network, model: Any, classes) -> tuple[Network, dict]:
     return ordered, {"classes_": labels[order], "out_activation_": link}
 
 
-def _of_one_class(losses) -> tuple:
-    """Keras' losses, as classes and functions, of rows that are of one class each."""
-    return (
-        losses.CategoricalCrossentropy,
-        losses.CategoricalFocalCrossentropy,
-        losses.SparseCategoricalCrossentropy,
-        losses.categorical_crossentropy,
-        losses.categorical_focal_crossentropy,
-        losses.sparse_categorical_crossentropy,
-    )
-
-
-def _labels(classes) -> np.ndarray:
-    """The labels of outputs, if they are of one kind, which can be sorted."""
+def _check_labels(classes) -> np.ndarray:
+    """Return the labels of the outputs, if they have one type that can be sorted."""
     labels = np.asarray(classes)
     given = np.ravel(np.asarray(classes, object))
     kinds = {isinstance(label, str) - isinstance(label, bytes) for label in given}
     try:
         if len(kinds) > 1:
-            raise TypeError("text and others")  # which NumPy would all make text
+            raise TypeError("text and others")  # NumPy would convert all to text
         np.unique(labels)
     except TypeError as error:
         raise TypeError(
-            f"classes: expected labels of one kind, which can be sorted; received {classes!r}."
+            f"classes: expected labels of one type that can be sorted; received {classes!r}."
         ) from error
     if not all(np.isfinite(label) for label in given if isinstance(label, (float, np.floating))):
         raise ValueError(f"classes: expected finite numbers; received {classes!r}.")
     return labels
 
 
-def with_numbers(network: Network, model: Any) -> tuple[str, dict]:
-    """Return the loss of a regressor's network, where the model says one, and its attributes."""
-    if network.link not in ("identity", "exp"):
+def read_number_network(network: Network, model: Any) -> tuple[str, dict]:
+    """Return the loss of a regressor's network and its attributes.
+
+    A loss that is not known here becomes the first one with the same link.
+    """
+    losses, theirs = import_keras().losses, _find_loss(model)
+    fitting = [loss for loss in REGRESSION_LOSSES.values() if loss.link.name == network.link]
+    if not fitting:
         raise ValueError(
             "from_keras: expected numbers, a last activation that is linear or exponential; "
-            f"received {LINKS[network.link]!r}."
+            f"received {LINKS[network.link].keras_name!r}."
         )
+    loss = next((loss for loss in fitting if loss.is_keras(losses, theirs)), fitting[0])
     n_outputs = len(network.biases[-1])
     center, scale = network.outputs or (np.zeros(n_outputs), np.ones(n_outputs))
-    poisson = network.link == "exp"
-    if poisson and center.any():
-        raise ValueError(
-            f"from_keras: expected no offset after an exponential; received {center[:5]}."
-        )
     attributes = {
         "target_center_": center,
         "target_scale_": scale,
         "out_activation_": network.link,
-        # Poisson targets are divided by their mean, others by their deviation.
-        "_target_statistics": Statistics(0.0, scale if poisson else center, scale),
+        "_target_statistics": loss.recover_statistics(center, scale),
     }
-    return "poisson" if poisson else _loss_of_numbers(model), attributes
+    return loss.name, attributes
 
 
-def _loss(model: Any):
-    """The loss of a compiled model, an object or a function of Keras, or None."""
+def _find_loss(model: Any):
+    """Return the loss of a compiled model, an object or a function of Keras, or None."""
     loss = getattr(model, "loss", None)
     if isinstance(loss, dict):
         loss = list(loss.values())
     if isinstance(loss, (list, tuple)):  # of one output
         loss = loss[0] if loss else None
-    return keras_module().losses.get(loss) if isinstance(loss, str) else loss
+    return import_keras().losses.get(loss) if isinstance(loss, str) else loss
 
 
-def _loss_of_numbers(model: Any) -> str:
-    losses, loss = keras_module().losses, _loss(model)
-    if type(loss) is losses.MeanAbsoluteError or loss is losses.mean_absolute_error:
-        return "absolute_error"
-    # Of any delta, which Keras 3.15 does not write into a file; ours bends at one deviation.
-    if type(loss) is losses.Huber or loss is losses.huber:
-        return "huber"
-    return "squared_error"
+def read_solver(model) -> dict:
+    """Return the parameters of an estimator whose solver is the optimiser of a compiled model.
 
-
-def solver_parameters(model) -> dict:
-    """Return the estimator's parameters that say what a compiled model's optimiser does.
-
-    Empty where skreg has no such optimiser, or the model is not compiled. Without a learning rate
-    where it follows a schedule, of which the end says nothing of the beginning.
+    They are empty if skreg has no such optimiser, or if the model is not compiled. A learning rate
+    that follows a schedule is left out, since only its last value is known.
     """
-    optimizers = keras_module().optimizers
+    optimizers = import_keras().optimizers
     optimizer: Any = getattr(model, "optimizer", None)
     if type(optimizer) is optimizers.LossScaleOptimizer:  # of mixed precision
         optimizer = optimizer.inner_optimizer
-    if type(optimizer) in (optimizers.Adam, optimizers.AdamW):
-        names = {"beta_1": "beta_1", "beta_2": "beta_2", "epsilon": "epsilon"}
-        solver = "adam"
-    elif type(optimizer) is optimizers.SGD:
-        names = {"momentum": "momentum", "nesterov": "nesterovs_momentum"}
-        solver = "sgd"
+    for solver in SOLVERS.values():
+        if type(optimizer) in [getattr(optimizers, name) for name in solver.keras_classes]:
+            break
     else:
         return {}
     config = optimizer.get_config()
     if any(config.get(option) for option in _OTHER_OPTIONS):
         return {}
     parameters = {
-        "solver": solver,
+        "solver": solver.name,
         "weight_decay": float(optimizer.weight_decay or 0.0),
-        **{ours: config[theirs] for theirs, ours in names.items()},
+        **{ours: config[theirs] for ours, theirs in solver.keras_names.items()},
     }
-    # By its shortest decimal, since Keras holds a float32; a schedule is a dictionary.
+    # The shortest decimal, since Keras holds a float32. A schedule is a dictionary.
     rate = config["learning_rate"]
     rate = 0.0 if isinstance(rate, dict) else float(str(np.float32(rate)))
     constant = {"learning_rate": "constant", "learning_rate_init": rate}

@@ -1,9 +1,6 @@
-"""scikeras' wrappers, mended: what of them does not get on with today's scikit-learn and Keras.
+"""The wrappers of scikeras, corrected for current versions of scikit-learn and Keras.
 
-Owns the subclasses and the import of scikeras, which replaces methods of Keras' classes: they are
-put back. Does not own the builders (`keras`, which hands out these classes when asked for them).
-
-Each mending is named by what scikeras 0.13 does, and has a test in `tests/test_scikeras.py`.
+Each correction has a test in ``tests/keras/test_scikeras.py``.
 """
 
 from __future__ import annotations
@@ -17,13 +14,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from skreg.keras._export import keras_module
+from skreg.keras._export import import_keras
 
 
 @contextlib.contextmanager
-def _keras_as_it_was():
-    """Put back the methods that scikeras replaces: Keras pickles and copies its objects itself."""
-    keras = keras_module()
+def _preserve_keras():
+    """Put back the methods that scikeras replaces. Keras pickles and copies its own objects."""
+    keras = import_keras()
     kinds = keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer
     before = [(kind, dict(vars(kind))) for kind in kinds]
     try:
@@ -39,27 +36,27 @@ def _keras_as_it_was():
 
 if importlib.util.find_spec("scikeras") is None:
     raise ModuleNotFoundError(
-        "Expected the package 'scikeras', whose wrapper this is; it is missing. "
-        "`pip install scikeras` brings it.",
+        "Expected the package 'scikeras', which has the wrapper; it is not installed. "
+        "Run `pip install scikeras`.",
         name="scikeras",
     )
 
 
-# Who has imported it before has asked for what it does.
-with contextlib.nullcontext() if "scikeras" in sys.modules else _keras_as_it_was():
+# A user who imported scikeras before expects what it does.
+with contextlib.nullcontext() if "scikeras" in sys.modules else _preserve_keras():
     from scikeras import wrappers
 
 
 class _Classifier(ClassifierMixin, BaseEstimator):
-    """Has the tags of a classifier."""
+    """For the tags of a classifier."""
 
 
 class _Regressor(RegressorMixin, BaseEstimator):
-    """Has the tags of a regressor."""
+    """For the tags of a regressor."""
 
 
 class _Checked:
-    """What both wrappers lack."""
+    """Checks that both wrappers of scikeras lack."""
 
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
         if reset and y is None:
@@ -68,36 +65,39 @@ class _Checked:
                 "is None."
             )
         if X is not None:
-            # scikeras takes sparse rows, on which Keras then fails; it does not compare columns.
+            # scikeras accepts sparse rows, which Keras cannot use, and does not compare columns.
             check_array(X, accept_sparse=False, allow_nd=True, dtype=None, ensure_all_finite=False)
             validate_data(self, X, reset=reset, skip_check_array=True)
         shape = () if y is None else np.asarray(y).shape
         if len(shape) == 2 and shape[1] == 1:
-            y = column_or_1d(y, warn=True)  # scikeras takes a column without a word
+            y = column_or_1d(y, warn=True)  # scikeras does not warn
         return super()._validate_data(X, y, reset=reset, y_numeric=y_numeric)
 
 
 class KerasClassifier(_Checked, wrappers.KerasClassifier):
-    """KerasClassifier of scikeras, as scikit-learn today expects a classifier.
+    """KerasClassifier of scikeras that works with current versions of scikit-learn.
 
-    Parameters are those of ``scikeras.wrappers.KerasClassifier``, and those of the function that
-    builds the model.
+    The parameters are those of ``scikeras.wrappers.KerasClassifier``, and those of the function
+    that builds the model.
 
     Parameters
     ----------
     model : callable or keras.Model
         For example :func:`skreg.keras.build_classifier`.
     **parameters : dict
-        Of scikeras (`epochs`, `batch_size`, `random_state`, ...) and of `model`. scikeras knows
-        those of `model` that are given: what is to be tuned has to be named here.
+        Parameters of scikeras (`epochs`, `batch_size`, `random_state`, ...) and of `model`. A
+        parameter of `model` can only be tuned if it is given here.
 
     Notes
     -----
-    What differs from scikeras 0.13: it is recognised as a classifier, so that folds are stratified;
-    importing it leaves Keras' classes as they are (if scikeras was not imported before; a later
-    import changes them no more); sparse rows are refused; number and names of
-    columns are compared with those of `fit`; a column `y` warns; `class_weight` does not change the
-    array of `sample_weight` that was handed in.
+    Differences from scikeras 0.13:
+
+    - It is recognised as a classifier, so folds are stratified.
+    - Importing it does not change Keras' classes, unless scikeras was imported before.
+    - Sparse rows are refused.
+    - Number and names of columns are compared with those of `fit`.
+    - A column `y` warns.
+    - `class_weight` does not change the array that was passed as `sample_weight`.
 
     Examples
     --------
@@ -108,7 +108,7 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
     """
 
     def __sklearn_tags__(self):
-        # scikeras' class comes before ClassifierMixin, whose tags are then not asked for.
+        # The class of scikeras comes before ClassifierMixin and does not call its tags.
         tags = _Classifier().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.non_deterministic = True
@@ -129,7 +129,7 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
         -------
         self : KerasClassifier
         """
-        return super().fit(X, y, sample_weight=_copied(sample_weight), **kwargs)
+        return super().fit(X, y, sample_weight=_copy_weight(sample_weight), **kwargs)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None, **kwargs):
         """Train for one epoch, as scikeras does.
@@ -147,33 +147,33 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
         -------
         self : KerasClassifier
         """
-        weight = _copied(sample_weight)
+        weight = _copy_weight(sample_weight)
         return super().partial_fit(X, y, classes=classes, sample_weight=weight, **kwargs)
 
 
-def _copied(sample_weight):
-    """A copy, which scikeras multiplies by the weights of the classes."""
+def _copy_weight(sample_weight):
+    """Return a copy, which scikeras multiplies by the class weights in place."""
     return None if sample_weight is None else np.array(sample_weight, dtype=float)
 
 
 class KerasRegressor(_Checked, wrappers.KerasRegressor):
-    """KerasRegressor of scikeras, as scikit-learn today expects a regressor.
+    """KerasRegressor of scikeras that works with current versions of scikit-learn.
 
-    Parameters are those of ``scikeras.wrappers.KerasRegressor``, and those of the function that
-    builds the model.
+    The parameters are those of ``scikeras.wrappers.KerasRegressor``, and those of the function
+    that builds the model.
 
     Parameters
     ----------
     model : callable or keras.Model
         For example :func:`skreg.keras.build_regressor`.
     **parameters : dict
-        Of scikeras (`epochs`, `batch_size`, `random_state`, ...) and of `model`. scikeras knows
-        those of `model` that are given: what is to be tuned has to be named here.
+        Parameters of scikeras (`epochs`, `batch_size`, `random_state`, ...) and of `model`. A
+        parameter of `model` can only be tuned if it is given here.
 
     Notes
     -----
-    What differs from scikeras 0.13 is what differs in :class:`skreg.keras.KerasClassifier`, but for
-    classes.
+    The differences from scikeras 0.13 are those of :class:`skreg.keras.KerasClassifier`, apart from
+    the ones about classes.
 
     Examples
     --------

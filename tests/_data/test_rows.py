@@ -1,12 +1,17 @@
-"""Canonical weighted rows: merging, held-out rows, visits, permutations."""
+"""Canonical weighted rows: merging, held-out rows, visits, orders."""
 
 import numpy as np
 import pytest
 
 import skreg._data.rows as rows_module
 from skreg._data.rows import merge_rows, split_rows
-from skreg._data.scaling import column_statistics
-from skreg._data.tables import automatic_batch_size, permutations, training_rows, validation_rows
+from skreg._data.scaling import measure_columns
+from skreg._data.tables import (
+    choose_batch_size,
+    draw_orders,
+    make_training_rows,
+    make_validation_rows,
+)
 
 
 @pytest.fixture
@@ -19,14 +24,15 @@ def table():
 
 def prepared(X, y, weight=None):
     merged = merge_rows(X, y, weight)
-    statistics = column_statistics(X, merged.first, merged.weight)
+    statistics = measure_columns(X, merged.first, merged.weight)
     mean, scale = statistics.center, statistics.scale
-    return training_rows(X, y, merged, mean, scale), mean, scale
+    return make_training_rows(X, y, merged, mean, scale), mean, scale
 
 
 def assert_same(left, right):
     (rows, *statistics), (other, *other_statistics) = left, right
-    for name in ("table", "targets", "visit_weight", "visits"):
+    np.testing.assert_array_equal(rows.table.values, other.table.values)
+    for name in ("targets", "visit_weight", "visits"):
         np.testing.assert_array_equal(getattr(rows, name), getattr(other, name))
     for values, others in zip(statistics, other_statistics, strict=True):
         np.testing.assert_array_equal(values, others)
@@ -69,7 +75,7 @@ def test_rows_whose_hashes_collide_are_still_told_apart(table, monkeypatch):
     X, y = table
     X, y = X.repeat(2, axis=0), y.repeat(2)
     expected = merge_rows(X, y, None)
-    monkeypatch.setattr(rows_module, "_row_hashes", lambda X, y: np.zeros(len(y), np.uint64))
+    monkeypatch.setattr(rows_module, "_hash_rows", lambda X, y: np.zeros(len(y), np.uint64))
     merged = merge_rows(X, y, None)
     assert sorted(merged.first) == sorted(expected.first)
     np.testing.assert_array_equal(merged.weight, 2)
@@ -81,7 +87,7 @@ def test_rows_whose_hashes_collide_are_still_told_apart(table, monkeypatch):
 def visit_counts(weight):
     X = np.arange(len(weight), dtype=float)[:, None]
     merged = merge_rows(X, np.zeros(len(weight), int), np.asarray(weight, dtype=float))
-    made = training_rows(X, np.zeros(len(weight), int), merged, None, None)
+    made = make_training_rows(X, np.zeros(len(weight), int), merged, None, None)
     counts = np.bincount(made.visits)
     position = np.argsort(merged.first)
     return counts[position], made.visit_weight[: len(position)][position], made
@@ -119,31 +125,29 @@ def test_padding_is_zero_and_the_table_is_aligned(table):
     X, y = table
     made, _, _ = prepared(X, y)
     assert made.table.shape == (208, 8)
-    assert made.table.dtype == np.float32
-    assert made.table.ctypes.data % 64 == 0
-    assert not made.table[200:].any()
-    assert not made.table[:, 5:].any()
+    assert made.table.values.dtype == np.float32
+    assert made.table.values.ctypes.data % 64 == 0
+    assert not made.table.values[200:].any()
+    assert not made.table.values[:, 5:].any()
     assert made.visits.max() == 199
 
 
 def test_permutations_do_not_depend_on_how_many_are_drawn_together():
     visits = np.arange(30, dtype=np.int32).repeat(2)
-    together = permutations(visits, 7, 0, 5, (5, 64))
+    together = draw_orders(visits, 7, 0, 5, (5, 64))
     for epoch in range(5):
-        np.testing.assert_array_equal(
-            permutations(visits, 7, epoch, 1, (1, 64))[0], together[epoch]
-        )
+        np.testing.assert_array_equal(draw_orders(visits, 7, epoch, 1, (1, 64))[0], together[epoch])
         np.testing.assert_array_equal(np.sort(together[epoch, :60]), visits)
         assert not together[epoch, 60:].any()
     assert len({row.tobytes() for row in together}) == 5
-    assert (permutations(visits, 8, 0, 1, (1, 64)) != together[0]).any()
+    assert (draw_orders(visits, 8, 0, 1, (1, 64)) != together[0]).any()
 
 
 @pytest.mark.parametrize("n_visits", [1, 10, 569, 5000, 10**5, 10**7])
 def test_automatic_batch_size_is_a_power_of_two(n_visits):
-    size = automatic_batch_size(n_visits)
+    size = choose_batch_size(n_visits)
     assert size & (size - 1) == 0
-    assert automatic_batch_size(2 * n_visits) >= size
+    assert choose_batch_size(2 * n_visits) >= size
 
 
 def held_out_share(rows, side):
@@ -192,6 +196,6 @@ def test_a_share_that_rounds_to_nothing_holds_out_one_row_if_any_can_be_spared()
 def test_validation_shares_sum_to_one_and_padding_has_none(table):
     X, y = table
     rows = merge_rows(X, y, np.random.default_rng(1).uniform(1, 9, size=len(y)))
-    made = validation_rows(X, y, rows, None, None)
+    made = make_validation_rows(X, y, rows, None, None)
     np.testing.assert_allclose(made.share.sum(), 1, rtol=1e-6)
     assert not made.share[made.n_rows :].any()

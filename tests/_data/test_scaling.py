@@ -8,18 +8,18 @@ from skreg._data.scaling import (
     LARGEST_INPUT,
     LARGEST_SPARSE_INPUT,
     Statistics,
-    blocks,
-    column_statistics,
-    robust_statistics,
-    sparse_column_statistics,
-    standardised,
-    standardised_csr,
-    with_moved_inputs,
-    with_moved_outputs,
+    iterate_blocks,
+    measure_columns,
+    measure_robustly,
+    measure_sparse_columns,
+    rescale_inputs,
+    rescale_outputs,
+    standardize,
+    standardize_csr,
 )
 
 
-def statistics_of(X, weight=None, function=column_statistics):
+def statistics_of(X, weight=None, function=measure_columns):
     n_rows = X.shape[0]
     return function(X, np.arange(n_rows), np.ones(n_rows) if weight is None else weight)
 
@@ -48,7 +48,7 @@ def test_statistics_of_huge_tiny_and_far_columns(offset, spread):
     mean, scale = mean_and_scale(X)
     np.testing.assert_allclose(scale / spread, values.std(), rtol=1e-6)
     np.testing.assert_allclose((mean - offset) / spread, values.mean(), atol=1e-6)
-    block = standardised(X.copy(), mean, scale)
+    block = standardize(X.copy(), mean, scale)
     np.testing.assert_allclose(block.std(), 1, rtol=1e-6)
 
 
@@ -70,26 +70,28 @@ def test_constant_columns_have_scale_one(value, dtype):
     mean, scale = mean_and_scale(X)
     assert scale[0] == 1 or value > 1e30  # where rounding alone is more than 1
     assert mean[0] == X[0, 0]
-    assert not standardised(X.astype(float), mean, scale)[:, 0].any()
+    assert not standardize(X.astype(float), mean, scale)[:, 0].any()
 
 
 def test_values_at_the_ends_of_float64_are_standardised_right():
     X = np.array([[-1.7e308], [1.7e308], [1.7e308]])
     mean, scale = mean_and_scale(X)
-    got = standardised(X.copy(), mean, scale)[:, 0]
+    got = standardize(X.copy(), mean, scale)[:, 0]
     small = np.array([-1.7, 1.7, 1.7])
     np.testing.assert_allclose(got, (small - small.mean()) / small.std(), rtol=1e-9)
 
 
 def test_far_values_are_held_within_bounds():
-    got = standardised(np.array([[1e308, -1e308]]), np.zeros(2), np.full(2, 1e-5))
+    got = standardize(np.array([[1e308, -1e308]]), np.zeros(2), np.full(2, 1e-5))
     np.testing.assert_array_equal(got, [[LARGEST_INPUT, -LARGEST_INPUT]])
 
 
 def test_blocks_cover_every_row_once():
     for n_rows, n_columns in [(0, 3), (1, 1), (100, 10**7), (10**6, 50)]:
         covered = [
-            index for block in blocks(n_rows, n_columns) for index in (block.start, block.stop)
+            index
+            for block in iterate_blocks(n_rows, n_columns)
+            for index in (block.start, block.stop)
         ]
         assert covered[::2] == [0, *covered[1:-1:2]][: len(covered) // 2]
         assert (covered[-1] if covered else 0) == n_rows
@@ -103,7 +105,7 @@ def test_statistics_of_two_tables_combine_to_those_of_both(spread):
     weight = rng.uniform(0.1, 3, size=300)
     whole = statistics_of(X, weight)
     parts = [statistics_of(X[rows], weight[rows]) for rows in np.split(np.arange(300), [7, 100])]
-    combined = parts[0].combined(parts[1]).combined(parts[2])
+    combined = parts[0].combine(parts[1]).combine(parts[2])
     np.testing.assert_allclose(combined.center, whole.center, rtol=1e-10)
     np.testing.assert_allclose(combined.scale, whole.scale, rtol=1e-10)
     assert combined.weight == pytest.approx(whole.weight)
@@ -114,7 +116,7 @@ def test_sparse_statistics_are_those_of_the_dense_table():
     weight = np.random.default_rng(1).uniform(0.1, 3, size=200)
     dense, of_csr = (
         statistics_of(X.toarray(), weight),
-        statistics_of(X, weight, sparse_column_statistics),
+        statistics_of(X, weight, measure_sparse_columns),
     )
     np.testing.assert_allclose(of_csr.center, dense.center, rtol=1e-12)
     np.testing.assert_allclose(of_csr.deviation, dense.deviation, rtol=1e-12)
@@ -123,8 +125,8 @@ def test_sparse_statistics_are_those_of_the_dense_table():
 
 def test_no_scaled_sparse_value_exceeds_the_cap_and_empty_columns_stay():
     X = sparse.csr_array(np.eye(1000, 4) * [1e-300, 1.0, 1e300, 0.0])
-    statistics = statistics_of(X, None, sparse_column_statistics)
-    values = standardised_csr(X, statistics.scale).toarray()
+    statistics = statistics_of(X, None, measure_sparse_columns)
+    values = standardize_csr(X, statistics.scale).toarray()
     np.testing.assert_allclose(values.max(axis=0), [LARGEST_SPARSE_INPUT] * 3 + [0])
     assert statistics.scale[3] == 1
 
@@ -132,21 +134,21 @@ def test_no_scaled_sparse_value_exceeds_the_cap_and_empty_columns_stay():
 def test_robust_statistics_are_the_median_and_its_deviation():
     values = np.random.default_rng(0).normal(5, 2, size=(10_001, 1))
     values[:50] = 1e6
-    statistics = statistics_of(values, None, robust_statistics)
+    statistics = statistics_of(values, None, measure_robustly)
     np.testing.assert_allclose(statistics.center, np.median(values))
     np.testing.assert_allclose(statistics.scale, 2, rtol=0.03)
     counts = np.random.default_rng(1).integers(0, 4, size=501)
     some = values[50:551]
-    weighted = robust_statistics(some, np.flatnonzero(counts), counts[counts > 0].astype(float))
-    repeated = statistics_of(some.repeat(counts, axis=0), None, robust_statistics)
+    weighted = measure_robustly(some, np.flatnonzero(counts), counts[counts > 0].astype(float))
+    repeated = statistics_of(some.repeat(counts, axis=0), None, measure_robustly)
     np.testing.assert_allclose(weighted.center, repeated.center)
     np.testing.assert_allclose(weighted.deviation, repeated.deviation)
     mostly_zero = np.r_[np.zeros(90), np.full(10, 8.0)][:, None]
-    assert statistics_of(mostly_zero, None, robust_statistics).scale == pytest.approx(0.8)
+    assert statistics_of(mostly_zero, None, measure_robustly).scale == pytest.approx(0.8)
 
 
 def outputs(X, statistics, kernel, bias):
-    return standardised(X, statistics.center, statistics.scale) @ kernel + bias
+    return standardize(X, statistics.center, statistics.scale) @ kernel + bias
 
 
 def test_function_is_the_same_when_the_inputs_scale_moves():
@@ -155,14 +157,14 @@ def test_function_is_the_same_when_the_inputs_scale_moves():
     X[:20, 2] = 7.0  # constant at first
     kernel, bias = rng.normal(size=(3, 4)), rng.normal(size=4)
     old, new = statistics_of(X[:20]), statistics_of(X)
-    moved = with_moved_inputs(kernel, bias, old, new)
+    moved = rescale_inputs(kernel, bias, old, new)
     np.testing.assert_allclose(
         outputs(X[:20], new, *moved), outputs(X[:20], old, kernel, bias), atol=1e-5
     )
     # The column that was constant has told nothing of its scale: its weights stay.
     np.testing.assert_allclose(moved[0][2], kernel[2], rtol=1e-6)
     plain = Statistics.plain(3)
-    back = with_moved_inputs(*moved, new, plain)
+    back = rescale_inputs(*moved, new, plain)
     np.testing.assert_allclose(
         outputs(X[:20], plain, *back), outputs(X[:20], old, kernel, bias), atol=1e-4
     )
@@ -172,7 +174,7 @@ def test_function_is_the_same_when_the_targets_scale_moves():
     rng = np.random.default_rng(0)
     kernel, bias, hidden = rng.normal(size=(4, 2)), rng.normal(size=2), rng.normal(size=(9, 4))
     old, new = (np.array([1.0, -3.0]), np.array([2.0, 5.0])), (np.zeros(2), np.array([0.5, 10.0]))
-    moved = with_moved_outputs(kernel, bias, old, new)
+    moved = rescale_outputs(kernel, bias, old, new)
     expected = old[0] + old[1] * (hidden @ kernel + bias)
     np.testing.assert_allclose(
         new[0] + new[1] * (hidden @ moved[0] + moved[1]), expected, atol=1e-4

@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from helpers import make_member
+from helpers import make_job
 
 import skreg._engine.program as program
 from skreg._engine.trainer import train
@@ -106,24 +106,24 @@ def test_200_mixed_fits_stay_under_the_stated_number_of_programs(compilations):
 def traced(monkeypatch):
     """The specs traced from now on."""
     specs = []
-    build = program._build
+    build = program.build_advance
 
     def counting(spec):
         specs.append(spec)
         return build(spec)
 
-    monkeypatch.setattr(program, "_build", counting)
+    monkeypatch.setattr(program, "build_advance", counting)
     return specs
 
 
 def test_threads_that_need_one_new_program_together_compile_it_once(traced):
-    member = make_member(hidden=(17, 3), max_iter=2)
+    job = make_job(hidden=(17, 3), max_iter=2)
     ready = threading.Barrier(4)
-    outcomes = []
+    results = []
 
     def fit():
         ready.wait()
-        outcomes.append(train(member))
+        results.append(train(job))
 
     threads = [threading.Thread(target=fit) for _ in range(4)]
     for thread in threads:
@@ -131,20 +131,20 @@ def test_threads_that_need_one_new_program_together_compile_it_once(traced):
     for thread in threads:
         thread.join()
     assert len(traced) == 1
-    assert len({tuple(outcome.losses) for outcome in outcomes}) == 1
+    assert len({tuple(result.losses) for result in results}) == 1
 
 
 def test_program_for_which_the_system_has_no_room_is_refused_before_it_aborts(monkeypatch):
-    train(make_member(max_iter=1))  # compiled before
-    monkeypatch.setattr("skreg._tensorflow._MAPS_OF_A_PROGRAM", 10**9)
+    train(make_job(max_iter=1))  # compiled before
+    monkeypatch.setattr("skreg._tensorflow._MAPS_PER_PROGRAM", 10**9)
     with pytest.raises(RuntimeError, match=r"has compiled \d+ programs.*vm.max_map_count"):
-        train(make_member(hidden=(23, 3), max_iter=1))
+        train(make_job(hidden=(23, 3), max_iter=1))
 
 
 def test_a_program_is_traced_as_one_concrete_function_and_counted(traced):
-    before = program.n_programs()
-    member = make_member(hidden=(19, 3), max_iter=2)
-    train(member)
-    train(member)
-    assert program.n_programs() == before + 1
-    assert program.program_for(member.spec).compile_seconds > 0
+    before = program.count_programs()
+    job = make_job(hidden=(19, 3), max_iter=2)
+    train(job)
+    train(job)
+    assert program.count_programs() == before + 1
+    assert program.get_program(job.spec).compile_seconds > 0

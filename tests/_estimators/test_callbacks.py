@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._estimators.callbacks import FitWatcher
+from skreg._estimators.callbacks import FitCallback
 
 X, y = load_breast_cancer(return_X_y=True)
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
@@ -191,15 +191,15 @@ def _interrupted(monkeypatch):
     def interrupt(self, report):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(FitWatcher, "__call__", interrupt)
+    monkeypatch.setattr(FitCallback, "__call__", interrupt)
 
 
 @pytest.mark.usefixtures("_interrupted")
 @pytest.mark.parametrize("in_pipeline", [False, True])
-def test_ctrl_c_in_a_fit_of_ones_own_keeps_the_weights_with_a_warning(in_pipeline):
+def test_interrupted_fit_stores_the_best_weights_so_far_and_raises(in_pipeline):
     model = classifier(max_iter=10**6)
     estimator = make_pipeline(StandardScaler(), model) if in_pipeline else model
-    with pytest.warns(UserWarning, match=r"interrupted after \d+ epochs; the best weights so far"):
+    with pytest.raises(KeyboardInterrupt):
         estimator.fit(X, y)
     assert 1 <= model.n_iter_ < 10**6
     assert model.score(estimator[0].transform(X) if in_pipeline else X, y) > 0.5
@@ -220,7 +220,7 @@ def test_ctrl_c_before_the_first_epoch_goes_through(monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skreg._engine.trainer._orders", interrupt)
+    monkeypatch.setattr("skreg._engine.trainer._make_orders", interrupt)
     model = RegularizedMLPRegressor(hidden_layer_sizes=(8,))
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)

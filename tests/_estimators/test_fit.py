@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._data.rows import merge_rows, split_rows
-from skreg._engine.trainer import HELD_OUT, generator_of
+from skreg._engine.trainer import HELD_OUT, make_generator
 
 
 def classifier(**changes):
@@ -100,7 +100,7 @@ def test_training_rows_are_those_that_were_not_held_out(cancer):
     rows = merge_rows(X, y, None)
     state = np.random.RandomState(0).randint(0, 2**32, size=2, dtype=np.uint32)
     training, held_out = split_rows(
-        rows, y[rows.first], 0.1, generator_of((int(state[0]), int(state[1])), HELD_OUT)
+        rows, y[rows.first], 0.1, make_generator((int(state[0]), int(state[1])), HELD_OUT)
     )
     assert len(held_out.first) == round(0.1 * len(y))
     alone = classifier().fit(X[training.first], y[training.first])

@@ -249,7 +249,8 @@ def test_the_parameters_of_the_optimizer(make, expected):
         ({"out": keras.losses.Huber()}, "huber"),
         ([], "squared_error"),
         ("huber", "huber"),
-        (keras.losses.LogCosh(), "squared_error"),
+        (keras.losses.LogCosh(), "log_cosh"),
+        (keras.losses.MeanSquaredLogarithmicError(), "squared_error"),
         (None, "squared_error"),
     ],
 )
@@ -296,12 +297,16 @@ def wrong_models():
         inputs, out(layers.Add(name="sum")([dense(inputs), layers.Dense(3)(inputs)]))
     )
     yield chain(layers.Dense(3), layers.BatchNormalization(name="norm"), layers.Dense(2)), "'norm'"
-    yield chain(layers.Dense(3, "gelu", name="first"), layers.Dense(2)), "'first'.*'gelu'"
+    yield chain(layers.Dense(3, "mish", name="first"), layers.Dense(2)), "'first'.*'mish'"
     yield (
         chain(layers.Dense(3, "relu"), layers.Dense(3, "tanh", name="b"), layers.Dense(2)),
         "'b'.*another activation",
     )
-    yield chain(layers.Dense(3, kernel_regularizer="l1", name="a"), layers.Dense(2)), "'a'.*L1"
+    orthogonal = keras.regularizers.OrthogonalRegularizer()
+    yield (
+        chain(layers.Dense(3, kernel_regularizer=orthogonal, name="a"), layers.Dense(2)),
+        "'a'.*OrthogonalRegularizer",
+    )
     yield chain(layers.Dense(3, use_bias=False, name="a"), layers.Dense(2)), "'a'.*bias"
     yield chain(layers.Dense(3), layers.Dense(2), layers.Dropout(0.5, name="late")), "'late'"
     yield chain(Doubled(3, name="own"), layers.Dense(2)), r"'own' \(Doubled\)"
@@ -362,11 +367,11 @@ def test_other_things_than_models_and_wrong_classes_are_refused():
     for classes in ([0, 1], [0] * 10, "abc"):
         with pytest.raises(ValueError, match="classes: expected 10 distinct labels"):
             RegularizedMLPClassifier.from_keras(model, classes=classes)
-    with pytest.raises(TypeError, match=r"classes: expected labels of one kind.*None"):
+    with pytest.raises(TypeError, match=r"classes: expected labels of one type.*None"):
         RegularizedMLPClassifier.from_keras(model, classes=[*"abcdefgh", 1, None])
-    with pytest.raises(TypeError, match=r"classes: expected labels of one kind.*'b', 2"):
+    with pytest.raises(TypeError, match=r"classes: expected labels of one type.*'b', 2"):
         RegularizedMLPClassifier.from_keras(model, classes=["a", "b", *range(2, 10)])
-    with pytest.raises(TypeError, match=r"classes: expected labels of one kind.*b'z'"):
+    with pytest.raises(TypeError, match=r"classes: expected labels of one type.*b'z'"):
         RegularizedMLPClassifier.from_keras(model, classes=[*"abcdefghi", b"z"])
     with pytest.raises(ValueError, match=r"classes: expected finite numbers; received"):
         RegularizedMLPClassifier.from_keras(model, classes=[np.nan, *range(9)])

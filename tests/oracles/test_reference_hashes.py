@@ -1,0 +1,70 @@
+"""The same code gives the same bits again: in one process, in threads, and on every machine.
+
+Processors round differently, so the results of fits are compared with values of the same run. What
+contains no rounded arithmetic is compared with fixed hashes.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from helpers import make_job
+from oracles.reference_hashes import CASES, digest, table
+
+from skreg._data.rows import merge_rows, split_rows
+from skreg._data.tables import count_visits, draw_orders
+from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
+from skreg._nn.dropout import compute_keep_numpy, compute_threshold
+from skreg._nn.mlp import draw_parameters
+
+
+def run_case(name):
+    return digest(CASES[name]())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CASES)
+def test_case_gives_the_same_hash_alone_and_in_two_threads(name):
+    alone = run_case(name)
+    with ThreadPoolExecutor(2) as threads:
+        beside = list(threads.map(run_case, [name, name]))
+    assert beside == [alone, alone]
+
+
+def test_cases_have_different_hashes():
+    assert digest(np.zeros(3)) != digest(np.zeros(3, np.float32)) != digest([0.0, 0.0, 0.0])
+
+
+def merged_rows():
+    X, y, _, weight = table()
+    return merge_rows(np.round(X), y, weight.astype(float))
+
+
+def held_out_rows():
+    training, held_out = split_rows(merged_rows(), None, 0.3, make_generator((1, 2), 7))
+    return training.first, held_out.first
+
+
+EXACT = {
+    "canonical rows": lambda: [merged_rows().first, merged_rows().weight],
+    "held-out rows": held_out_rows,
+    "visits": lambda: count_visits(np.array([0.5, 1.0, 2.0, 3.5]))[0],
+    "orders": lambda: draw_orders(np.arange(50, dtype=np.int32), 5, 3, 4, (4, 64)),
+    "masks": lambda: compute_keep_numpy((32, 16), (1, 2), 9, 1, compute_threshold(0.3)),
+    "first weights": lambda: draw_parameters(
+        make_job().spec.layer_sizes, 5, 1, make_generator((1, 2), FIRST_WEIGHTS)
+    ),
+}
+EXPECTED = {
+    "canonical rows": "8d536a85d718d19f",
+    "held-out rows": "58a0dff3fdaa7a2e",
+    "visits": "840cdabe4e8cb504",
+    "orders": "9bac50b6ab353ef3",
+    "masks": "e9ad221e13264535",
+    "first weights": "e430a30634f2c793",
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_result_without_rounding_has_its_fixed_hash(name):
+    assert digest(EXACT[name]()) == EXPECTED[name]
