@@ -5,7 +5,7 @@ import pytest
 
 from skreg import one_standard_error
 from skreg._model_selection.candidates import Candidate
-from skreg._model_selection.refit import best_index, edges
+from skreg._model_selection.refit import choose_winner, grid_edge_warnings
 
 GRID = [Candidate(dropout, l2) for dropout in (0.0, 0.25, 0.5) for l2 in (0.0, 1e-3, 1e-2)]
 
@@ -79,22 +79,22 @@ def test_one_standard_error_counts_the_folds_that_the_means_are_over():
 
 
 def test_callable_has_to_return_an_index():
-    assert best_index(True, results([0.0, 1.0]), "score") == 1
-    assert best_index(lambda found: np.int64(0), results([0.0, 1.0]), "score") == 0
+    assert choose_winner(True, results([0.0, 1.0]), "score") == 1
+    assert choose_winner(lambda found: np.int64(0), results([0.0, 1.0]), "score") == 0
     with pytest.raises(
         TypeError, match=r"expected a callable that returns an integer; received 0\.5"
     ):
-        best_index(lambda found: 0.5, results([0.0, 1.0]), "score")
+        choose_winner(lambda found: 0.5, results([0.0, 1.0]), "score")
     with pytest.raises(IndexError, match="expected an index below 2; received 2"):
-        best_index(lambda found: 2, results([0.0, 1.0]), "score")
+        choose_winner(lambda found: 2, results([0.0, 1.0]), "score")
 
 
 def test_edges_of_the_grid():
-    assert edges(GRID, GRID.index(Candidate(0.25, 1e-3))) == []
-    (sentence,) = edges(GRID, GRID.index(Candidate(0.5, 1e-3)))
+    assert grid_edge_warnings(GRID, GRID.index(Candidate(0.25, 1e-3))) == []
+    (sentence,) = grid_edge_warnings(GRID, GRID.index(Candidate(0.5, 1e-3)))
     assert "best dropout, 0.5, lies on the upper edge of dropouts" in sentence
-    assert len(edges(GRID, GRID.index(Candidate(0.5, 1e-2)))) == 2
+    assert len(grid_edge_warnings(GRID, GRID.index(Candidate(0.5, 1e-2)))) == 2
     # Nothing lies below zero; an axis of two values or of sequences has no edge to speak of.
-    assert edges(GRID, GRID.index(Candidate(0.0, 0.0))) == []
-    assert edges([Candidate(0.1, 1e-3), Candidate(0.2, 1e-3)], 0) == []
-    assert edges([Candidate((0.1, 0.2), 1e-3), Candidate(0.2, 1e-3), Candidate(0.3, 1e-3)], 2) == []
+    assert grid_edge_warnings(GRID, GRID.index(Candidate(0.0, 0.0))) == []
+    assert grid_edge_warnings([Candidate(0.1, 1e-3), Candidate(0.2, 1e-3)], 0) == []
+    assert grid_edge_warnings([Candidate((0.1, 0.2), 1e-3), Candidate(0.2, 1e-3), Candidate(0.3, 1e-3)], 2) == []

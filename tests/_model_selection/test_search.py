@@ -23,8 +23,8 @@ import skreg._model_selection.search as search_module
 from skreg import RegularizedMLPClassifierCV
 from skreg._engine.spec import Status
 from skreg._estimators.progress import SearchDisplay
-from skreg._model_selection.halving import HALVING, Rung, n_epochs_of, n_members_of, rungs_of
-from skreg._model_selection.results import cv_results, folds_of_means
+from skreg._model_selection.halving import HALVING, Rung, count_epochs, count_networks, plan_rungs
+from skreg._model_selection.results import find_compared_folds, make_cv_results
 
 # Grids of a few values are for tests.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -34,16 +34,16 @@ X, y = CANCER
 
 def test_rungs():
     all_folds = (0, 1, 2, 3, 4)
-    assert rungs_of(20, [100] * 5, 50) == [Rung(50, all_folds, 20)]
+    assert plan_rungs(20, [100] * 5, 50) == [Rung(50, all_folds, 20)]
     halving = [Rung(16, (0, 4), 10), Rung(36, (0, 2, 4), 4), Rung(50, all_folds, 4)]
-    assert rungs_of(25, [100] * 5, 50, HALVING) == halving
+    assert plan_rungs(25, [100] * 5, 50, HALVING) == halving
     cost = 25 * 2 * 16 + 10 * (2 * 20 + 36) + 4 * (3 * 14 + 2 * 50)
-    assert n_epochs_of(halving, 25) == cost < 0.35 * 25 * 5 * 50
-    assert n_members_of(halving, 25) == 25 * 2 + 10 + 4 * 2
+    assert count_epochs(halving, 25) == cost < 0.35 * 25 * 5 * 50
+    assert count_networks(halving, 25) == 25 * 2 + 10 + 4 * 2
 
 
 def folds_of_rungs(n_rows):
-    return [rung.folds for rung in rungs_of(16, n_rows, 50, HALVING)]
+    return [rung.folds for rung in plan_rungs(16, n_rows, 50, HALVING)]
 
 
 def test_rungs_train_on_folds_that_score_enough_rows():
@@ -63,9 +63,9 @@ def test_rungs_train_on_folds_that_score_enough_rows():
 
 def test_rungs_of_few_epochs_and_few_candidates():
     # Epochs increase, so that by its epoch everybody knows a rung.
-    assert rungs_of(25, [100], 1, HALVING) == [Rung(1, (0,), 25)]
-    assert rungs_of(25, [100], 2, HALVING) == [Rung(1, (0,), 4), Rung(2, (0,), 4)]
-    lefts = [[rung.n_left for rung in rungs_of(n, [100], 50, HALVING)] for n in (1, 2, 4, 10, 48)]
+    assert plan_rungs(25, [100], 1, HALVING) == [Rung(1, (0,), 25)]
+    assert plan_rungs(25, [100], 2, HALVING) == [Rung(1, (0,), 4), Rung(2, (0,), 4)]
+    lefts = [[rung.n_survivors for rung in plan_rungs(n, [100], 50, HALVING)] for n in (1, 2, 4, 10, 48)]
     assert lefts == [[1] * 3, [2] * 3, [3] * 3, [4, 3, 3], [19, 7, 7]]
 
 
@@ -241,13 +241,13 @@ KILLED = """
 import os, sys
 from helpers import CANCER, quick_search
 import skreg._model_selection.search as search
-original, calls = search.Fold.scored, []
+original, calls = search.Fold.score_network, []
 def scored(self, estimator):
     calls.append(1)
     if len(calls) == 8:
         os.kill(os.getpid(), 9)
     return original(self, estimator)
-search.Fold.scored = scored
+search.Fold.score_network = scored
 quick_search(memory=sys.argv[1]).fit(*CANCER)
 """
 
@@ -312,10 +312,10 @@ def test_ctrl_c_compares_candidates_on_the_folds_that_most_of_them_have():
         dropped={},
         reached=0,
     )
-    results = cv_results(search)
+    results = make_cv_results(search)
     assert_allclose(results["mean_test_score"], [0.6, 0.7, np.nan])
     assert_array_equal(results["rank_test_score"], [2, 1, 3])
-    assert_array_equal(folds_of_means(results), [1, 2])
+    assert_array_equal(find_compared_folds(results), [1, 2])
     assert_allclose(results["split0_test_score"], [0.9, np.nan, np.nan])  # known, so it is said
 
 
@@ -351,7 +351,7 @@ def test_ctrl_c_counts_the_same_folds_whatever_reads_them():
     # One that failed is not waited for.
     expected = model.scores_[0, :2].mean(axis=1)
     assert_array_equal(model.cv_results_["mean_test_score"], [*expected, np.nan])
-    assert_array_equal(folds_of_means(model.cv_results_), [0, 1])
+    assert_array_equal(find_compared_folds(model.cv_results_), [0, 1])
 
 
 def test_ctrl_c_while_the_winner_is_trained_leaves_the_search(monkeypatch):
@@ -417,14 +417,14 @@ def test_ctrl_c_before_anything_is_known_or_inside_another_search_goes_through()
 def test_error_in_a_thread_stops_the_others_and_leaves_the_estimator_as_it_was(monkeypatch):
     model = quick_search(n_jobs=2).fit(X, y)
     before = model.predict_proba(X)
-    original = search_module.Fold.trained
+    original = search_module.Fold.train_network
 
     def failing(self, candidate, paused, until):
         if candidate.l2 > 1e-3:
             raise RuntimeError("of one member")
         return original(self, candidate, paused, until)
 
-    monkeypatch.setattr(search_module.Fold, "trained", failing)
+    monkeypatch.setattr(search_module.Fold, "train_network", failing)
     with pytest.raises(RuntimeError, match="of one member"):
         model.set_params(max_iter=10**7, hidden_layer_sizes=(4,)).fit(X[:, :5], y)
     assert_array_equal(model.predict_proba(X), before)
