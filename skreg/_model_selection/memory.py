@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from importlib import metadata
 from inspect import signature
 
 import joblib
@@ -56,6 +56,7 @@ def make_key(fold: Fold) -> str:
         for name, value in fold.estimator.get_params().items()
         if name not in ("dropout", "l2", "verbose")
     }
-    versions = [version(name) for name in ("skreg", "tensorflow", "numpy", "scikit-learn")]
+    packages = "skreg", "tensorflow", "numpy", "scikit-learn"
+    versions = [metadata.version(name) for name in packages]
     rows = fold.take_training_rows()
     return joblib.hash((type(fold.estimator).__name__, parameters, rows, versions, platform_key))
