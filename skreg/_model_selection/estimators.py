@@ -68,9 +68,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     search : {"grid", "halving"}, default="grid"
         "grid" trains every candidate to the end on all folds. "halving" drops candidates early:
 
-        1. All candidates train for 0.32 of `max_iter` epochs, on as many folds as are needed to
+        1. All candidates train up to 0.32 of `max_iter` epochs, on as many folds as are needed to
            score 150 rows. The best 40 % continue.
-        2. They train for 0.72 of `max_iter` epochs, on at least three fifths of the folds. The
+        2. They train up to 0.72 of `max_iter` epochs, on at least three fifths of the folds. The
            best 16 % of all candidates continue.
         3. They train to the end on all folds.
 

@@ -86,7 +86,7 @@ def one_standard_error(cv_results) -> int:
 
 
 def choose_winner(refit, results: dict, metric: str | None) -> int:
-    """Return the index of the best ranked candidate, or the one that the callable `refit` says."""
+    """Return the index of the best ranked candidate, or the one that a callable `refit` returns."""
     if not callable(refit):
         return int(results[f"rank_test_{metric}"].argmin())
     index, n_candidates = refit(results), len(results["params"])
