@@ -17,8 +17,8 @@ from _tables import dense_table
 from sklearn.model_selection import StratifiedKFold
 
 from skreg._data.rows import merge_rows
-from skreg._data.tables import make_training_rows
 from skreg._data.scaling import measure_columns
+from skreg._data.tables import make_training_rows
 
 EPOCHS, BATCH_SIZE = 5, 128
 MOST_ROWS_OF_SCIKERAS = 10_000

@@ -25,10 +25,11 @@ from choose_defaults import load_tables
 from choose_search import measured
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from skreg import RegularizedMLPClassifier, _rungs
-from skreg._model_selection.halving import HALVING, Rung, Stage, n_epochs_of, rungs_of
+from skreg import RegularizedMLPClassifier
+from skreg._model_selection import halving
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
+from skreg._model_selection.halving import HALVING, Rung, Stage, count_epochs, plan_rungs
 from skreg._model_selection.search import Search
 
 EPOCHS = [10, 12, 14, 16, 18, 20, 25, 32, 36, 40, 50]
@@ -62,11 +63,11 @@ def recorded(X, y):
     candidates = [Candidate(*values) for values in itertools.product(DROPOUTS, L2S)]
     network = RegularizedMLPClassifier(random_state=0)
     splits = StratifiedKFold(N_FOLDS).split(X, y)
-    folds = [Fold(network, X, y, *split, None, score_and_loss, {}) for split in splits]
+    folds = [Fold(network, X, y, y, *split, None, score_and_loss, {}) for split in splits]
     rungs = [Rung(epoch, tuple(range(N_FOLDS)), len(candidates)) for epoch in EPOCHS]
     scores = np.full((len(EPOCHS), len(candidates), N_FOLDS, 2), np.nan)
 
-    def told(fold, candidate, result):
+    def on_result(fold, candidate, result):
         scores[EPOCHS.index(result.n_epochs), candidate, fold] = list(result.scores.values())
 
     Search(
@@ -74,12 +75,11 @@ def recorded(X, y):
         candidates,
         rungs,
         lambda found: found["loss"],
-        keep=False,
+        keep_networks=False,
         n_jobs=2,
         memory=joblib.Memory(None),
         config=sklearn.get_config(),
-        told=told,
-    ).run()
+    ).run(on_result)
     return scores.reshape(len(EPOCHS), len(DROPOUTS), len(L2S), N_FOLDS, 2)
 
 
@@ -97,23 +97,23 @@ def missed(scores, rungs):
         for rung in rungs[:-1]:
             seen = scores[EPOCHS.index(rung.epoch), alive][:, order[: len(rung.folds)]]
             ranked = np.argsort(-seen.mean(axis=1), kind="stable")
-            alive = np.sort(alive[ranked[: rung.n_left]])
+            alive = np.sort(alive[ranked[: rung.n_survivors]])
         percent.append(100 * (last.max() - last[alive].max()) / (abs(last.max()) or 1.0))
     return np.mean(percent)
 
 
 def played(pair, least_rows, tables):
     """Of every grid and table: % of the best loss and score missed, and the cost."""
-    _rungs.LEAST_ROWS = least_rows
-    stages = [Stage(epoch / EPOCHS[-1], folds, stays) for epoch, folds, stays in pair]
+    halving.MIN_ROWS = least_rows
+    stages = [Stage(epoch / EPOCHS[-1], folds, survivors) for epoch, folds, survivors in pair]
     found = np.empty((len(GRIDS), len(tables), 3))
     for (k, places), (m, (scores, n_rows)) in itertools.product(
         enumerate(GRIDS.values()), enumerate(tables)
     ):
         n = len(places[0]) * len(places[1])
-        rungs = rungs_of(n, [n_rows // N_FOLDS] * N_FOLDS, EPOCHS[-1], stages)
+        rungs = plan_rungs(n, [n_rows // N_FOLDS] * N_FOLDS, EPOCHS[-1], stages)
         loss, score = (missed(of_grid(scores, places, metric), rungs) for metric in (0, 1))
-        found[k, m] = loss, score, n_epochs_of(rungs, n) / (n * N_FOLDS * EPOCHS[-1])
+        found[k, m] = loss, score, count_epochs(rungs, n) / (n * N_FOLDS * EPOCHS[-1])
     return found
 
 
@@ -145,8 +145,8 @@ def main():
     parser.add_argument("--rows", type=int, default=2000, help="most rows of a table")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    pair = ((round(s.epochs * EPOCHS[-1]), s.folds, s.stays) for s in HALVING)
-    used = (*pair, _rungs.LEAST_ROWS)
+    pair = ((round(s.epochs * EPOCHS[-1]), s.folds, s.survivors) for s in HALVING)
+    used = (*pair, halving.MIN_ROWS)
     tables = []
     for name, X, y in load_tables(
         arguments.data, ("binary", "multiclass"), arguments.rows, arguments.limit

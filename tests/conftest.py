@@ -36,15 +36,15 @@ def _keras_draws_the_same_and_keeps_nothing(request):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """How many members were trained, and not read."""
+    """A list that grows by one for each network of a search that is trained, and not read."""
     from skreg._model_selection.folds import Fold
 
     count = []
-    original = Fold.trained
+    original = Fold.train_network
 
     def counted(self, *arguments):
         count.append(arguments)
         return original(self, *arguments)
 
-    monkeypatch.setattr(Fold, "trained", counted)
+    monkeypatch.setattr(Fold, "train_network", counted)
     return count

@@ -136,6 +136,12 @@ def quick_search(**changes):
     return RegularizedMLPClassifierCV(**options)
 
 
+def quick_regression_search(**changes):
+    options = {**quick_search().get_params(), **changes}
+    del options["class_weight"]
+    return RegularizedMLPRegressorCV(**options)
+
+
 def grid_search(ours, grid=None, **options):
     """GridSearchCV over the plain estimator with the same parameters."""
     kinds = {

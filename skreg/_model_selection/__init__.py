@@ -1,1 +1,1 @@
-"""Tuning inside `fit`: candidates, folds, scores, halving, the winner."""
+"""Tuning inside `fit`: candidates, folds, scores, halving and the winner."""

@@ -1,20 +1,12 @@
-"""What the two searching estimators share: their `fit`, routing, the winner and its attributes.
-
-Owns the parameters of a search with their checks, which metadata each fold gets, how the winner is
-chosen and refitted, and what the user is warned of. Does not own the values of the grid (`_grid`),
-the rows of folds (`_splits`), how members are run and booked (`_search`), the scores (`_scoring`),
-nor what is predicted and scored afterwards (`_cv`, `_search_score`).
-"""
+"""The base of the searching estimators: parameters, `fit`, metadata routing and warnings."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 import warnings
-from abc import ABCMeta, abstractmethod
-from inspect import signature
+from abc import ABCMeta
 from numbers import Integral
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -25,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, indexable
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import (
     HasMethods,
@@ -38,28 +30,60 @@ from skreg._compat import (
     raise_for_params,
     routing_enabled,
 )
-from skreg._engine.hyperparameters import check_hidden_layer_sizes, read_hyperparameters
 from skreg._engine.spec import Status
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import check_rows, check_weight
-from skreg._model_selection.candidates import Candidate, candidates_of
-from skreg._model_selection.folds import Fold, refuse_without_class, refuse_without_rows, splits_of
-from skreg._model_selection.halving import HALVING, n_epochs_of, n_members_of, rungs_of
-from skreg._model_selection.memory import forgets
-from skreg._model_selection.refit import best_index, edges, one_standard_error
-from skreg._model_selection.results import cv_results
+from skreg._model_selection.candidates import Candidate, make_candidates
+from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
+from skreg._model_selection.halving import HALVING, count_epochs, count_networks, plan_rungs
+from skreg._model_selection.memory import is_disabled, open_memory
+from skreg._model_selection.refit import (
+    average_networks,
+    copy_attributes,
+    grid_edge_warnings,
+    list_fitted_attributes,
+    one_standard_error,
+    summarise_winner,
+    train_winner,
+)
+from skreg._model_selection.results import summarise_results
 from skreg._model_selection.scoring import Scoring, negative_loss
 from skreg._model_selection.search import Result, Search
 
 
 class _StoppedByCallback(Exception):
-    """A callback wants no more members."""
+    """A callback stopped the search."""
+
+
+class SearchData(NamedTuple):
+    """The checked data of a search.
+
+    Attributes
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        In the type of the user.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Targets to train on.
+    indexed_y : array-like
+        Targets for the splitter and for scorers: pandas keeps its index.
+    sample_weight : ndarray of shape (n_samples,) or None
+    columns : dict
+        The fitted attributes `n_features_in_` and, if the columns have names, `feature_names_in_`.
+    """
+
+    X: Any
+    y: np.ndarray
+    indexed_y: Any
+    sample_weight: np.ndarray | None
+    columns: dict
 
 
 class BaseSearch(BaseNetwork, metaclass=ABCMeta):
-    """A regularised network whose dropout and l2 are tuned by cross-validation."""
+    """A regularised network whose `dropout` and `l2` are tuned by cross-validation."""
+
+    _base_estimator_class: type[BaseRegularizedMLP]
 
     _parameter_constraints: dict = {
         **{
@@ -85,132 +109,251 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         "store_curves": ["boolean"],
     }
 
-    def _store(self, arguments: dict) -> None:
-        """Store the constructor's arguments, by its `locals()`: there are some forty."""
+    def _store_parameters(self, arguments: dict) -> None:
+        """Store the arguments of the constructor, of which there are about forty."""
         for name in arguments.keys() - {"self", "__class__"}:
             setattr(self, name, arguments[name])
 
-    @abstractmethod
-    def _plain(self):
-        """The estimator that is tuned, unfitted and of this one's parameters."""
+    def _make_base_estimator(self):
+        """Make the estimator that is tuned: not fitted, with the parameters of this one."""
+        # A subclass may have fewer parameters than attributes.
+        names = set(self._base_estimator_class._get_param_names()) & vars(self).keys()
+        parameters = {name: getattr(self, name) for name in names}
+        return clone(self._base_estimator_class(**{**parameters, "verbose": 0}))
 
-    def _plain_of(self, kind):
-        # A subclass may have fewer parameters than it stores.
-        names = set(kind._get_param_names()) & vars(self).keys()
-        return clone(kind(**{name: getattr(self, name) for name in names} | {"verbose": 0}))
-
-    # -- fitting --------------------------------------------------------------------------------
+    # -- fit --------------------------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight, params):
-        self._refuse_validation_rows(params)
-        raise_for_params(params, self, "fit", allow=["groups"])
-        if True:
-            plain = self._plain()
-            candidates, shape = self._candidates(plain)
-            scoring = Scoring(self.scoring, plain, self.refit, self.search == "halving")
-            if self.refit is one_standard_error and scoring.several:
-                raise ValueError(
-                    "refit: expected one metric with one_standard_error; received "
-                    f"scoring={self.scoring!r}."
-                )
-            memory = self._checked_memory()
-            X, given_y, y, sample_weight, found = self._checked_data(X, y, sample_weight, plain)
-            folds = self._folds(X, given_y, y, sample_weight, params, plain, scoring)
-            search, status = self._searched(X, y, sample_weight, folds, candidates, scoring, memory)
-            attributes = self._attributes(search, scoring, shape)
-            if scoring.refit is not False:
-                attributes |= self._refitted(search, plain, X, y, sample_weight, attributes)
-        for name in _fitted(self):  # of an earlier fit
-            delattr(self, name)
-        vars(self).update(found | attributes, scorer_=scoring.scorer, n_splits_=len(folds))
-        self._warn_of(search, scoring, status)
+        self._check_fit_params(params)
+        base_estimator = self._make_base_estimator()
+        grid = make_candidates(self.dropouts, self.l2s, base_estimator)
+        scoring = self._make_scoring(base_estimator)
+        memory = open_memory(self.memory, self.validation_scoring)
+        self._warn_about_memory()
+        data = self._check_data(X, y, sample_weight, base_estimator)
+        routed = self._route_metadata(scoring, data.sample_weight, params)
+        folds = self._make_folds(data, routed, scoring, base_estimator)
+        search = self._make_search(folds, grid.candidates, scoring, memory)
+        try:
+            stopped = self._run_search(search, data)
+            attributes = self._summarise(search, scoring, grid.shape, data)
+            attributes |= self._refit(search, scoring, base_estimator, data, attributes)
+        except KeyboardInterrupt as interrupt:
+            try:
+                self._store_interrupted(search, scoring, grid.shape, data)
+            except Exception as error:  # the user should see the interrupt
+                interrupt.add_note(f"The results so far are not stored: {error}")
+            raise
+        self._store_attributes(attributes)
+        self._warn_about_search(search, scoring, stopped)
         return self
 
-    def _refuse_validation_rows(self, params: dict) -> None:
+    def _check_fit_params(self, params: dict) -> None:
         given = [name for name in ("X_val", "y_val", "sample_weight_val") if name in params]
         if given:
             raise TypeError(
-                f"{given[0]}: expected no validation rows in a search, whose networks each "
-                "hold out a validation_fraction of their fold with early_stopping; received some."
+                f"{given[0]}: expected no validation rows in a search; received some. With "
+                "early_stopping=True each network holds out a validation_fraction of its training "
+                "rows."
             )
+        raise_for_params(params, self, "fit", allow=["groups"])
 
-    def _checked_data(self, X, y, sample_weight, plain) -> tuple:
+    def _make_scoring(self, base_estimator) -> Scoring:
+        scoring = Scoring(self.scoring, base_estimator, self.refit, self.search == "halving")
+        if self.refit is one_standard_error and scoring.several:
+            raise ValueError(
+                "refit: expected one metric with one_standard_error; received "
+                f"scoring={self.scoring!r}."
+            )
+        return scoring
+
+    def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
         X, y = indexable(X, y)
-        request = plain._make_request(X, y)
+        request = base_estimator._make_request(X, y)
         checked = check_rows(self, X, y, reset=True, y_numeric=request.y_numeric)
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets
         sample_weight = check_weight(sample_weight, X)
-        request.make_targets(targets)  # which it refuses if it cannot train on them
-        given_y = y if hasattr(y, "iloc") else targets
-        return X, given_y, targets, sample_weight, checked.attributes
+        request.make_targets(targets)  # raises if a network cannot train on them
+        indexed_y = y if hasattr(y, "iloc") else targets
+        return SearchData(X, targets, indexed_y, sample_weight, checked.attributes)
 
-    def _folds(self, X, given_y, y, sample_weight, params, plain, scoring) -> list[Fold]:
-        """The folds; splitter and scorers of others get y with its index, if it has one."""
+    def _make_folds(self, data: SearchData, routed, scoring, base_estimator) -> list[Fold]:
+        X, y, weight = data.X, data.y, data.sample_weight
         splitter = check_cv(self.cv, y, classifier=is_classifier(self))
-        routed = self._routed(scoring, sample_weight, params)
-        scored_y = y if scoring.scorer is negative_loss else given_y
+        splits = make_splits(splitter, X, data.indexed_y, routed.splitter.split)
+        scored_y = y if scoring.scorer is negative_loss else data.indexed_y
         folds = []
-        splits = splits_of(splitter, X, given_y, routed.splitter.split)
         for k, (train, test) in enumerate(splits):
             score_params = check_method_params(X, params=routed.scorer.score, indices=test)
-            refuse_without_rows(k, train, test, sample_weight, score_params.get("sample_weight"))
+            check_fold(k, train, test, weight, score_params.get("sample_weight"))
             if self.refit == "folds" and is_classifier(self):
-                refuse_without_class(k, y, train)
+                check_classes(k, y, train)
             score = scoring.scorer, score_params
-            folds.append(Fold(plain, X, y, scored_y, train, test, sample_weight, *score))
+            folds.append(Fold(base_estimator, X, y, scored_y, train, test, weight, *score))
         return folds
 
-    def _checked_memory(self) -> joblib.Memory:
-        if self.memory is not None and callable(self.validation_scoring):
-            raise ValueError(
-                "validation_scoring: expected the name of a scorer with memory, which cannot see "
-                f"what a function does; received {self.validation_scoring!r}."
-            )
-        if not forgets(self.memory) and self.random_state is None:
-            self._say(
-                UserWarning,
-                "memory: with random_state=None no two networks are the same (but after the same "
-                "np.random.seed), so that none is read back. Give a random_state.",
-            )
-        refusal = f"memory: expected a folder that can be written; received {self.memory!r}"
-        try:
-            memory = check_memory(self.memory)
-        except OSError as error:
-            raise ValueError(f"{refusal} ({error}).") from error
-        folder = getattr(memory, "location", None)
-        if isinstance(folder, (str, os.PathLike)) and not os.access(folder, os.W_OK):
-            raise ValueError(f"{refusal}.")
-        try:
-            signature(memory.cache).bind(None, ignore=[])
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                "memory: expected a joblib.Memory, or what has its cache(func, ignore=[...]); "
-                f"received {self.memory!r}."
-            ) from error
-        return memory
+    def _make_search(
+        self, folds: list[Fold], candidates: list[Candidate], scoring, memory: joblib.Memory
+    ) -> Search:
+        n_rows = [len(fold.test) for fold in folds]
+        stages = HALVING if self.search == "halving" else ()
+        return Search(
+            folds,
+            candidates,
+            plan_rungs(len(candidates), n_rows, self.max_iter, stages),
+            scoring.refit_score,
+            keep_networks=self.refit == "folds",
+            n_jobs=self.n_jobs,
+            memory=memory,
+            config=sklearn.get_config(),
+        )
 
-    def _candidates(self, plain) -> tuple[list[Candidate], tuple[int, int]]:
-        """All candidates, l2 fastest, and the shape of the grid; every value is checked."""
-        n_hidden = len(check_hidden_layer_sizes(self.hidden_layer_sizes))
-        candidates, shape = candidates_of(self.dropouts, self.l2s, n_hidden)
-        read_hyperparameters(clone(plain).set_params(**candidates[0]._asdict()), n_hidden)
-        return candidates, shape
+    def _run_search(self, search: Search, data: SearchData) -> bool:
+        """Run the search with its display and callbacks. Return whether a callback stopped it."""
+        arguments = self._make_callback_arguments(data.X, data.y, data.sample_weight)
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(**arguments)
+        progress = None
+        if self.verbose:
+            progress = SearchProgress(count_epochs(search.rungs, len(search.candidates)))
 
-    def _routed(self, scoring: Scoring, sample_weight, params: dict) -> Bunch:
+        def on_result(fold: int, candidate: int, result: Result) -> None:
+            if progress is not None:
+                values = search.candidates[candidate]._asdict()
+                score, n_done = search.refit_score(result.scores), search.count_epochs_done()
+                progress.update(values, fold, result.n_epochs, n_done, score)
+            if getattr(self, "_skl_callbacks", None):
+                self._call_callbacks(context, search, fold, candidate, result)
+
+        stopped = False
+        try:
+            with progress.open() if progress else contextlib.nullcontext():
+                search.run(on_result)
+        except _StoppedByCallback:
+            stopped = True
+        context.call_on_fit_task_end(**arguments)
+        return stopped
+
+    def _call_callbacks(self, context, search: Search, fold: int, candidate: int, result) -> None:
+        task = context.subcontext(task_name="candidate-fold")
+        arguments = self._make_callback_arguments(*search.folds[fold].take_training_rows())
+        task.call_on_fit_task_begin(**arguments)
+        network = search.folds[fold].make_network(search.candidates[candidate], result.attributes)
+        if task.call_on_fit_task_end(
+            **arguments, reconstruction_attributes=lambda: copy_attributes(network)
+        ):
+            raise _StoppedByCallback
+
+    def _make_callback_arguments(self, X, y, sample_weight) -> dict:
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return {"estimator": self, "X": X, "y": y, "metadata": metadata}
+
+    def _summarise(self, search: Search, scoring, shape, data: SearchData) -> dict:
+        """The fitted attributes of the search, without those of the networks that predict."""
+        attributes = summarise_results(search, scoring, shape, self.store_curves)
+        attributes |= summarise_winner(search, scoring, attributes["cv_results_"])
+        return attributes | data.columns
+
+    def _refit(self, search: Search, scoring, base_estimator, data: SearchData, found) -> dict:
+        """The fitted attributes of the networks that predict."""
+        if scoring.refit is False:
+            return {}
+        if self.refit == "folds":
+            return average_networks(search.collect_networks(found["best_index_"]))
+        rows = data.X, data.y, data.sample_weight
+        verbose = max(0, int(self.verbose) - 1)
+        return train_winner(base_estimator, found["best_params_"], *rows, verbose)
+
+    def _store_interrupted(self, search: Search, scoring, shape, data: SearchData) -> None:
+        """Store the results so far. Raise if they have no winner and `refit` needs one."""
+        attributes = self._summarise(search, scoring, shape, data)
+        if self.refit == "folds":
+            networks = search.collect_networks(attributes["best_index_"])
+            if len(networks) == len(search.folds):
+                attributes |= average_networks(networks)
+        self._store_attributes(attributes)
+
+    def _store_attributes(self, attributes: dict) -> None:
+        """Replace all fitted attributes."""
+        for name in list_fitted_attributes(self):
+            delattr(self, name)
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    # -- warnings ---------------------------------------------------------------------------------
+
+    def _warn_about_memory(self) -> None:
+        if not is_disabled(self.memory) and self.random_state is None:
+            warn(
+                "memory: with random_state=None every fit draws another seed, so stored networks "
+                "are not found again. Set random_state."
+            )
+
+    def _warn_about_search(self, search: Search, scoring: Scoring, stopped: bool) -> None:
+        results = search.results.values()
+        if stopped:
+            n_networks = count_networks(search.rungs, len(search.candidates))
+            warn(
+                f"The search was stopped by a callback after {len(results)} of {n_networks} "
+                "networks. Missing scores are NaN. The best of the other candidates is used."
+            )
+        errors = [result.error for result in results if result.error]
+        if errors:
+            warn(
+                f"Scoring failed for {len(errors)} of {len(results)} networks. Their scores are "
+                f"NaN. The first error was:\n{errors[0]}"
+            )
+        n_diverged = sum(result.status is Status.DIVERGED for result in results)
+        if n_diverged:
+            warn(
+                f"{n_diverged} of {len(results)} networks diverged. They are scored with their "
+                "last finite weights. Try a smaller learning_rate_init (now "
+                f"{self.learning_rate_init:g}) or a smaller l2.",
+                ConvergenceWarning,
+            )
+        if stopped or n_diverged == len(results) or "best_index_" not in vars(self):
+            return
+        ranks = self.cv_results_.get(f"rank_test_{scoring.metric}", [])
+        if len(set(ranks)) != 1:  # else the winner is just the first candidate
+            for message in grid_edge_warnings(search.candidates, self.best_index_):
+                warn(message)
+
+    # -- metadata and fitted networks -------------------------------------------------------------
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of this object.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Routes `sample_weight` to the networks, and to the splitter and the scorer what they
+            request.
+        """
+        fit_split = MethodMapping().add(caller="fit", callee="split")
+        scores = MethodMapping().add(caller="score", callee="score")
+        scores.add(caller="fit", callee="score")
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        router.add(splitter=self.cv, method_mapping=fit_split)
+        if self._uses_own_score():
+            return router
+        scorer = Scoring(self.scoring, self._make_base_estimator(), self.refit).scorer
+        return router.add(scorer=scorer, method_mapping=scores)
+
+    def _route_metadata(self, scoring: Scoring, sample_weight, params: dict) -> Bunch:
+        """Return the metadata for `splitter.split` and `scorer.score`."""
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if routing_enabled():
             routed = process_routing(self, "fit", **weights, **params)
-            if scoring.several:  # else refused by the first network only
+            if scoring.several:  # else only the first network would raise
                 process_routing(scoring.scorer, "score", **routed.scorer.score)
-            if self._scores_itself():
+            if self._uses_own_score():
                 routed.scorer = Bunch(score=weights)
             return routed
         if weights and not scoring.takes_weights():
-            warnings.warn(
-                f"scoring: {self.scoring!r} does not take sample_weight, so the networks are "
-                "trained with the weights and scored without.",
-                stacklevel=6,
+            warn(
+                f"scoring: {self.scoring!r} does not take sample_weight. The networks are trained "
+                "with the weights and scored without them."
             )
             weights = {}
         groups = params.get("groups")
@@ -219,233 +362,28 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             scorer=Bunch(score=weights),
         )
 
-    def _searched(
-        self, X, y, sample_weight, folds, candidates, scoring, memory
-    ) -> tuple[Search, Status]:
-        """The search as far as it came, and how it ended."""
-        n_rows = [len(fold.rows_out) for fold in folds]
-        stages = HALVING if self.search == "halving" else ()
-        rungs = rungs_of(len(candidates), n_rows, self.max_iter, stages)
-        arguments = self._seen_by_callbacks(X, y, sample_weight)
-        context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(**arguments)
-        display = None
-        if self.verbose:
-            display = SearchProgress(n_epochs_of(rungs, len(candidates)))
-
-        def told(fold: int, candidate: int, result: Result) -> None:
-            if display is not None:
-                score, done = scoring.decisive(result.scores), search.n_epochs_done()
-                display.update(candidates[candidate]._asdict(), fold, result.n_epochs, done, score)
-            if not getattr(self, "_skl_callbacks", None):
-                return
-            task = context.subcontext(task_name="candidate-fold")
-            trained_on = self._seen_by_callbacks(*folds[fold].training_rows())
-            task.call_on_fit_task_begin(**trained_on)
-            network = folds[fold].with_values(candidates[candidate], result.attributes)
-            if task.call_on_fit_task_end(
-                **trained_on, reconstruction_attributes=lambda: _of_network(network)
-            ):
-                raise _StoppedByCallback
-
-        search = Search(
-            folds,
-            candidates,
-            rungs,
-            scoring.decisive,
-            keep=self.refit == "folds",
-            n_jobs=self.n_jobs,
-            memory=memory,
-            config=sklearn.get_config(),
-            told=told,
-        )
-        status = Status.FINISHED
-        try:
-            with display.open() if display else contextlib.nullcontext():
-                search.run()
-        except _StoppedByCallback:
-            status = Status.STOPPED
-        except KeyboardInterrupt:
-            if not search.results:
-                raise
-            status = Status.INTERRUPTED
-        context.call_on_fit_task_end(**arguments)
-        return search, status
-
-    def _seen_by_callbacks(self, X, y, sample_weight) -> dict:
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        return {"estimator": self, "X": X, "y": y, "metadata": metadata}
-
-    # -- the winner -----------------------------------------------------------------------------
-
-    def _attributes(self, search: Search, scoring: Scoring, shape: tuple[int, int]) -> dict:
-        results = cv_results(search)
-        metrics = [name for name in results if name.startswith("mean_test_")]
-        self._refuse_if_nothing_scored(search, scoring, results)
-        n_folds = len(search.folds)
-        scores = {
-            name.removeprefix("mean_test_"): np.stack(
-                [results[f"split{f}_{name.removeprefix('mean_')}"] for f in range(n_folds)], axis=1
-            ).reshape(*shape, n_folds)
-            for name in metrics
-        }
-        several = set(scores) != {"score"}
-        attributes: dict = {"cv_results_": results, "multimetric_": several}
-        attributes["scores_"] = scores if several else scores["score"]
-        if self.store_curves:
-            attributes["loss_curves_"] = self._curves(search, shape, "losses")
-            attributes["validation_loss_curves_"] = self._curves(search, shape, "validation_losses")
-        if scoring.refit is False and several:
-            return attributes  # nobody said which metric decides
-        index = best_index(self.refit, results, scoring.metric)
-        winner = search.candidates[index]
-        attributes |= {"best_index_": index, "best_params_": winner._asdict()}
-        attributes |= {"dropout_": winner.dropout, "l2_": winner.l2}
-        if not callable(self.refit):
-            attributes["best_score_"] = float(results[f"mean_test_{scoring.metric}"][index])
-        return attributes
-
-    def _refuse_if_nothing_scored(self, search, scoring, results) -> None:
-        scored = {
-            fold
-            for (_, fold), result in search.results.items()
-            if any(score > -np.inf for score in result.scores.values())
-        }
-        if scoring.refit is False and scored:  # no winner is asked for
-            return
-        means = [values for name, values in results.items() if name.startswith("mean_test_")]
-        if scoring.refit is not False and not callable(self.refit):
-            means = [results[f"mean_test_{scoring.metric}"]] if means else []
-        lasted = results["n_epochs"] == results["n_epochs"].max()  # not dropped by halving
-        if any((mean[lasted] > -np.inf).any() for mean in means):
-            return
-        error = next((r.error for r in search.results.values() if r.error), None)
-        without = sorted(set(range(len(search.folds))) - scored)
-        where = f" in the folds {without}" if scored and without else ""
-        raise ValueError(
-            "scoring: expected a finite score of at least one candidate in every fold; received "
-            f"none{where} with scoring={self.scoring!r}."
-            + (" refit=False keeps the scores of the others." if where else "")
-            + ("" if error is None else f" The first one failed with:\n{error}")
-        )
-
-    def _curves(self, search: Search, shape: tuple[int, int], name: str) -> np.ndarray:
-        curves = np.empty((len(search.candidates), len(search.folds)), dtype=object)
-        for place, result in search.results.items():
-            curves[place] = getattr(result, name)
-        return curves.reshape(*shape, -1)
-
-    def _refitted(self, search: Search, plain, X, y, sample_weight, found: dict) -> dict:
-        """The attributes of the network, or networks, that predict; none after Ctrl-C."""
-        if self.refit == "folds":
-            return _of_networks(search.networks(found["best_index_"]))
-        start = time.perf_counter()
-        network = clone(plain).set_params(
-            verbose=max(0, int(self.verbose) - 1), **found["best_params_"]
-        )
-        try:
-            network.fit(X, y, sample_weight)
-        except KeyboardInterrupt:
-            self._say(
-                UserWarning,
-                "Interrupted before the winner was trained on all rows: there are the results of "
-                "the search, and no network to predict with.",
-            )
-            return {}
-        return {**_of_network(network), "refit_time_": time.perf_counter() - start}
-
-    def _warn_of(self, search: Search, scoring: Scoring, status: Status) -> None:
-        results = search.results.values()
-        if status in (Status.INTERRUPTED, Status.STOPPED):
-            how = "interrupted" if status is Status.INTERRUPTED else "stopped by a callback"
-            self._say(
-                UserWarning,
-                f"The search was {how} after {len(results)} of "
-                f"{n_members_of(search.rungs, len(search.candidates))} networks; scores "
-                "that are missing are NaN, and the best of the others is used.",
-            )
-        failed = [result.error for result in results if result.error]
-        if failed:
-            self._say(
-                UserWarning,
-                f"Scoring failed for {len(failed)} of {len(results)} networks; their scores are "
-                f"NaN. The first failed with:\n{failed[0]}",
-            )
-        n_diverged = sum(result.status is Status.DIVERGED for result in results)
-        if n_diverged:
-            self._say(
-                ConvergenceWarning,
-                f"{n_diverged} of {len(results)} networks diverged, and are scored with the "
-                "weights from before. Try a smaller learning_rate_init "
-                f"(now {self.learning_rate_init:g}) or a smaller l2.",
-            )
-        ranks = self.cv_results_.get(f"rank_test_{scoring.metric}", [])
-        # Of a search that says nothing the winner is the first one.
-        tells = status is Status.FINISHED and n_diverged < len(results) and len(set(ranks)) != 1
-        if "best_index_" in vars(self) and tells:
-            for sentence in edges(search.candidates, self.best_index_):
-                self._say(UserWarning, sentence)
-
-    def _say(self, category, sentence: str) -> None:
-        warnings.warn(sentence, category, stacklevel=6)
-
-    # -- use ------------------------------------------------------------------------------------
-
-    def get_metadata_routing(self):
-        """Get the metadata routing of this object.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            Of `sample_weight` to the networks, and of what the splitter and the scorer ask for.
-        """
-        fit_split = MethodMapping().add(caller="fit", callee="split")
-        scores = MethodMapping().add(caller="score", callee="score")
-        scores.add(caller="fit", callee="score")
-        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        router.add(splitter=self.cv, method_mapping=fit_split)
-        if self._scores_itself():
-            return router
-        scorer = Scoring(self.scoring, self._plain(), self.refit).scorer
-        return router.add(scorer=scorer, method_mapping=scores)
-
-    def _scores_itself(self) -> bool:
-        """Whether the score is the loss or the plain estimator's own, which need no request."""
+    def _uses_own_score(self) -> bool:
+        """Whether the score is the loss or that of the base estimator, without requests."""
         return self.scoring is None or (isinstance(self.scoring, str) and self.scoring == "loss")
 
     def __sklearn_is_fitted__(self) -> bool:
-        # As a callback sees it, the search has not ended, and one network predicts.
+        # During the search, callbacks see an estimator that predicts with one network.
         return hasattr(self, "cv_results_") or hasattr(self, "best_estimator_")
 
-    def _networks(self) -> list:
-        """The networks that predict: one, or those of the folds."""
+    def _get_networks(self) -> list:
+        """Return the networks that predict: one, or those of the folds."""
         check_is_fitted(self)
         if hasattr(self, "estimators_"):
             return self.estimators_
         if not hasattr(self, "best_estimator_"):
             raise NotFittedError(
-                f"This {type(self).__name__} was fitted with refit=False, or interrupted, so that "
-                "there is no network to predict with. Set refit=True, or fit a plain estimator "
-                "with best_params_."
+                f"This {type(self).__name__} has no network to predict with: it was fitted with "
+                "refit=False, or the fit was interrupted. Set refit=True, or fit a "
+                f"{self._base_estimator_class.__name__} with best_params_."
             )
         return [self.best_estimator_]
 
 
-def _of_network(network) -> dict:
-    """The attributes of an estimator that predicts as the network does."""
-    return {**_fitted(network), "best_estimator_": network}
-
-
-def _fitted(estimator) -> dict:
-    """Its public fitted attributes."""
-    names = [name for name in vars(estimator) if name.endswith("_") and name[0] != "_"]
-    return {name: getattr(estimator, name) for name in names}
-
-
-def _of_networks(networks: list) -> dict:
-    """The attributes of an estimator that averages the networks."""
-    names = "classes_", "n_outputs_", "n_layers_", "out_activation_"
-    first = vars(networks[0])
-    attributes = {name: first[name] for name in names if name in first}
-    n_iter = np.array([network.n_iter_ for network in networks])
-    return {**attributes, "n_iter_": n_iter, "estimators_": networks}
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the user's call of `fit`, from a method that `_fit` calls."""
+    warnings.warn(message, category, stacklevel=6)

@@ -1,53 +1,64 @@
-"""The grid of a search: from the parameters `dropouts` and `l2s` to candidates.
-
-Owns which values an integer stands for, and that every value is checked. Does not own what a single
-rate or strength may be (`_parameters`), nor which candidate wins (`_selection`).
-"""
+"""The grid of a search: from the parameters `dropouts` and `l2s` to candidates."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
-from skreg._engine.hyperparameters import check_rates, check_strengths
+from skreg._engine.hyperparameters import (
+    check_hidden_layer_sizes,
+    check_rates,
+    check_strengths,
+    read_hyperparameters,
+)
+
+# The ends of an axis that is given as a number of values.
+_DROPOUT_RANGE = 0.0, 0.8
+_L2_RANGE = 1e-5, 1e-1
 
 
 class Candidate(NamedTuple):
-    """Values to try: one number, or a tuple of one a layer."""
+    """Values to try. Each is one number, or a tuple of one number per layer."""
 
     dropout: float | tuple[float, ...]
     l2: float | tuple[float, ...]
 
 
-# Of these many values when an axis is a number.
-_DROPOUT_RANGE = 0.0, 0.8
+class Grid(NamedTuple):
+    """All candidates, with `l2` varying fastest, and the shape (n_dropouts, n_l2s)."""
+
+    candidates: list[Candidate]
+    shape: tuple[int, int]
 
 
-_L2_RANGE = 1e-5, 1e-1
-
-
-def candidates_of(dropouts, l2s, n_hidden: int) -> tuple[list[Candidate], tuple[int, int]]:
-    """All candidates, l2 fastest, and the shape of the grid."""
+def make_candidates(dropouts, l2s, base_estimator) -> Grid:
+    """Make the candidates and check every value of the base estimator with them."""
+    n_hidden = len(check_hidden_layer_sizes(base_estimator.hidden_layer_sizes))
     if isinstance(dropouts, Integral):
         dropouts = np.linspace(*_DROPOUT_RANGE, int(dropouts))
     if isinstance(l2s, Integral):
         l2s = np.geomspace(*_L2_RANGE, int(l2s))
-    dropouts = _values("dropouts", dropouts, n_hidden, check_rates)
-    l2s = _values("l2s", l2s, n_hidden, check_strengths)
+    dropouts = _check_axis("dropouts", dropouts, n_hidden, check_rates)
+    l2s = _check_axis("l2s", l2s, n_hidden, check_strengths)
     candidates = [Candidate(dropout, l2) for dropout in dropouts for l2 in l2s]
-    return candidates, (len(dropouts), len(l2s))
+    # The other hyperparameters are the same for all candidates.
+    estimator = clone(base_estimator).set_params(**candidates[0]._asdict())
+    read_hyperparameters(estimator, n_hidden)
+    return Grid(candidates, (len(dropouts), len(l2s)))
 
 
-def _values(name: str, grid, n_hidden: int, checked) -> list:
-    """The values of one axis of the grid: floats, or tuples of one float a layer."""
-    if isinstance(grid, (dict, set)) or getattr(grid, "shape", None) == ():
-        raise ValueError(f"{name}: expected a sequence of values to try; received {grid!r}.")
+def _check_axis(name: str, axis, n_hidden: int, check_value: Callable) -> list:
+    """Return the values of one axis: floats, or tuples of one float per layer."""
+    if isinstance(axis, (dict, set)) or getattr(axis, "shape", None) == ():
+        raise ValueError(f"{name}: expected a sequence of values to try; received {axis!r}.")
     values = []
-    for value in grid:
-        layers = checked(name, value, n_hidden)
-        values.append(float(value) if isinstance(value, Real) else layers)
+    for value in axis:
+        per_layer = check_value(name, value, n_hidden)
+        values.append(float(value) if isinstance(value, Real) else per_layer)
     if not values:
-        raise ValueError(f"{name}: expected at least one value to try; received {grid!r}.")
+        raise ValueError(f"{name}: expected at least one value to try; received {axis!r}.")
     return values

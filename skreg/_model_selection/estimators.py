@@ -1,9 +1,4 @@
-"""RegularizedMLPClassifierCV and RegularizedMLPRegressorCV: dropout and l2 tuned inside `fit`.
-
-Owns their parameters and documentation, and what is predicted by one network or by the average of
-several. Does not own the search (`_base_cv`, `_search`), nor a network (`_classifier`,
-`_regressor`).
-"""
+"""The estimators that tune `dropout` and `l2` by cross-validation inside `fit`."""
 
 from __future__ import annotations
 
@@ -16,139 +11,149 @@ from skreg._compat import fit_context
 from skreg._estimators.classifier import ClassPredictions, RegularizedMLPClassifier
 from skreg._estimators.regressor import NumberPredictions, RegularizedMLPRegressor
 from skreg._model_selection.base import BaseSearch
-from skreg._model_selection.scoring import SearchScore
+from skreg._model_selection.scoring import SearchScoreMixin
 from skreg._nn.losses import LINKS
 
 
-def _documented_as(*others):
-    """Fill `<entries: a, b, ...>` in a class's docstring with those of the first that has each."""
+def _copy_entries(*others):
+    """Fill ``<entries: a, b, ...>`` in a docstring from the first class that documents each."""
 
-    def entry(name: str) -> str:
+    def find_entry(name: str) -> str:
         pattern = rf"^    {name} : .*\n(?:(?:     .*)?\n)*"
         matches = (re.search(pattern, other.__doc__, re.MULTILINE) for other in others)
         found = next((match for match in matches if match), None)
         assert found is not None, name
         return found[0].rstrip()
 
-    def entries(match: re.Match) -> str:
-        return "\n".join(entry(name) for name in re.split(r",\s+", match[1]))
+    def fill(match: re.Match) -> str:
+        return "\n".join(find_entry(name) for name in re.split(r",\s+", match[1]))
 
     def decorate(cls):
-        if cls.__doc__:  # there is none with python -OO
-            cls.__doc__ = re.sub(r"    <entries: ([^>]*)>", entries, cls.__doc__)
+        if cls.__doc__:  # None with python -OO
+            cls.__doc__ = re.sub(r"    <entries: ([^>]*)>", fill, cls.__doc__)
         return cls
 
     return decorate
 
 
-@_documented_as(RegularizedMLPClassifier)
-class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
+@_copy_entries(RegularizedMLPClassifier)
+class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch):
     """Classifier whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 
-    What `GridSearchCV` over a RegularizedMLPClassifier does, with the same scores and the same
-    winner for the same `random_state`, at less cost: candidates share their folds, tables, orders
-    of rows and one compiled program, and train in threads.
+    The scores and the winner equal those of `GridSearchCV` over a RegularizedMLPClassifier with
+    the same `random_state`. The search is faster, since all candidates share the tables of the
+    folds and one compiled program, and train in threads.
 
     Parameters
     ----------
     dropouts : array-like or int, default=(0.0, 0.2, 0.4, 0.6)
-        Rates to try, each a number in [0, 1) or a sequence of one a hidden layer. An integer
-        tries that many from 0 to 0.8.
+        Rates to try: each is a number in [0, 1), or a sequence of one number per hidden layer. An
+        integer is the number of rates, evenly spaced from 0 to 0.8.
     l2s : array-like or int, default=(0.0001, 0.001, 0.01, 0.03)
-        Strengths to try, each a number >= 0 or a sequence of one a kernel. An integer tries that
-        many from 1e-5 to 0.1, evenly spaced in their logarithm.
+        Strengths to try: each is a number >= 0, or a sequence of one number per kernel. An integer
+        is the number of strengths, evenly spaced from 1e-5 to 0.1 on a logarithmic scale.
     cv : int, cross-validation generator or iterable, default=None
-        Splits, as everywhere in scikit-learn; None is five, stratified.
+        Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
-        What is best: "loss", minus the mean loss of a fold's held-out rows; or anything that
-        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPClassifier; "loss" may
-        also be one of several metrics. `score` scores by it too; but for "loss" alone it is that
-        of RegularizedMLPClassifier.
+        The score of a candidate on the held-out rows of a fold. "loss" is minus the mean loss.
+        None is the method `score` of RegularizedMLPClassifier. Other values are those of
+        `GridSearchCV`. "loss" may also be one of several metrics. The method `score` uses the
+        same scoring; with "loss" it is that of RegularizedMLPClassifier.
     refit : bool, "folds", str or callable, default=True
-        True trains the winner on all rows. "folds" keeps its networks of the folds, which are
-        trained already, as `estimators_` and averages their probabilities. False has scores only.
-        A callable gets `cv_results_` and returns the index of the winner, as
-        :func:`skreg.one_standard_error` does, of one metric. With several metrics the name of the
-        one that decides, a callable or False.
+        How to predict with the winner. True trains it on all rows. "folds" stores its networks of
+        the folds as `estimators_` and averages their probabilities. False gives scores only. A
+        callable receives `cv_results_` and returns the index of the winner, for example
+        :func:`skreg.one_standard_error`. With several metrics, the name of the metric that
+        chooses the winner, a callable or False.
     search : {"grid", "halving"}, default="grid"
-        "grid" trains every candidate to its end. "halving" starts all of them on as many folds as
-        score 150 rows, keeps the best 40 % after 0.32 of `max_iter` epochs, trains these on three
-        fifths of the folds at least, keeps the best 16 % of all after 0.72 of the epochs, and
-        trains those to the end on all folds; three stay at least. That is about a third of the cost
-        with five folds and sixteen candidates or more, and half of it on fewer than 200 rows.
+        "grid" trains every candidate to the end on all folds. "halving" drops candidates early:
+
+        1. All candidates train up to 0.32 of `max_iter` epochs, on as many folds as are needed to
+           score 150 rows. The best 40 % continue.
+        2. They train up to 0.72 of `max_iter` epochs, on at least three fifths of the folds. The
+           best 16 % of all candidates continue.
+        3. They train to the end on all folds.
+
+        At least three candidates continue. The cost is about a third of the grid, with five folds
+        and sixteen candidates or more, and half of it for fewer than 200 rows.
     n_jobs : int or None, default=None
-        Networks that are trained at once, in threads unless `joblib.parallel_config` names
-        another backend. None is 1, unless in such a context.
+        Number of networks to train in parallel, in threads unless `joblib.parallel_config` sets
+        another backend. None means 1 unless in a `joblib.parallel_config` context.
     memory : str, joblib.Memory or None, default=None
-        Folder in which trained networks are remembered, so that a search that was interrupted, or
-        one of other scorers or more candidates, takes them up again. They are known by the rows,
-        the weights, the parameters, the versions and the kind of processor; with
-        `random_state=None` no two are the same, and a warning says so.
+        Folder to store trained networks in. A search that was interrupted, or one with other
+        scorers or more candidates, reads them instead of training them again. Networks are found
+        by their rows, weights and parameters, the versions of the packages and the kind of
+        processor. With ``random_state=None`` none is found, and a warning says so.
     store_curves : bool, default=False
-        Whether to keep the loss curves of all networks.
+        Whether to store the loss curves of all networks.
     <entries: hidden_layer_sizes, activation, input_dropout, l1, weight_decay, solver,
         learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
         tol, n_iter_no_change, standardize, class_weight, random_state>
     verbose : int, default=0
-        Above 0, show a progress bar of the whole search in a terminal, or print a line a network;
-        above 1, also the training of the winner.
+        If above 0, show a progress bar of the search in a terminal, or print one line per network
+        elsewhere. If above 1, also show the training of the winner.
 
     Attributes
     ----------
     dropout_ : float or tuple of float
-        The best rate.
+        Dropout of the winner. Not set with several metrics if `refit` is False.
     l2_ : float or tuple of float
-        The best strength.
+        L2 strength of the winner. Not set with several metrics if `refit` is False.
     best_params_ : dict
-        Both.
+        `dropout` and `l2` of the winner. Not set with several metrics if `refit` is False.
     best_index_ : int
-        Of the winner in `cv_results_`. Not there with several metrics and `refit=False`, as the
-        three before.
+        Index of the winner in `cv_results_`. Not set with several metrics if `refit` is False.
     best_score_ : float
-        Its mean score over folds. Not there when `refit` is a callable, nor with several metrics
-        and `refit=False`.
+        Mean score of the winner over the folds. Not set if `refit` is a callable, or with several
+        metrics if `refit` is False.
     best_estimator_ : RegularizedMLPClassifier
-        The winner, trained on all rows; all its fitted attributes are also this estimator's. Not
-        there with `refit` "folds" or False.
+        The winner, trained on all rows. Its fitted attributes are also attributes of this
+        estimator. Not set if `refit` is "folds" or False.
     estimators_ : list of RegularizedMLPClassifier
-        The winner's networks of the folds, with `refit="folds"` only; of the attributes of a
-        network there are then only `classes_`, `n_outputs_`, `n_layers_`, `out_activation_` and
-        `n_iter_`, an array.
+        The networks of the winner, one per fold. Only set if `refit` is "folds". Of the attributes
+        of a network, only `classes_`, `n_outputs_`, `n_layers_`, `out_activation_`,
+        `n_features_in_`, `feature_names_in_` and `n_iter_`, an array of shape (n_folds,), are then
+        set.
     cv_results_ : dict of ndarrays
-        As that of `GridSearchCV`, and `n_epochs`, the epoch at which a candidate was dropped; for
-        those that were not, which rank before the others, the last epoch of the search. Scores of
-        folds that a dropped candidate had not begun are NaN, and its means are over the others.
-    scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds), or dict of such
-        Scores of the held-out rows; by metric if there are several.
+        Results as in `GridSearchCV`, and `n_epochs`, the number of epochs after which a candidate
+        was dropped by halving or the search ended. Dropped candidates rank last. Their scores are
+        NaN for folds that they were not trained on, and their means are over the other folds.
+    scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds) or dict of such ndarrays
+        Scores of the held-out rows. With several metrics a dict from metric to scores.
     loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
-        `loss_curve_` of each network; with `store_curves` only.
+        `loss_curve_` of each network. Only set if `store_curves` is True.
     validation_loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
-        Likewise; None without `early_stopping`.
+        `validation_loss_curve_` of each network, None without `early_stopping`. Only set if
+        `store_curves` is True.
     scorer_ : callable
-        What scored.
+        The scorer of the held-out rows.
     multimetric_ : bool
         Whether there are several metrics.
     n_splits_ : int
-        Folds.
+        Number of folds.
     refit_time_ : float
-        Seconds of training the winner on all rows.
+        Seconds of training the winner on all rows. Not set if `refit` is "folds" or False.
     <entries: classes_, coefs_, intercepts_, mean_, scale_, n_iter_, loss_, loss_curve_,
         validation_loss_curve_, validation_scores_, best_iter_, best_loss_, n_layers_,
         n_outputs_, out_activation_, n_features_in_, feature_names_in_>
 
     See Also
     --------
-    RegularizedMLPClassifier : The network, for given `dropout` and `l2`.
-    one_standard_error : A rule for `refit`.
-    sklearn.linear_model.LogisticRegressionCV : The same idea for linear models.
+    RegularizedMLPClassifier : The network with fixed `dropout` and `l2`.
+    one_standard_error : A callable for `refit`.
+    sklearn.linear_model.LogisticRegressionCV : A linear model that tunes its regularisation.
 
     Notes
     -----
-    A candidate whose score is NaN ranks last. Networks that diverge are scored with the weights
-    from before, as RegularizedMLPClassifier keeps them. Ctrl-C ends the search and leaves what is
-    known so far: means are then over the folds that all candidates have, or if there is none over
-    those that most have, and halving goes back to the last rung that all had come to.
+    A candidate whose score is NaN ranks last. A network that diverges is scored with its last
+    finite weights, as in RegularizedMLPClassifier.
+
+    Ctrl-C stores the results so far and raises KeyboardInterrupt. There is then no
+    `best_estimator_`. With ``refit="folds"`` there are `estimators_` if the winner was trained on
+    all folds. Means are over the folds that all candidates have or, if there is none, over those
+    that most candidates have. Halving returns to the last complete rung. If nothing was scored,
+    the estimator does not change.
 
     References
     ----------
@@ -171,6 +176,7 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
     True
     """
 
+    _base_estimator_class = RegularizedMLPClassifier
     _parameter_constraints: dict = {
         **BaseSearch._parameter_constraints,
         "class_weight": RegularizedMLPClassifier._parameter_constraints["class_weight"],
@@ -213,23 +219,23 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         random_state=None,
         verbose=0,
     ):
-        self._store(locals())
+        self._store_parameters(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, **params):
-        """Tune `dropout` and `l2`, and train the network.
+        """Tune `dropout` and `l2`, and train the winner.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Finite numbers.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, or an indicator.
+            Class labels, or an indicator matrix of several labels per row.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies, in training and in scoring. None is 1 for every row.
+            Frequencies of the rows, in training and in scoring. None means 1 for every row.
         **params : dict
-            `groups` for the splitter; with metadata routing, what the splitter and the scorer ask
-            for.
+            `groups` for the splitter. With metadata routing, all metadata that the splitter and the
+            scorer request.
 
         Returns
         -------
@@ -239,72 +245,70 @@ class RegularizedMLPClassifierCV(SearchScore, ClassPredictions, BaseSearch):
         Raises
         ------
         ValueError
-            If a parameter or the data is not what is expected, before any training; or if no
-            candidate has a finite score, or `validation_scoring` of one network has none.
+            If a parameter or the data is invalid, before any training. If no candidate has a
+            finite score, or if `validation_scoring` returns NaN.
+        KeyboardInterrupt
+            After Ctrl-C, with the results so far stored.
         """
         return self._fit(X, y, sample_weight, params)
 
-    def _plain(self):
-        return self._plain_of(RegularizedMLPClassifier)
-
     def _logits(self, X):
-        """Of the one network; of several, those whose probabilities are the mean of theirs."""
-        networks = self._networks()
+        """Logits whose probabilities are the average of those of the networks."""
+        networks = self._get_networks()
         if len(networks) == 1:
             return networks[0]._logits(X)
         if self.out_activation_ == "softmax":
             logs = np.stack([network.predict_log_proba(X) for network in networks])
             return logsumexp(logs, axis=0).astype(logs.dtype) - np.log(logs.dtype.type(len(logs)))
         logits = np.stack([network._logits(X) for network in networks])
-        yes, no = (
-            logsumexp(LINKS["logistic"].log_predict(sign * logits), axis=0) for sign in (1, -1)
-        )
+        log_predict = LINKS["logistic"].log_predict
+        yes, no = (logsumexp(log_predict(sign * logits), axis=0) for sign in (1, -1))
         return (yes - no).astype(logits.dtype)
 
 
-@_documented_as(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
-class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
+@_copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
+class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch):
     """Regressor whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 
-    What `GridSearchCV` over a RegularizedMLPRegressor does, with the same scores and the same
-    winner for the same `random_state`, at less cost: candidates share their folds, tables, orders
-    of rows and one compiled program, and train in threads.
+    The scores and the winner equal those of `GridSearchCV` over a RegularizedMLPRegressor with
+    the same `random_state`. The search is faster, since all candidates share the tables of the
+    folds and one compiled program, and train in threads.
 
     Parameters
     ----------
     <entries: dropouts, l2s>
     cv : int, cross-validation generator or iterable, default=None
-        Splits, as everywhere in scikit-learn; None is five.
+        Splitting strategy, as in `GridSearchCV`. None means 5 folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
-        What is best: "loss", minus the mean loss of a fold's held-out rows; or anything that
-        `GridSearchCV` takes, of which None is the `score` of RegularizedMLPRegressor; "loss" may
-        also be one of several metrics. `score` scores by it too; but for "loss" alone it is that
-        of RegularizedMLPRegressor.
+        The score of a candidate on the held-out rows of a fold. "loss" is minus the mean loss.
+        None is the method `score` of RegularizedMLPRegressor. Other values are those of
+        `GridSearchCV`. "loss" may also be one of several metrics. The method `score` uses the
+        same scoring; with "loss" it is that of RegularizedMLPRegressor.
     refit : bool, "folds", str or callable, default=True
-        True trains the winner on all rows. "folds" keeps its networks of the folds, which are
-        trained already, as `estimators_` and averages their predictions. False has scores only.
-        A callable gets `cv_results_` and returns the index of the winner, as
-        :func:`skreg.one_standard_error` does, of one metric. With several metrics the name of the
-        one that decides, a callable or False.
+        How to predict with the winner. True trains it on all rows. "folds" stores its networks of
+        the folds as `estimators_` and averages their predictions. False gives scores only. A
+        callable receives `cv_results_` and returns the index of the winner, for example
+        :func:`skreg.one_standard_error`. With several metrics, the name of the metric that
+        chooses the winner, a callable or False.
     <entries: search, n_jobs, memory, store_curves>
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, l1, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
         tol, n_iter_no_change, standardize, random_state>
     verbose : int, default=0
-        Above 0, show a progress bar of the whole search in a terminal, or print a line a network;
-        above 1, also the training of the winner.
+        If above 0, show a progress bar of the search in a terminal, or print one line per network
+        elsewhere. If above 1, also show the training of the winner.
 
     Attributes
     ----------
     <entries: dropout_, l2_, best_params_, best_index_, best_score_>
     best_estimator_ : RegularizedMLPRegressor
-        The winner, trained on all rows; all its fitted attributes are also this estimator's. Not
-        there with `refit` "folds" or False.
+        The winner, trained on all rows. Its fitted attributes are also attributes of this
+        estimator. Not set if `refit` is "folds" or False.
     estimators_ : list of RegularizedMLPRegressor
-        The winner's networks of the folds, with `refit="folds"` only; of the attributes of a
-        network there are then only `n_outputs_`, `n_layers_`, `out_activation_` and `n_iter_`, an
-        array.
+        The networks of the winner, one per fold. Only set if `refit` is "folds". Of the attributes
+        of a network, only `n_outputs_`, `n_layers_`, `out_activation_`, `n_features_in_`,
+        `feature_names_in_` and `n_iter_`, an array of shape (n_folds,), are then set.
     <entries: cv_results_, scores_, loss_curves_, validation_loss_curves_, scorer_, multimetric_,
         n_splits_, refit_time_>
     <entries: coefs_, intercepts_, mean_, scale_, n_iter_, loss_, loss_curve_,
@@ -314,16 +318,20 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
 
     See Also
     --------
-    RegularizedMLPRegressor : The network, for given `dropout` and `l2`.
-    one_standard_error : A rule for `refit`.
-    sklearn.linear_model.RidgeCV : The same idea for linear models.
+    RegularizedMLPRegressor : The network with fixed `dropout` and `l2`.
+    one_standard_error : A callable for `refit`.
+    sklearn.linear_model.RidgeCV : A linear model that tunes its regularisation.
 
     Notes
     -----
-    A candidate whose score is NaN ranks last. Networks that diverge are scored with the weights
-    from before, as RegularizedMLPRegressor keeps them. Ctrl-C ends the search and leaves what is
-    known so far: means are then over the folds that all candidates have, or if there is none over
-    those that most have, and halving goes back to the last rung that all had come to.
+    A candidate whose score is NaN ranks last. A network that diverges is scored with its last
+    finite weights, as in RegularizedMLPRegressor.
+
+    Ctrl-C stores the results so far and raises KeyboardInterrupt. There is then no
+    `best_estimator_`. With ``refit="folds"`` there are `estimators_` if the winner was trained on
+    all folds. Means are over the folds that all candidates have or, if there is none, over those
+    that most candidates have. Halving returns to the last complete rung. If nothing was scored,
+    the estimator does not change.
 
     References
     ----------
@@ -346,6 +354,7 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
     True
     """
 
+    _base_estimator_class = RegularizedMLPRegressor
     _parameter_constraints: dict = {
         **BaseSearch._parameter_constraints,
         "loss": RegularizedMLPRegressor._parameter_constraints["loss"],
@@ -390,11 +399,11 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         random_state=None,
         verbose=0,
     ):
-        self._store(locals())
+        self._store_parameters(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, **params):
-        """Tune `dropout` and `l2`, and train the network.
+        """Tune `dropout` and `l2`, and train the winner.
 
         Parameters
         ----------
@@ -403,10 +412,10 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies, in training and in scoring. None is 1 for every row.
+            Frequencies of the rows, in training and in scoring. None means 1 for every row.
         **params : dict
-            `groups` for the splitter; with metadata routing, what the splitter and the scorer ask
-            for.
+            `groups` for the splitter. With metadata routing, all metadata that the splitter and the
+            scorer request.
 
         Returns
         -------
@@ -416,15 +425,14 @@ class RegularizedMLPRegressorCV(SearchScore, NumberPredictions, BaseSearch):
         Raises
         ------
         ValueError
-            If a parameter or the data is not what is expected, before any training; or if no
-            candidate has a finite score, or `validation_scoring` of one network has none.
+            If a parameter or the data is invalid, before any training. If no candidate has a
+            finite score, or if `validation_scoring` returns NaN.
+        KeyboardInterrupt
+            After Ctrl-C, with the results so far stored.
         """
         return self._fit(X, y, sample_weight, params)
 
-    def _plain(self):
-        return self._plain_of(RegularizedMLPRegressor)
-
     def _predict(self, X):
-        predictions = [network.predict(X) for network in self._networks()]
-        # Divided first: the sum of the largest floats is none.
+        predictions = [network.predict(X) for network in self._get_networks()]
+        # Divided before the sum, which could overflow.
         return sum(prediction / len(predictions) for prediction in predictions)

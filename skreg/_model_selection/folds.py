@@ -1,8 +1,4 @@
-"""The rows of each fold, and what a fold has to have to be trained and scored.
-
-Owns what a splitter's answers become and which are refused. Does not own which splitter it is
-(`_base_cv`) nor what is made of the rows (`_search`).
-"""
+"""The folds of a search: their rows, and how a candidate is trained and scored on them."""
 
 from __future__ import annotations
 
@@ -32,123 +28,133 @@ from skreg._estimators.fit import (
 from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
 
-# Values of a fold's table above which it is made anew in each rung: 16 MiB.
+# Values of a fold's table above which the fold is prepared again in each rung: 16 MiB.
 _LARGE_FOLD = 1 << 22
 
 
 class Fold:
-    """One split: rows to train on, rows to score, and what all candidates share of them.
+    """One split of the rows, and what all candidates share on it.
 
-    What it makes of its rows is made once, by whoever comes first, and does not go into a pickle:
-    a worker process makes it again.
+    The fold is prepared once, by the first job that needs it. What it prepared is not pickled: a
+    worker process prepares it again.
 
     Parameters
     ----------
     estimator : estimator
-        Plain and unfitted; candidates differ from it in dropout and l2 only.
-    X, y : array-like
+        Not fitted. Candidates differ from it in `dropout` and `l2` only.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     scored_y : array-like
-        What the scorer gets for y.
+        The `y` that the scorer receives.
     train, test : ndarray of int
+        Indices of the training rows and of the test rows.
     sample_weight : ndarray of shape (n_samples,) or None
+        Weights in training.
     scorer : callable
     score_params : dict
-        Of the test rows.
+        Metadata of the test rows for the scorer.
     """
 
     def __init__(self, estimator, X, y, scored_y, train, test, sample_weight, scorer, score_params):
         self.estimator = clone(estimator)
-        if self.estimator.random_state is None:  # one seed for all who share the fold
+        if self.estimator.random_state is None:  # all candidates share one seed
             seed = check_random_state(None).randint(np.iinfo(np.int32).max)
             self.estimator.set_params(random_state=seed)
-        self.X, self.y, self.scored_y, self.rows_in, self.rows_out = X, y, scored_y, train, test
+        self.X, self.y, self.scored_y = X, y, scored_y
+        self.train, self.test = train, test
         self.sample_weight, self.scorer, self.score_params = sample_weight, scorer, score_params
         self.stop: threading.Event | None = None
         self.forget()
 
     def forget(self) -> None:
-        """Give back the memory of what was made of the rows."""
-        self._made: tuple[PreparedFit, Trainer] | None = None
-        self._test: tuple = ()
+        """Free the memory of what was prepared."""
+        self._prepared: tuple[PreparedFit, Trainer] | None = None
+        self._test_rows: tuple = ()
         self._lock = threading.Lock()
 
     def is_large(self) -> bool:
-        """Whether the memory is too much to hold it for all folds from rung to rung."""
-        if self._made is None:
+        """Whether the prepared fold is too large to be held from rung to rung."""
+        if self._prepared is None:
             return False
-        return len(self.rows_in) * self._made[1].job.n_features > _LARGE_FOLD
+        return len(self.train) * self._prepared[1].job.n_features > _LARGE_FOLD
 
     def __getstate__(self):
-        made = ("_made", "_test", "_lock", "stop")
-        return {name: value for name, value in vars(self).items() if name not in made}
+        transient = ("_prepared", "_test_rows", "_lock", "stop")
+        return {name: value for name, value in vars(self).items() if name not in transient}
 
     def __setstate__(self, state):
         vars(self).update(state)
         self.stop = None
         self.forget()
 
-    def training_rows(self) -> tuple:
-        """X, y and weights to train on, as they were handed in."""
+    def take_training_rows(self) -> tuple:
+        """Return X, y and the weights of the training rows, in the types of the user."""
         weight = self.sample_weight
         return (
-            safe_indexing(self.X, self.rows_in),
-            safe_indexing(self.y, self.rows_in),
-            None if weight is None else weight[self.rows_in],
+            safe_indexing(self.X, self.train),
+            safe_indexing(self.y, self.train),
+            None if weight is None else weight[self.train],
         )
 
-    def made(self) -> tuple[PreparedFit, Trainer]:
-        """Return the prepared fit, and what trains its networks."""
+    def prepare(self) -> tuple[PreparedFit, Trainer]:
+        """Return the prepared fit and the trainer of its networks."""
         with self._lock:
-            if self._made is None:
-                # A seed is drawn from the random state, which the next fold begins with, too.
+            if self._prepared is None:
+                # A copy, since the fit draws its seed from the state that all folds start with.
                 state = copy.deepcopy(self.estimator.random_state)
                 estimator = copy_shallow(self.estimator, random_state=state)
-                request = estimator._make_request(*self.training_rows())
+                request = estimator._make_request(*self.take_training_rows())
                 fit = prepare_fit(estimator, request, read_settings(estimator))
-                self._made = fit, Trainer(make_job(fit))
-                tested = self.X, self.scored_y
-                self._test = tuple(safe_indexing(part, self.rows_out) for part in tested)
-                for part in self._test:  # all candidates' scorers get the same
+                self._prepared = fit, Trainer(make_job(fit))
+                self._test_rows = tuple(
+                    safe_indexing(part, self.test) for part in (self.X, self.scored_y)
+                )
+                for part in self._test_rows:  # shared by the scorers of all candidates
                     if isinstance(part, np.ndarray):
                         part.flags.writeable = False
-            return self._made
+            return self._prepared
 
-    def trained(self, candidate: Candidate, paused: Checkpoint | None, until: int):
-        """Fitted attributes, status, and the paused member if it has not ended."""
-        fit, trainer = self.made()
-        scoring, n_hidden = None, len(fit.settings.hidden_layer_sizes)
-        if fit.held_out is not None:
-            scoring = make_validation_scoring(fit, self.with_values(candidate))
-        if scoring is not None and paused is not None:
-            scoring.restore(paused.callback_state)
+    def train_network(self, candidate: Candidate, checkpoint: Checkpoint | None, until: int):
+        """Train the network of a candidate up to the epoch `until`.
+
+        Returns
+        -------
+        attributes : dict
+            Fitted attributes of the network.
+        status : Status
+        checkpoint : Checkpoint or None
+            Where to continue. None if training has ended.
+        """
+        fit, trainer = self.prepare()
+        n_hidden = len(fit.settings.hidden_layer_sizes)
+        scoring = make_validation_scoring(fit, self.make_network(candidate))
+        if scoring is not None and checkpoint is not None:
+            scoring.restore(checkpoint.callback_state)
         result = trainer.train(
             None if scoring is None else FitCallback(scoring=scoring),
             dropout=check_rates("dropout", candidate.dropout, n_hidden),
             strengths={"l2": check_strengths("l2", candidate.l2, n_hidden)},
             until=until,
-            checkpoint=paused,
+            checkpoint=checkpoint,
             stop=self.stop,
         )
         attributes = make_attributes(fit, trainer.job, result, scoring)
-        left = result.get_checkpoint() if result.status is Status.RUNNING else None
-        return attributes, result.status, left
+        checkpoint = result.get_checkpoint() if result.status is Status.RUNNING else None
+        return attributes, result.status, checkpoint
 
-    def with_values(self, candidate: Candidate, attributes: dict | None = None):
-        """The plain estimator with a candidate's values, fitted if there are attributes."""
-        # Not copy.copy, which goes by the pickled state: 12 microseconds instead of one.
-        estimator = object.__new__(type(self.estimator))
-        vars(estimator).update(vars(self.estimator), **candidate._asdict(), **(attributes or {}))
-        return estimator
+    def make_network(self, candidate: Candidate, attributes: dict | None = None):
+        """Make an estimator with the values of a candidate, fitted if attributes are given."""
+        return copy_shallow(self.estimator, **candidate._asdict(), **(attributes or {}))
 
-    def scored(self, estimator) -> tuple[dict[str, float], str | None]:
-        """Scores of the test rows by name, and the traceback if there is none."""
+    def score_network(self, estimator) -> tuple[dict[str, float], str | None]:
+        """Return the scores of the test rows by name, and the traceback if scoring failed."""
         try:
-            scores = self.scorer(estimator, *self._test, **self.score_params)
-        except Exception:  # whatever a scorer raises: as in GridSearchCV, the score is NaN
+            scores = self.scorer(estimator, *self._test_rows, **self.score_params)
+        except Exception:  # as in GridSearchCV, the score is NaN whatever a scorer raises
             return {}, traceback.format_exc()
         if not isinstance(scores, dict):
             scores = {"score": scores}
-        # Arrays of one number count as it, as in GridSearchCV.
+        # As in GridSearchCV, an array of one number is a score.
         scores = {
             name: score.item() if getattr(score, "size", None) == 1 else score
             for name, score in scores.items()
@@ -156,29 +162,31 @@ class Fold:
         for name, score in scores.items():
             if not isinstance(score, (Real, str)):
                 raise ValueError(f"scoring: expected numbers; received {score!r} for {name!r}.")
+        # Of several scorers, one that fails returns its traceback.
         failed = {name: error for name, error in scores.items() if isinstance(error, str)}
         numbers = {name: np.nan if name in failed else float(scores[name]) for name in scores}
         return numbers, next(iter(failed.values()), None)
 
 
-def splits_of(splitter, X, y, metadata: dict) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Training and test rows of each fold, as indices also where the splitter yields masks."""
-    splits = list(splitter.split(X, y, **metadata))
+def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return training and test indices of each fold, also if the splitter yields masks."""
+    splits = list(splitter.split(X, y, **split_params))
     if not splits:
         raise ValueError("cv: expected at least one split; received none.")
     rows = np.arange(len(y))
     return [(rows[train], rows[test]) for train, test in splits]
 
 
-def refuse_without_rows(fold: int, train, test, fitted_weight, scored_weight) -> None:
-    """Raise for a fold that has no rows, or none with a weight, to train on or to score.
+def check_fold(fold: int, train, test, fit_weight, score_weight) -> None:
+    """Raise if a fold has no training or test rows, or if all their weights are zero.
 
-    Weights are of all rows to train with, and of the test rows to score with; either may be None.
+    `fit_weight` has the weights of all rows, `score_weight` those of the test rows. Either may be
+    None.
     """
-    trained_weight = None if fitted_weight is None else fitted_weight[train]
+    train_weight = None if fit_weight is None else fit_weight[train]
     for kind, rows, weight in (
-        ("training", train, trained_weight),
-        ("test", test, scored_weight),
+        ("training", train, train_weight),
+        ("test", test, score_weight),
     ):
         if not len(rows):
             raise ValueError(f"cv: expected {kind} rows in each fold; fold {fold} has none.")
@@ -189,8 +197,8 @@ def refuse_without_rows(fold: int, train, test, fitted_weight, scored_weight) ->
             )
 
 
-def refuse_without_class(fold: int, y: np.ndarray, train) -> None:
-    """Raise for a fold whose training rows lack a class, so that its network cannot be averaged."""
+def check_classes(fold: int, y: np.ndarray, train) -> None:
+    """Raise if the training rows of a fold lack a class, since its network cannot be averaged."""
     if y.ndim > 1:
         return
     missing = np.setdiff1d(np.unique(y), y[train])

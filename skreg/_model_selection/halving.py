@@ -1,8 +1,4 @@
-"""Rungs: to which epoch, on which folds, and how many go on from each.
-
-Owns the numbers of halving, and what a search of so many candidates, folds and rows makes of them.
-Does not own who goes on, nor the training (`_search`).
-"""
+"""The rungs of a search: epochs, folds, and how many candidates continue."""
 
 from __future__ import annotations
 
@@ -14,34 +10,46 @@ import numpy as np
 
 
 class Stage(NamedTuple):
-    """A rung but the last, in shares: of max_iter, of the folds at least, of the candidates."""
+    """A rung before the last one, in shares of the whole search.
+
+    Attributes
+    ----------
+    epochs : float
+        Share of `max_iter`.
+    folds : float
+        Smallest share of the folds.
+    survivors : float
+        Share of all candidates that continue.
+    """
 
     epochs: float
     folds: float
-    stays: float
+    survivors: float
 
 
-# How they were chosen is in CONTRIBUTING.md. Scores of fewer rows say too little: small tables,
-# which are soon trained, need more of their folds, and large ones do with one.
+# Chosen by benchmarks/choose_rungs.py. The scores of few rows say little: small tables, which train
+# fast, need more folds in the first rung, and one fold is enough for large tables.
 HALVING = Stage(0.32, 0.0, 0.4), Stage(0.72, 0.6, 0.16)
-
-
-LEAST_ROWS, LEAST_LEFT = 150, 3
+MIN_ROWS = 150
+MIN_SURVIVORS = 3
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A stage: all who are left train to `epoch` on `folds`, and the best `n_left` stay."""
+    """A stage of halving.
+
+    All remaining candidates train up to `epoch` on `folds`, and the best `n_survivors` continue.
+    """
 
     epoch: int
     folds: tuple[int, ...]
-    n_left: int
+    n_survivors: int
 
 
-def spread(n_folds: int) -> list[int]:
-    """The folds in an order whose first ones are far apart: neighbours are alike in time.
+def spread_order(n_folds: int) -> list[int]:
+    """Order the folds so that the first ones are far apart, since neighbours may be close in time.
 
-    It begins with the last fold, which of folds in time has most rows to train on.
+    The last fold is the first one: in a split by time it has the most training rows.
     """
     places, order = np.arange(n_folds), [n_folds - 1]
     distance = np.abs(places - order[0])
@@ -51,41 +59,45 @@ def spread(n_folds: int) -> list[int]:
     return order
 
 
-def rungs_of(
+def plan_rungs(
     n_candidates: int, n_rows: Sequence[int], max_iter: int, stages: Sequence[Stage] = ()
 ) -> list[Rung]:
-    """The rungs of a search whose folds score so many rows: a grid's is one, of max_iter epochs.
+    """Plan the rungs of a search whose folds have `n_rows` test rows each.
 
-    Epochs increase from rung to rung: of few epochs there are fewer rungs.
+    A grid search, without `stages`, has one rung of `max_iter` epochs. The epochs increase from
+    rung to rung, so a small `max_iter` gives fewer rungs.
     """
-    order = spread(len(n_rows))
-    enough = 1 + int(np.searchsorted(np.cumsum([n_rows[fold] for fold in order]), LEAST_ROWS))
-    rungs, left, reached = [], n_candidates, 0
+    order = spread_order(len(n_rows))
+    n_tested = np.cumsum([n_rows[fold] for fold in order])
+    n_first = 1 + int(np.searchsorted(n_tested, MIN_ROWS))
+    rungs, n_survivors, last_epoch = [], n_candidates, 0
     for stage in stages:
-        if reached < int(stage.epochs * max_iter):
-            reached = int(stage.epochs * max_iter)
-            left = min(n_candidates, max(LEAST_LEFT, int(stage.stays * n_candidates)))
-            folds = order[: max(enough, round(stage.folds * len(order)))]
-            rungs.append(Rung(reached, tuple(sorted(folds)), left))
-    return [*rungs, Rung(max_iter, tuple(range(len(order))), left)]
+        epoch = int(stage.epochs * max_iter)
+        if epoch > last_epoch:
+            last_epoch = epoch
+            n_survivors = max(MIN_SURVIVORS, int(stage.survivors * n_candidates))
+            n_survivors = min(n_candidates, n_survivors)
+            folds = order[: max(n_first, round(stage.folds * len(order)))]
+            rungs.append(Rung(epoch, tuple(sorted(folds)), n_survivors))
+    return [*rungs, Rung(max_iter, tuple(range(len(order))), n_survivors)]
 
 
-def n_epochs_of(rungs: Sequence[Rung], n_candidates: int) -> int:
-    """Epochs of all members together, if none ends early."""
-    epochs, reached = 0, dict.fromkeys(rungs[-1].folds, 0)
+def count_epochs(rungs: Sequence[Rung], n_candidates: int) -> int:
+    """Count the epochs of all networks if none ends early."""
+    n_epochs, reached = 0, dict.fromkeys(rungs[-1].folds, 0)
     for rung in rungs:
         for fold in rung.folds:
-            epochs += n_candidates * (rung.epoch - reached[fold])
+            n_epochs += n_candidates * (rung.epoch - reached[fold])
             reached[fold] = rung.epoch
-        n_candidates = rung.n_left
-    return epochs
+        n_candidates = rung.n_survivors
+    return n_epochs
 
 
-def n_members_of(rungs: Sequence[Rung], n_candidates: int) -> int:
-    """Members that are trained, on however many epochs."""
-    n_members, begun = 0, set[int]()
+def count_networks(rungs: Sequence[Rung], n_candidates: int) -> int:
+    """Count the networks that are trained, for however many epochs."""
+    n_networks, started = 0, set[int]()
     for rung in rungs:
-        n_members += n_candidates * len(set(rung.folds) - begun)
-        begun |= set(rung.folds)
-        n_candidates = rung.n_left
-    return n_members
+        n_networks += n_candidates * len(set(rung.folds) - started)
+        started |= set(rung.folds)
+        n_candidates = rung.n_survivors
+    return n_networks

@@ -1,34 +1,62 @@
-"""TODO."""
+"""The memory of a search: where trained networks are stored, and under which key."""
 
 from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from importlib import metadata
+from inspect import signature
 
 import joblib
+from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_info
 
 from skreg._model_selection.folds import Fold
 
 
-def forgets(memory) -> bool:
-    """Whether nothing that is cached there is kept."""
+def open_memory(memory, validation_scoring) -> joblib.Memory:
+    """Make the memory of the parameter `memory`, and check that networks can be stored in it."""
+    if memory is not None and callable(validation_scoring):
+        raise ValueError(
+            "validation_scoring: expected the name of a scorer with memory, which cannot tell "
+            f"functions apart; received {validation_scoring!r}."
+        )
+    message = f"memory: expected a writable folder; received {memory!r}"
+    try:
+        opened = check_memory(memory)
+    except OSError as error:
+        raise ValueError(f"{message} ({error}).") from error
+    folder = getattr(opened, "location", None)
+    if isinstance(folder, (str, os.PathLike)) and not os.access(folder, os.W_OK):
+        raise ValueError(f"{message}.")
+    try:
+        signature(opened.cache).bind(None, ignore=[])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "memory: expected a joblib.Memory, or an object with its method "
+            f"cache(func, ignore=[...]); received {memory!r}."
+        ) from error
+    return opened
+
+
+def is_disabled(memory) -> bool:
+    """Whether nothing is stored."""
     return memory is None or (isinstance(memory, joblib.Memory) and memory.location is None)
 
 
-def key_of(fold: Fold) -> str:
-    """All that decides a member's bits, but for its candidate and its epoch.
+def make_key(fold: Fold) -> str:
+    """Hash everything that decides the bits of a network except its candidate and its epoch.
 
-    XLA compiles for the processor, which OpenBLAS tells apart by its own kernels.
+    XLA compiles for the processor. OpenBLAS reports the kind of processor.
     """
     processor = {info["architecture"] for info in threadpool_info() if "architecture" in info}
-    compiled_for = platform.machine(), sorted(processor), os.environ.get("XLA_FLAGS")
+    platform_key = platform.machine(), sorted(processor), os.environ.get("XLA_FLAGS")
     parameters = {
         name: value
         for name, value in fold.estimator.get_params().items()
         if name not in ("dropout", "l2", "verbose")
     }
-    versions = [version(name) for name in ("skreg", "tensorflow", "numpy", "scikit-learn")]
-    decisive = parameters, fold.training_rows(), versions, compiled_for
-    return joblib.hash((type(fold.estimator).__name__, *decisive))
+    packages = "skreg", "tensorflow", "numpy", "scikit-learn"
+    versions = [metadata.version(name) for name in packages]
+    rows = fold.take_training_rows()
+    return joblib.hash((type(fold.estimator).__name__, parameters, rows, versions, platform_key))

@@ -1,43 +1,46 @@
-"""Which candidate wins.
-
-Owns the rules for `refit`, and when a winner tells of a grid that is too narrow. Does not own the
-scores (`_scoring`) nor their table (`_results`).
-"""
+"""The winner of a search: how it is chosen, and the networks that predict for it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import clone
 
 from skreg._model_selection.candidates import Candidate
-from skreg._model_selection.results import folds_of_means, values_of
+from skreg._model_selection.results import find_compared_folds, list_metrics, read_values
+from skreg._model_selection.scoring import Scoring
+from skreg._model_selection.search import Search
 
 
 def one_standard_error(cv_results) -> int:
     """Choose the most regularised candidate within one standard error of the best.
 
-    For `refit` of the estimators that tune themselves, or of GridSearchCV over `dropout` and `l2`:
-    the simplest model that is as good as the best one for all that the folds can tell (Breiman et
-    al. 1984). Most regularised is the largest `l2`, and among equals the largest `dropout`, of
-    which one may be missing; sequences count by their mean. After halving the choice is among those
-    that were not dropped, which are few: it is a rule for a whole grid.
+    For `refit` of the estimators that tune themselves, or of GridSearchCV over `dropout` and `l2`.
+    The folds cannot tell this candidate from the best one, and it is the simplest of those
+    (Breiman et al. 1984). The most regularised candidate has the largest `l2` and, if several have
+    it, the largest `dropout`. A sequence counts as its mean. One of the two parameters may be
+    missing. Candidates that halving dropped are not chosen, so the rule is best used with
+    ``search="grid"``.
 
     Parameters
     ----------
     cv_results : dict
-        As in `cv_results_`, of one metric; the parameters may be those of a step of a pipeline.
+        `cv_results_` of a search with one metric. The parameters may belong to a step of a
+        pipeline.
 
     Returns
     -------
     index : int
-        Of the candidate.
+        Index of the candidate.
 
     Raises
     ------
     ValueError
-        If there are several metrics, or neither `l2` nor `dropout` was searched over.
+        If there are several metrics, if neither `l2` nor `dropout` was searched, or if no score is
+        finite.
 
     References
     ----------
@@ -55,14 +58,14 @@ def one_standard_error(cv_results) -> int:
     >>> search.fit(X, y).l2_
     0.001
     """
-    metrics = [name.removeprefix("mean_test_") for name in cv_results if "mean_test_" in name]
+    metrics = list_metrics(cv_results)
     if metrics != ["score"]:
         raise ValueError(
             f"one_standard_error: expected results of one metric; received those of {metrics}."
         )
     strengths = [
         [float(np.mean(value)) for value in values]
-        for values in (values_of(cv_results, name) for name in ("l2", "dropout"))
+        for values in (read_values(cv_results, name) for name in ("l2", "dropout"))
         if values
     ]
     if not strengths:
@@ -71,42 +74,92 @@ def one_standard_error(cv_results) -> int:
             f"{[name[6:] for name in cv_results if name.startswith('param_')]}."
         )
     mean, best = cv_results["mean_test_score"], int(np.argmin(cv_results["rank_test_score"]))
-    n_folds = len(folds_of_means(cv_results))
+    n_folds = len(find_compared_folds(cv_results))
     error = cv_results["std_test_score"][best] / np.sqrt(max(n_folds - 1, 1))
-    lasted = cv_results.get("n_epochs", np.zeros(len(mean)))
-    good = np.flatnonzero((mean >= mean[best] - error) & (lasted == lasted[best]))
+    n_epochs = cv_results.get("n_epochs", np.zeros(len(mean)))
+    good = np.flatnonzero((mean >= mean[best] - error) & (n_epochs == n_epochs[best]))
     if not len(good):
-        raise ValueError("one_standard_error: expected a finite score of one candidate at least.")
+        raise ValueError(
+            "one_standard_error: expected a finite score of at least one candidate; received none."
+        )
     return int(max(good, key=lambda k: [values[k] for values in strengths]))
 
 
-def best_index(refit, results: dict, metric: str | None) -> int:
-    """The candidate that ranks first, or the one that `refit` chooses where it is a callable."""
+def choose_winner(refit, results: dict, metric: str | None) -> int:
+    """Return the index of the best ranked candidate, or the one that a callable `refit` returns."""
     if not callable(refit):
         return int(results[f"rank_test_{metric}"].argmin())
     index, n_candidates = refit(results), len(results["params"])
     if not isinstance(index, Integral):
         raise TypeError(f"refit: expected a callable that returns an integer; received {index!r}.")
     if not 0 <= int(index) < n_candidates:
-        raise IndexError(f"refit: expected an index below {n_candidates}; received {index}.")
+        raise IndexError(
+            f"refit: expected a callable that returns an index in [0, {n_candidates}); received "
+            f"{index}."
+        )
     return int(index)
 
 
-def edges(candidates: Sequence[Candidate], index: int) -> list[str]:
-    """A sentence for each axis of numbers, three or more, at whose edge the winner lies.
+def summarise_winner(search: Search, scoring: Scoring, results: dict) -> dict:
+    """Return the fitted attributes that name the winner."""
+    if scoring.refit is False and list_metrics(results) != ["score"]:
+        return {}  # no metric decides
+    index = choose_winner(scoring.refit, results, scoring.metric)
+    winner = search.candidates[index]
+    attributes = {
+        "best_index_": index,
+        "best_params_": winner._asdict(),
+        "dropout_": winner.dropout,
+        "l2_": winner.l2,
+    }
+    if not callable(scoring.refit):
+        attributes["best_score_"] = float(results[f"mean_test_{scoring.metric}"][index])
+    return attributes
 
-    Zero is no edge: there is nothing below it.
+
+def train_winner(base_estimator, best_params: dict, X, y, sample_weight, verbose: int) -> dict:
+    """Train the winner on all rows, and return the attributes of an estimator that predicts so."""
+    start = time.perf_counter()
+    network = clone(base_estimator).set_params(verbose=verbose, **best_params)
+    network.fit(X, y, sample_weight)
+    return {**copy_attributes(network), "refit_time_": time.perf_counter() - start}
+
+
+def copy_attributes(network) -> dict:
+    """Return the attributes of an estimator that predicts with the network."""
+    names = list_fitted_attributes(network)
+    return {**{name: getattr(network, name) for name in names}, "best_estimator_": network}
+
+
+def list_fitted_attributes(estimator) -> list[str]:
+    """Return the names of the public fitted attributes."""
+    return [name for name in vars(estimator) if name.endswith("_") and name[0] != "_"]
+
+
+def average_networks(networks: list) -> dict:
+    """Return the attributes of an estimator that predicts with the average of the networks."""
+    names = "classes_", "n_outputs_", "n_layers_", "out_activation_"
+    first = vars(networks[0])
+    attributes = {name: first[name] for name in names if name in first}
+    n_iter = np.array([network.n_iter_ for network in networks])
+    return {**attributes, "n_iter_": n_iter, "estimators_": networks}
+
+
+def grid_edge_warnings(candidates: Sequence[Candidate], index: int) -> list[str]:
+    """Make a warning for each axis of three or more numbers that the winner is at the edge of.
+
+    Zero is not an edge, since no smaller value is allowed.
     """
-    sentences = []
+    messages = []
     for name in Candidate._fields:
         values = {getattr(candidate, name) for candidate in candidates}
         if len(values) < 3 or not all(isinstance(value, Real) for value in values):
             continue
         best = getattr(candidates[index], name)
         if best > 0 and best in (min(values), max(values)):
-            end = "lower" if best == min(values) else "upper"
-            sentences.append(
-                f"The best {name}, {best:g}, lies on the {end} edge of {name}s: a better one may "
-                "lie beyond. Extend the grid."
+            edge = "lower" if best == min(values) else "upper"
+            messages.append(
+                f"The best {name}, {best:g}, lies on the {edge} edge of {name}s. A better value "
+                "may lie beyond it: extend the grid."
             )
-    return sentences
+    return messages

@@ -1,13 +1,10 @@
-"""The results of a search in the schema of GridSearchCV's `cv_results_`.
-
-Owns means, ranks and the columns' names, and what is read of such a table, which may also be
-GridSearchCV's own. Does not own the search (`_search`).
-"""
+"""The results of a search in the schema of GridSearchCV, and how such results are read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from numbers import Real
 from operator import attrgetter
 from typing import Any
@@ -15,102 +12,196 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from skreg._model_selection.scoring import Scoring
 from skreg._model_selection.search import Result, Search
 
+# -- from a search to its attributes ----------------------------------------------------------
 
-def cv_results(search: Search) -> dict[str, Any]:
-    """The results in the schema of GridSearchCV's `cv_results_`, and `n_epochs` of each candidate.
 
-    Candidates that were dropped rank after those that were not, and by how long they lasted.
+def summarise_results(
+    search: Search, scoring: Scoring, shape: tuple[int, int], store_curves: bool
+) -> dict[str, Any]:
+    """Return the fitted attributes that say how all candidates of a grid performed.
+
+    Raises
+    ------
+    ValueError
+        If no candidate has a finite score, or none has one that `refit` needs.
+    """
+    results = make_cv_results(search)
+    _check_scored(search, scoring, results)
+    metrics = list_metrics(results)
+    scores = {metric: stack_scores(results, metric).reshape(*shape, -1) for metric in metrics}
+    multimetric = metrics != ["score"]
+    attributes = {
+        "cv_results_": results,
+        "scores_": scores if multimetric else scores["score"],
+        "multimetric_": multimetric,
+        "n_splits_": len(search.folds),
+        "scorer_": scoring.scorer,
+    }
+    if store_curves:
+        curves, validation_curves = _stack_curves(search)
+        attributes["loss_curves_"] = curves.reshape(*shape, -1)
+        attributes["validation_loss_curves_"] = validation_curves.reshape(*shape, -1)
+    return attributes
+
+
+def make_cv_results(search: Search) -> dict[str, Any]:
+    """Make `cv_results_` as GridSearchCV does, and add `n_epochs` of each candidate.
+
+    Candidates that halving dropped rank after the others, and the last dropped ranks first.
     """
     n_candidates, n_folds = len(search.candidates), len(search.folds)
-    found = [[search.results.get((c, f)) for f in range(n_folds)] for c in range(n_candidates)]
-    lasted = np.array([search.dropped.get(k, search.reached) for k in range(n_candidates)])
+    table = [[search.results.get((c, f)) for f in range(n_folds)] for c in range(n_candidates)]
+    last_rungs = np.array([search.dropped.get(k, search.reached) for k in range(n_candidates)])
     results: dict[str, Any] = {}
     for name in ("fit", "score"):
-        seconds = _table(found, attrgetter(f"{name}_seconds"))
-        results[f"mean_{name}_time"], results[f"std_{name}_time"] = _moments(seconds, found, lasted)
+        seconds = _read_numbers(table, attrgetter(f"{name}_seconds"))
+        mean, deviation = _average_folds(seconds, table, last_rungs)
+        results[f"mean_{name}_time"], results[f"std_{name}_time"] = mean, deviation
     for name in ("dropout", "l2"):
-        values = np.empty(n_candidates, dtype=object)  # of tuples, where there is one a layer
+        values = np.empty(n_candidates, dtype=object)  # tuples if there is one value per layer
         values[:] = [getattr(candidate, name) for candidate in search.candidates]
         if all(isinstance(value, float) for value in values):
             values = values.astype(float)
         results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
     results["params"] = [candidate._asdict() for candidate in search.candidates]
     metrics = dict.fromkeys(name for result in search.results.values() for name in result.scores)
-    for name in metrics:
-        scores = _table(found, partial(_score, name))
+    for metric in metrics:
+        scores = _read_numbers(table, partial(_read_score, metric))
         for fold in range(n_folds):
-            results[f"split{fold}_test_{name}"] = scores[:, fold]
-        mean, deviation = _moments(scores, found, lasted)
-        results[f"mean_test_{name}"], results[f"std_test_{name}"] = mean, deviation
-        results[f"rank_test_{name}"] = _rank(mean, lasted)
-    results["n_epochs"] = np.array([search.rungs[rung].epoch for rung in lasted])
+            results[f"split{fold}_test_{metric}"] = scores[:, fold]
+        mean, deviation = _average_folds(scores, table, last_rungs)
+        results[f"mean_test_{metric}"], results[f"std_test_{metric}"] = mean, deviation
+        results[f"rank_test_{metric}"] = _rank(mean, last_rungs)
+    results["n_epochs"] = np.array([search.rungs[rung].epoch for rung in last_rungs])
     return results
 
 
-def _score(name: str, result: Result) -> float:
-    return result.scores.get(name, np.nan)
+def _read_score(metric: str, result: Result) -> float:
+    return result.scores.get(metric, np.nan)
 
 
-def _table(found, number: Callable[[Result], float]) -> np.ndarray:
-    """One number of each result, of shape (candidates, folds); NaN where there is none."""
-    return np.array([[np.nan if r is None else number(r) for r in row] for row in found], float)
+def _read_numbers(table, read_number: Callable[[Result], float]) -> np.ndarray:
+    """One number per result, of shape (candidates, folds). NaN where there is no result."""
+    numbers = [[np.nan if r is None else read_number(r) for r in row] for row in table]
+    return np.array(numbers, dtype=float)
 
 
-def _moments(numbers: np.ndarray, found, lasted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over the folds of each candidate.
+def _average_folds(numbers: np.ndarray, table, last_rungs) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each candidate over the folds.
 
-    Candidates that lasted equally long are compared on the same folds.
+    Candidates with the same last rung are compared on the same folds.
     """
     mean, deviation = np.empty(len(numbers)), np.empty(len(numbers))
-    for rung in set(lasted):
-        equals = np.flatnonzero(lasted == rung)
-        folds = _counted([found[k] for k in equals], numbers[equals])
-        # In C order, so that sums are GridSearchCV's to the bit.
-        counted = np.ascontiguousarray(numbers[equals][:, folds])
-        with np.errstate(invalid="ignore"):  # of infinite scores they may be NaN
-            mean[equals] = np.average(counted, axis=1)
-            squares = (counted - mean[equals, None]) ** 2
-        deviation[equals] = np.sqrt(np.average(squares, axis=1))
+    for rung in set(last_rungs):
+        group = np.flatnonzero(last_rungs == rung)
+        folds = _choose_folds([table[k] for k in group], numbers[group])
+        # C order, so that the sums equal those of GridSearchCV to the bit.
+        compared = np.ascontiguousarray(numbers[group][:, folds])
+        with np.errstate(invalid="ignore"):  # differences of infinite scores are NaN
+            mean[group] = np.average(compared, axis=1)
+            squares = (compared - mean[group, None]) ** 2
+        deviation[group] = np.sqrt(np.average(squares, axis=1))
     return mean, deviation
 
 
-def _counted(found, numbers: np.ndarray) -> list[int]:
-    """Folds that means are taken over: those in which all candidates were scored.
+def _choose_folds(table, numbers: np.ndarray) -> list[int]:
+    """The folds on which candidates are compared: those that all of them have.
 
-    After an interrupt there may be none; then those of the same, the most candidates. One whose
-    score is NaN somewhere is not waited for.
+    If there is none, as after an interrupt, the folds that the same, largest group of candidates
+    has. A candidate with a score of NaN does not count.
     """
-    there = np.array([[result is not None for result in row] for row in found])
-    compared = ~(there & np.isnan(numbers)).any(axis=1)
-    scored = [set(np.flatnonzero(column)) for column in (there & compared[:, None]).T]
-    most = max(scored, key=len)
-    return [fold for fold, candidates in enumerate(scored) if candidates == most]
+    exists = np.array([[result is not None for result in row] for row in table])
+    counts = ~(exists & np.isnan(numbers)).any(axis=1)
+    groups = [set(np.flatnonzero(column)) for column in (exists & counts[:, None]).T]
+    largest = max(groups, key=len)
+    return [fold for fold, group in enumerate(groups) if group == largest]
 
 
-def folds_of_means(results: dict, metric: str = "score") -> np.ndarray:
-    """The folds, of a table of such results, that the means of those who lasted are over.
+def _rank(mean: np.ndarray, last_rungs: np.ndarray) -> np.ndarray:
+    """Rank means from 1. Later rungs rank first, NaN ranks last, ties share the lower rank."""
+    missing = np.isnan(mean)
+    keys = np.column_stack([missing, -last_rungs, -np.where(missing, 0.0, mean)])
+    _, place = np.unique(keys, axis=0, return_inverse=True)
+    return rankdata(place.ravel(), method="min").astype(np.int32)
 
-    All of them, but after an interrupt and after a rung that did not train all.
+
+def _stack_curves(search: Search) -> tuple[np.ndarray, np.ndarray]:
+    """Losses and validation losses of all networks, of shape (candidates, folds)."""
+    shape = len(search.candidates), len(search.folds)
+    curves, validation_curves = np.empty(shape, dtype=object), np.empty(shape, dtype=object)
+    for place, result in search.results.items():
+        curves[place], validation_curves[place] = result.losses, result.validation_losses
+    return curves, validation_curves
+
+
+def _check_scored(search: Search, scoring: Scoring, results: dict) -> None:
+    """Raise if no candidate that was not dropped has a finite mean score."""
+    scored_folds = {
+        fold
+        for (_, fold), result in search.results.items()
+        if any(score > -np.inf for score in result.scores.values())
+    }
+    if scoring.refit is False and scored_folds:  # scores of some folds are enough
+        return
+    means = [results[f"mean_test_{metric}"] for metric in list_metrics(results)]
+    if means and scoring.refit is not False and not callable(scoring.refit):
+        means = [results[f"mean_test_{scoring.metric}"]]
+    remaining = results["n_epochs"] == results["n_epochs"].max()
+    if any((mean[remaining] > -np.inf).any() for mean in means):
+        return
+    missing = sorted(set(range(len(search.folds))) - scored_folds)
+    where = hint = ""
+    if scored_folds and missing:
+        where = f" in the folds {missing}"
+        hint = " With refit=False the scores of the other folds are returned."
+    error = next((r.error for r in search.results.values() if r.error), None)
+    raise ValueError(
+        "scoring: expected a finite score of at least one candidate in every fold; received "
+        f"none{where} with scoring={scoring.scoring!r}.{hint}"
+        + ("" if error is None else f" The first error was:\n{error}")
+    )
+
+
+# -- reading results, also those of GridSearchCV ----------------------------------------------
+
+
+def list_metrics(results: dict) -> list[str]:
+    """Return the names of the metrics."""
+    prefix = "mean_test_"
+    return [name.removeprefix(prefix) for name in results if name.startswith(prefix)]
+
+
+def stack_scores(results: dict, metric: str = "score") -> np.ndarray:
+    """Return the scores of a metric, of shape (candidates, folds)."""
+    suffix = f"_test_{metric}"
+    n_folds = next(fold for fold in count() if f"split{fold}{suffix}" not in results)
+    return np.stack([results[f"split{fold}{suffix}"] for fold in range(n_folds)], axis=1)
+
+
+def find_compared_folds(results: dict, metric: str = "score") -> np.ndarray:
+    """Find the folds that the means of the best ranked candidates are over.
+
+    These are all folds, unless the search was interrupted.
     """
-    n_folds = sum(name.startswith("split") and name.endswith(f"_test_{metric}") for name in results)
     mean = np.asarray(results[f"mean_test_{metric}"], float)
-    lasted = np.asarray(results.get("n_epochs", np.zeros(len(mean))))
-    compared = np.isfinite(mean) & (lasted == lasted.max())
-    scores = np.array([results[f"split{f}_test_{metric}"] for f in range(n_folds)], float)
-    return np.flatnonzero(np.isfinite(scores[:, compared]).all(axis=1))
+    n_epochs = np.asarray(results.get("n_epochs", np.zeros(len(mean))))
+    compared = np.isfinite(mean) & (n_epochs == n_epochs.max())
+    scores = stack_scores(results, metric)[compared].astype(float)
+    return np.flatnonzero(np.isfinite(scores).all(axis=0))
 
 
-def values_of(results: dict, parameter: str) -> list:
-    """The values of a parameter, which may be one of a pipeline's step: numbers or tuples.
+def read_values(results: dict, parameter: str) -> list:
+    """Return the values of a parameter, which may belong to a step of a pipeline.
 
-    Empty if it was not searched over.
+    The values are numbers or tuples. The list is empty if the parameter was not searched.
 
     Raises
     ------
     ValueError
-        If it is there twice, or not of every candidate.
+        If there are two such parameters, or some candidates have no value.
     """
     names = [
         name
@@ -125,17 +216,9 @@ def values_of(results: dict, parameter: str) -> list:
         )
     if any(np.any(np.ma.getmask(results[name])) for name in names):
         raise ValueError(
-            f"cv_results: expected a value of {parameter!r} of every candidate; received some "
-            "without. Search over one grid."
+            f"cv_results: expected a value of {parameter!r} for every candidate; received some "
+            "without one. Search over one grid."
         )
     values = [value for name in names for value in results[name]]
     values = [value.item() if hasattr(value, "item") else value for value in values]
     return [value if isinstance(value, Real) else tuple(value) for value in values]
-
-
-def _rank(mean: np.ndarray, lasted: np.ndarray) -> np.ndarray:
-    """1 for the best; ties share the lower rank, those that lasted go first, NaN is last."""
-    missing = np.isnan(mean)
-    worst_last = np.column_stack([missing, -lasted, -np.where(missing, 0.0, mean)])
-    _, place = np.unique(worst_last, axis=0, return_inverse=True)
-    return rankdata(place.ravel(), method="min").astype(np.int32)

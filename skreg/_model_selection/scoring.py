@@ -1,8 +1,4 @@
-"""`score` of an estimator that tunes itself, by its own `scoring`.
-
-Owns what the scorer gets and which of several metrics is returned. Does not own scorers
-(`_scoring`), nor the scores of the search (`_search`).
-"""
+"""The scores of a search: the loss as a score, what `scoring` asks for, and the method `score`."""
 
 from __future__ import annotations
 
@@ -20,21 +16,28 @@ from skreg._compat import BaseScorer, process_routing, raise_for_params, routing
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
 
+# -- the loss as a score ----------------------------------------------------------------------
+
 
 def negative_loss(estimator, X, y, sample_weight=None) -> float:
-    """Minus the weighted mean loss of the rows, without penalty and dropout.
+    """Compute minus the weighted mean loss of the rows, without penalty and dropout.
 
-    For classes the cross-entropy, which is `neg_log_loss` but also scores several labels a row
-    and folds that lack a class; for numbers the estimator's own loss, on the scale of the target
-    that it was trained on.
+    For classes this is the cross-entropy: `neg_log_loss`, but also for several labels per row and
+    for rows that lack a class. For numbers it is the loss of the estimator, on the scale of the
+    target that it was trained on.
 
     Parameters
     ----------
     estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
-        Fitted.
+        A fitted estimator.
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
+
+    Returns
+    -------
+    score : float
+        Greater is better.
     """
     y = y.toarray() if sparse.issparse(y) else np.asarray(y)
     y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
@@ -62,54 +65,53 @@ def _compute_number_losses(estimator, X, y) -> np.ndarray:
 
 
 class _LossScorer(BaseScorer):
-    """`negative_loss` among scorers of scikit-learn, which asks for the weights."""
+    """`negative_loss` as a scorer of scikit-learn that requests the weights."""
 
     def _score(self, method_caller, estimator, X, y_true, **kwargs):
         return negative_loss(estimator, X, y_true, **kwargs)
 
 
-def _with_loss(scoring):
-    """Several metrics, of which "loss" becomes a scorer."""
-    if "loss" not in (scoring.values() if isinstance(scoring, dict) else scoring):
-        return scoring
-    loss = _LossScorer(negative_loss, 1, {})
-    with config_context(enable_metadata_routing=True):  # else scikit-learn takes no requests
-        loss.set_score_request(sample_weight=True)
-    by_name = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
-    return {name: loss if given == "loss" else given for name, given in by_name.items()}
+# -- what `scoring` asks for ------------------------------------------------------------------
 
 
 class Scoring:
-    """What `scoring` asks for, resolved.
+    """The scorer and the metric that the parameters `scoring` and `refit` ask for.
 
     Parameters
     ----------
     scoring : "loss", str, callable, list, tuple, dict or None
     estimator : estimator
-        Plain; None for `scoring` is its `score`.
+        The base estimator. Its method `score` is used if `scoring` is None.
     refit : bool, str or callable
-        Names the metric that decides when there are several.
+        The name of the metric that chooses the winner, if there are several metrics.
     halving : bool, default=False
-        Whether there has to be one, also where `refit` needs none.
+        Whether one metric has to drop candidates, also if `refit` names none.
 
     Attributes
     ----------
+    scoring : "loss", str, callable, list, tuple, dict or None
+        The parameter.
     scorer : callable
-        Returns one score, or a dict of them.
+        Returns one score, or a dict of scores.
+    several : bool
+        Whether `scoring` names several metrics. A callable may return several all the same.
     refit : bool, str or callable
+        The parameter.
     metric : str or None
-        That decides: "score" if there is only one, None if nobody said which of several.
+        The metric that chooses the winner: "score" if there is only one, None if `refit` names
+        none of several.
     """
 
     def __init__(self, scoring, estimator, refit, halving: bool = False):
         self.scorer: Any
+        self.scoring = scoring
         self.several = isinstance(scoring, (list, tuple, dict))
         if isinstance(scoring, str) and scoring == "loss":
             self.scorer = negative_loss
         elif callable(scoring):
             self.scorer = scoring
         elif self.several:
-            self.scorer = check_scoring(estimator, scoring=_with_loss(scoring), raise_exc=False)
+            self.scorer = check_scoring(estimator, scoring=_replace_loss(scoring), raise_exc=False)
         else:
             self.scorer = check_scoring(estimator, scoring=scoring)
         self.refit = bool(refit) if isinstance(refit, np.bool_) else refit
@@ -119,54 +121,71 @@ class Scoring:
         if self.several:
             self.metric = named
             if named not in scoring:
-                self._refuse_unless_chosen_otherwise(scoring)
-        elif named is not None and not callable(scoring):  # which may return several
+                self._check_metric_not_needed(scoring)
+        elif named is not None and not callable(scoring):  # a callable may return several
             raise ValueError(
                 "refit: expected True, False, 'folds' or a callable with one metric; "
                 f"received {refit!r}."
             )
 
-    def _refuse_unless_chosen_otherwise(self, names) -> None:
+    def _check_metric_not_needed(self, metrics) -> None:
+        """Raise if `refit` should name one of the metrics, and does not."""
         if self.halving:
             raise ValueError(
-                "refit: expected the metric that decides with search='halving' and several "
-                f"metrics, one of {list(names)}; received {self.refit!r}."
+                "refit: expected the name of a metric with search='halving' and several "
+                f"metrics, one of {list(metrics)}; received {self.refit!r}."
             )
         if self.refit is not False and not callable(self.refit):
             raise ValueError(
-                f"refit: expected the metric that decides, one of {list(names)}, a callable or "
+                f"refit: expected the name of a metric, one of {list(metrics)}, a callable or "
                 f"False with several metrics; received {self.refit!r}."
             )
+
+    def refit_score(self, scores: dict[str, float]) -> float:
+        """Return the score that chooses the winner. NaN if there is none."""
+        if scores and self.metric not in scores:
+            self._check_metric_not_needed(scores)
+        return np.nan if self.metric is None else scores.get(self.metric, np.nan)
 
     def takes_weights(self) -> bool:
         """Whether the scorer, or one of several, takes `sample_weight`."""
         if self.several:
-            plain = [n for n, s in self.scorer._scorers.items() if not _is_scorer(s)]
-            if plain:
+            functions = [n for n, s in self.scorer._scorers.items() if not _is_scorer(s)]
+            if functions:
                 raise ValueError(
-                    f"scoring: expected scorers of sklearn.metrics.make_scorer beside "
-                    f"sample_weight; received plain functions for {plain}."
+                    "scoring: expected scorers made by sklearn.metrics.make_scorer with several "
+                    f"metrics and sample_weight; received plain functions for {functions}."
                 )
         if _is_scorer(self.scorer):
             return self.scorer._accept_sample_weight()
         return "sample_weight" in signature(self.scorer).parameters
 
-    def decisive(self, scores: dict[str, float]) -> float:
-        """The score that decides; NaN if there is none."""
-        if scores and self.metric not in scores:
-            self._refuse_unless_chosen_otherwise(scores)
-        return np.nan if self.metric is None else scores.get(self.metric, np.nan)
+
+def _replace_loss(scoring):
+    """Replace "loss", as one of several metrics, by a scorer."""
+    if "loss" not in (scoring.values() if isinstance(scoring, dict) else scoring):
+        return scoring
+    loss = _LossScorer(negative_loss, 1, {})
+    with config_context(enable_metadata_routing=True):  # without it a request cannot be set
+        loss.set_score_request(sample_weight=True)
+    by_name = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
+    return {name: loss if value == "loss" else value for name, value in by_name.items()}
 
 
 def _is_scorer(scorer) -> bool:
     return hasattr(scorer, "_accept_sample_weight")
 
 
-class SearchScore:
-    """`score` of an estimator that has a `scoring`; stands before scikit-learn's mixins."""
+# -- the method `score` -----------------------------------------------------------------------
+
+
+class SearchScoreMixin:
+    """The method `score` of a searching estimator. Precedes the mixins of scikit-learn."""
 
     def score(self, X, y, sample_weight=None, **params):
-        """Score predictions by `scoring`, or as the plain estimator does where it is the loss.
+        """Score predictions by `scoring`.
+
+        With ``scoring="loss"`` this is the accuracy of a classifier and the R² of a regressor.
 
         Parameters
         ----------
@@ -175,41 +194,41 @@ class SearchScore:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights. None is 1 for every row.
+            Sample weights. None means a weight of 1 for every row.
         **params : dict
-            With metadata routing, what the scorer asks for.
+            Metadata that the scorer requests, with metadata routing.
 
         Returns
         -------
         score : float
-            Greater is better. With several metrics the one that decided.
+            Greater is better. With several metrics it is the score of the metric `refit`.
         """
-        if self._scores_itself():
+        if self._uses_own_score():
             raise_for_params(params, self, "score", allow=[])
             return super().score(X, y, sample_weight)
-        self._networks()  # refuses if there are none
+        self._get_networks()  # raises if there are none
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
         if routing_enabled():
             params = process_routing(self, "score", **params).scorer.score
         else:
             raise_for_params(params, self, "score", allow=["sample_weight"])
-        scoring = Scoring(self.scoring, self._plain(), self.refit)
-        scores = scoring.scorer(self._scored(), X, y, **params)
+        scoring = Scoring(self.scoring, self._make_base_estimator(), self.refit)
+        scores = scoring.scorer(self._make_scored_estimator(), X, y, **params)
         if not isinstance(scores, dict):
             return scores
         if scoring.metric not in scores:
             raise ValueError(
-                f"refit: expected the metric that scores, one of {list(scores)}; received "
-                f"{self.refit!r}."
+                f"refit: expected the name of a metric to score by, one of {list(scores)}; "
+                f"received {self.refit!r}."
             )
         score = scores[scoring.metric]
-        if isinstance(score, str):  # which several scorers return instead of raising
+        if isinstance(score, str):  # several scorers return the traceback instead of raising
             raise ValueError(f"scoring: {scoring.metric!r} failed with:\n{score}")
         return score
 
-    def _scored(self):
-        """What the scorer gets: the network; of several, what has a plain estimator's `score`."""
+    def _make_scored_estimator(self):
+        """The estimator for the scorer: the one network, or the average of several."""
         if hasattr(self, "best_estimator_"):
             return self.best_estimator_
         averaged = copy.copy(self)

@@ -1,10 +1,4 @@
-"""A search: candidates x folds as members over the cores, trained in rungs or to their end.
-
-Owns the folds with what candidates share of them, how members are handed to joblib, which of them
-go on at a rung, and what is remembered between processes. Does not own what rungs there are
-(`_rungs`), the training of a member (`_training`), the schema of the results (`_results`), nor
-parameters, scorers, splits and the winner, which the estimators decide on (`_base_cv`).
-"""
+"""The training of candidates x folds over the cores, rung by rung."""
 
 from __future__ import annotations
 
@@ -12,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import joblib
@@ -25,33 +19,35 @@ from skreg._engine.spec import Status
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.halving import Rung
-from skreg._model_selection.memory import forgets, key_of
+from skreg._model_selection.memory import is_disabled, make_key
 
-# A task of one thread is of so many visits of rows, some 50 ms for the smaller networks, if there
-# are members enough: joblib takes 0.2 ms a task.
+# Visits of rows in a batch of jobs of one thread: 50 ms for small networks. joblib takes 0.2 ms
+# for each batch.
 _BATCH_VISITS = 1 << 16
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
-    """What a member has come to at the end of a rung.
+    """A network at the end of a rung.
 
     Attributes
     ----------
     scores : dict of float
-        By the name of the metric; NaN where scoring failed.
+        Scores of the test rows by metric. NaN if scoring failed.
     error : str or None
-        Traceback of the scoring that failed.
+        Traceback of the scorer that failed.
     n_epochs : int
+        Epochs trained.
     status : Status
+        RUNNING if training has not ended.
     fit_seconds, score_seconds : float
-        So far.
+        Time taken, over all rungs so far.
     losses, validation_losses : list of float or None
-        Of every epoch.
+        Loss of each epoch.
     attributes : dict or None
-        Fitted attributes of the fold's network, where they are wanted.
-    paused : Checkpoint or None
-        What it goes on from.
+        Fitted attributes of the network. None if they are no longer needed.
+    checkpoint : Checkpoint or None
+        Where training continues. None if it has ended.
     """
 
     scores: dict[str, float]
@@ -63,83 +59,106 @@ class Result:
     losses: list[float]
     validation_losses: list[float] | None
     attributes: dict | None
-    paused: Checkpoint | None
+    checkpoint: Checkpoint | None
 
 
-def _trained(key: str, fold: Fold, candidate: Candidate, paused: Checkpoint | None, until: int):
-    """`Fold.trained`, as a function of its key, candidate and epoch, to be remembered by them."""
-    return fold.trained(candidate, paused, until)
+class CandidateJob(NamedTuple):
+    """One network to train, from a checkpoint or from the beginning."""
+
+    candidate_index: int
+    candidate: Candidate
+    checkpoint: Checkpoint | None
 
 
-class Work(NamedTuple):
-    """Members of one fold, to be run one after the other by the same worker."""
+class Batch(NamedTuple):
+    """Jobs of one fold that one worker runs one after the other.
+
+    Attributes
+    ----------
+    fold : Fold
+    key : str
+        Key of the fold in the memory.
+    jobs : list of CandidateJob
+    until : int
+        Epoch to train to.
+    memory : joblib.Memory
+    config : dict
+        Configuration of scikit-learn, which is local to a thread.
+    results : list of (int, Result)
+        Filled job by job, so that an interrupt finds the results of a batch that has not ended.
+    """
 
     fold: Fold
     key: str
-    members: list[tuple[int, Candidate, Checkpoint | None]]  # with the candidate's index
+    jobs: list[CandidateJob]
     until: int
     memory: joblib.Memory
-    config: dict  # of scikit-learn, which belongs to a thread
-    done: list[tuple[int, Result]]  # of threads, to be seen before all are
+    config: dict
+    results: list[tuple[int, Result]]
 
 
-def run(index: int, work: Work) -> tuple[int, list[tuple[int, Result]]]:
-    """Train and score the members, of the fold of this index."""
-    with config_context(**work.config):
-        return index, _run(work)
+def _train_network(key: str, fold: Fold, candidate: Candidate, checkpoint, until: int):
+    """Call `Fold.train_network`. The memory stores what it returns by key, candidate and epoch."""
+    return fold.train_network(candidate, checkpoint, until)
 
 
-def _run(work: Work) -> list[tuple[int, Result]]:
-    work.fold.made()
-    trained = work.memory.cache(_trained, ignore=["fold", "paused"])
-    for k, candidate, paused in work.members:
-        start = time.perf_counter()
-        attributes, status, left = trained(work.key, work.fold, candidate, paused, work.until)
-        ended = time.perf_counter()
-        scores, error = work.fold.scored(work.fold.with_values(candidate, attributes))
-        result = Result(
-            scores=scores,
-            error=error,
-            n_epochs=attributes["n_iter_"],
-            status=status,
-            fit_seconds=ended - start,
-            score_seconds=time.perf_counter() - ended,
-            losses=attributes["loss_curve_"],
-            validation_losses=attributes["validation_loss_curve_"],
-            attributes=attributes,
-            paused=left,
-        )
-        work.done.append((k, result))
-    return work.done
+def run_batch(fold: int, batch: Batch) -> tuple[int, list[tuple[int, Result]]]:
+    """Train and score the networks of a batch, and return them with the index of their fold."""
+    with config_context(**batch.config):
+        batch.fold.prepare()
+        train_network = batch.memory.cache(_train_network, ignore=["fold", "checkpoint"])
+        for job in batch.jobs:
+            batch.results.append((job.candidate_index, _run_job(job, batch, train_network)))
+    return fold, batch.results
+
+
+def _run_job(job: CandidateJob, batch: Batch, train_network: Callable) -> Result:
+    start = time.perf_counter()
+    attributes, status, checkpoint = train_network(
+        batch.key, batch.fold, job.candidate, job.checkpoint, batch.until
+    )
+    trained = time.perf_counter()
+    network = batch.fold.make_network(job.candidate, attributes)
+    scores, error = batch.fold.score_network(network)
+    return Result(
+        scores=scores,
+        error=error,
+        n_epochs=attributes["n_iter_"],
+        status=status,
+        fit_seconds=trained - start,
+        score_seconds=time.perf_counter() - trained,
+        losses=attributes["loss_curve_"],
+        validation_losses=attributes["validation_loss_curve_"],
+        attributes=attributes,
+        checkpoint=checkpoint,
+    )
 
 
 class Search:
-    """Runs the members of candidates x folds, rung by rung, and holds what is known so far.
+    """Trains and scores candidates x folds, and holds the results so far.
 
     Parameters
     ----------
     folds : sequence of Fold
     candidates : sequence of Candidate
     rungs : sequence of Rung
-    decisive : callable
-        From the results of one candidate to the score that decides at a rung.
-    keep : bool
-        Whether the fitted attributes of all members are kept.
+    refit_score : callable
+        From the scores of a network to the score that compares candidates.
+    keep_networks : bool
+        Whether to keep the fitted attributes of all networks.
     n_jobs : int or None
     memory : joblib.Memory
     config : dict
-        scikit-learn's, for the workers.
-    told : callable
-        Called with (fold, candidate, result) whenever a member has come to the end of a rung.
+        Configuration of scikit-learn for the workers.
 
     Attributes
     ----------
     results : dict
         From (candidate, fold) to the last Result.
     dropped : dict
-        From a candidate to the rung at which it was dropped, by its place in `rungs`.
+        From a dropped candidate to the index of its last rung.
     reached : int
-        The place of the rung whose results those are of who were not dropped.
+        Index of the last rung of the other candidates.
     """
 
     def __init__(
@@ -147,168 +166,179 @@ class Search:
         folds: Sequence[Fold],
         candidates: Sequence[Candidate],
         rungs: Sequence[Rung],
-        decisive: Callable[[dict[str, float]], float],
+        refit_score: Callable[[dict[str, float]], float],
         *,
-        keep: bool,
+        keep_networks: bool,
         n_jobs: int | None,
         memory: joblib.Memory,
         config: dict,
-        told: Callable[[int, int, Result], None],
     ):
         self.folds, self.candidates, self.rungs = folds, candidates, rungs
-        self.decisive, self.keep, self.n_jobs = decisive, keep, n_jobs
-        self.memory, self.config, self.told = memory, config, told
+        self.refit_score, self.keep_networks, self.n_jobs = refit_score, keep_networks, n_jobs
+        self.memory, self.config = memory, config
         self.stop = threading.Event()
         self.reached = 0
         self.results: dict[tuple[int, int], Result] = {}
         self.dropped: dict[int, int] = {}
 
-    def run(self) -> None:
-        """Run all rungs; after an error or an interrupt `results` has what is known so far."""
-        nothing = forgets(self.memory)
-        keys = ["" if nothing else key_of(fold) for fold in self.folds]
+    def run(self, on_result: Callable[[int, int, Result], None]) -> None:
+        """Run all rungs. After an error or an interrupt `results` has the results so far.
+
+        `on_result` is called with (fold, candidate, result) when a network reaches the end of a
+        rung.
+        """
+        no_keys = is_disabled(self.memory)
+        keys = ["" if no_keys else make_key(fold) for fold in self.folds]
         for fold in self.folds:
             fold.stop = self.stop
-        alive = list(range(len(self.candidates)))
+        remaining = list(range(len(self.candidates)))
         try:
-            for place, rung in enumerate(self.rungs):
-                before, self.reached = self.results.copy(), place
+            for index, rung in enumerate(self.rungs):
+                before, self.reached = self.results.copy(), index
                 try:
-                    self._climb(rung, alive, keys)
+                    self._run_rung(rung, remaining, keys, on_result)
                 except BaseException:
-                    # Results of different epochs are not to be compared.
-                    if place and not self._has_climbed(rung, alive):
-                        self.results, self.reached = before, place - 1
+                    # Results after different numbers of epochs cannot be compared.
+                    if index and not self._is_complete(rung, remaining):
+                        self.results, self.reached = before, index - 1
                     raise
-                scores = [self._mean_score(k, rung.folds) for k in alive]
-                order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
-                out = [alive[k] for k in order[rung.n_left :]]
-                for candidate in out:
-                    self._drop(candidate, rung)
-                alive = sorted(set(alive) - set(out))
+                remaining = self._drop_worst(rung, remaining)
         finally:
             self.stop.set()
 
-    def _has_climbed(self, rung: Rung, alive: list[int]) -> bool:
-        results = [self.results.get((k, fold)) for k in alive for fold in rung.folds]
+    def _is_complete(self, rung: Rung, remaining: list[int]) -> bool:
+        results = [self.results.get((k, fold)) for k in remaining for fold in rung.folds]
         return all(
             result and (result.status is not Status.RUNNING or result.n_epochs == rung.epoch)
             for result in results
         )
 
-    def _mean_score(self, candidate: int, folds: Sequence[int]) -> float:
-        return float(np.mean([self.decisive(self.results[candidate, f].scores) for f in folds]))
+    def _drop_worst(self, rung: Rung, remaining: list[int]) -> list[int]:
+        """Drop all but the best candidates of the rung, and return the others."""
+        scores = [self._average_score(k, rung.folds) for k in remaining]
+        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+        worst = {remaining[k] for k in order[rung.n_survivors :]}
+        for candidate in worst:
+            self.dropped[candidate] = self.reached
+            for fold in rung.folds:
+                result = self.results[candidate, fold]
+                self.results[candidate, fold] = replace(result, checkpoint=None, attributes=None)
+        return sorted(set(remaining) - worst)
 
-    def _drop(self, candidate: int, rung: Rung) -> None:
-        self.dropped[candidate] = self.reached
-        for fold in rung.folds:
-            result = self.results[candidate, fold]
-            result.paused = result.attributes = None
+    def _average_score(self, candidate: int, folds: Sequence[int]) -> float:
+        return float(np.mean([self.refit_score(self.results[candidate, f].scores) for f in folds]))
 
-    def _climb(self, rung: Rung, alive: list[int], keys: list[str]) -> None:
-        """Train all who are alive to the rung's epoch."""
-        waiting = [0] * len(self.folds)
-        work = list(self._work(rung, alive, keys))
-        for index, batch in work:
-            waiting[index] += len(batch.members)
-        outputs = self._parallel()(joblib.delayed(run)(index, batch) for index, batch in work)
+    def _run_rung(
+        self, rung: Rung, remaining: list[int], keys: list[str], on_result: Callable
+    ) -> None:
+        """Train the remaining candidates up to the epoch of the rung."""
+        n_waiting = [0] * len(self.folds)
+        batches = list(self._make_batches(rung, remaining, keys))
+        for fold, batch in batches:
+            n_waiting[fold] += len(batch.jobs)
+        tasks = (joblib.delayed(run_batch)(fold, batch) for fold, batch in batches)
+        outputs = self._make_parallel()(tasks)
         try:
-            for index, results in outputs:
-                for candidate, result in results:
-                    self._book(index, candidate, result)
-                    self.told(index, candidate, result)
-                    self._let_go(result)
-                waiting[index] -= len(results)
-                if not waiting[index] and (rung is self.rungs[-1] or self.folds[index].is_large()):
-                    self.folds[index].forget()
+            for fold, results in outputs:
+                n_waiting[fold] -= len(results)
+                while results:
+                    candidate, result = results.pop(0)
+                    result = self._record(fold, candidate, result)
+                    on_result(fold, candidate, result)
+                    self._release(fold, candidate)
+                is_last = rung is self.rungs[-1]
+                if not n_waiting[fold] and (is_last or self.folds[fold].is_large()):
+                    self.folds[fold].forget()
         except BaseException as error:
             self.stop.set()
-            with warnings.catch_warnings():  # that members in flight are not waited for
+            with warnings.catch_warnings():  # joblib warns of the jobs that it cancels
                 warnings.filterwarnings("ignore", ".*(have been cancelled|not used)")
                 if hasattr(outputs, "close"):
                     outputs.close()
             if isinstance(error, KeyboardInterrupt):
-                self._book_unfinished(work)
+                self._record_unfinished(batches)
             raise
 
-    def _book_unfinished(self, work: list[tuple[int, Work]]) -> None:
-        """Book what batches had finished that did not come to their own end."""
-        for index, batch in work:
-            for candidate, result in batch.done:
-                if self.results.get((candidate, index)) is not result:
-                    self._book(index, candidate, result)
-                    self._let_go(result)
+    def _record(self, fold: int, candidate: int, result: Result) -> Result:
+        self.refit_score(result.scores)  # raises now, not at the end, if there is none
+        before = self.results.get((candidate, fold))
+        if before is not None:
+            result = replace(
+                result,
+                fit_seconds=before.fit_seconds + result.fit_seconds,
+                score_seconds=before.score_seconds + result.score_seconds,
+            )
+        self.results[candidate, fold] = result
+        return result
 
-    def _parallel(self) -> joblib.Parallel:
+    def _release(self, fold: int, candidate: int) -> None:
+        if not self.keep_networks:
+            result = self.results[candidate, fold]
+            self.results[candidate, fold] = replace(result, attributes=None)
+
+    def _record_unfinished(self, batches: list[tuple[int, Batch]]) -> None:
+        """Record the results that are left in batches, most of which have not ended."""
+        for fold, batch in batches:
+            for candidate, result in batch.results:
+                self._record(fold, candidate, result)
+                self._release(fold, candidate)
+
+    def _make_parallel(self) -> joblib.Parallel:
         backend, _ = get_active_backend(prefer="threads")
         streams = getattr(backend, "supports_return_generator", False)
         return_as = "generator_unordered" if streams else "list"
         return joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as=return_as)
 
-    def _book(self, fold: int, candidate: int, result: Result) -> None:
-        before = self.results.get((candidate, fold))
-        if before is not None:
-            result.fit_seconds += before.fit_seconds
-            result.score_seconds += before.score_seconds
-        self.decisive(result.scores)  # refused now, and not at the end, if there is none
-        self.results[candidate, fold] = result
-
-    def _let_go(self, result: Result) -> None:
-        if not self.keep:
-            result.attributes = None
-
-    def n_epochs_done(self) -> int:
-        """Epochs of all members so far; those that ended early count to the end of their rung."""
-        epochs = 0
-        for (candidate, _), result in self.results.items():
-            rung = self.rungs[self.dropped.get(candidate, self.reached)]
-            epochs += result.n_epochs if result.status is Status.RUNNING else rung.epoch
-        return epochs
-
-    def networks(self, candidate: int) -> list:
-        """The fitted networks of the folds, of a candidate that was kept."""
-        found = [self.results.get((candidate, fold)) for fold in range(len(self.folds))]
-        return [
-            fold.with_values(self.candidates[candidate], result.attributes)
-            for fold, result in zip(self.folds, found, strict=True)
-            if result is not None and result.attributes is not None
-        ]
-
-    def _work(self, rung: Rung, alive: list[int], keys: list[str]) -> Iterator[tuple[int, Work]]:
-        """Batches of members that have not ended: small in threads, else a few for each worker."""
+    def _make_batches(
+        self, rung: Rung, remaining: list[int], keys: list[str]
+    ) -> Iterator[tuple[int, Batch]]:
+        """Batch the jobs of a rung: small batches for threads, a few per worker for processes."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
         threads = getattr(backend, "supports_sharedmem", False)
-        waiting = {fold: self._waiting(fold, alive) for fold in rung.folds}
-        n_left = sum(len(members) for members in waiting.values())
-        # Folds that begin here first, and ever smaller batches, so that workers end together.
-        for index in sorted(waiting, key=self._n_epochs):
-            fold, members = self.folds[index], waiting[index]
-            visits = len(fold.rows_in) * (rung.epoch - self._n_epochs(index))
-            size = max(1, -(-len(alive) * len(rung.folds) // (4 * n_workers)))
-            while members:
+        waiting = {fold: self._list_jobs(fold, remaining) for fold in rung.folds}
+        n_left = sum(len(jobs) for jobs in waiting.values())
+        # Folds that start here come first, and batches get smaller, so that workers end together.
+        for index in sorted(waiting, key=self._count_epochs):
+            fold, jobs = self.folds[index], waiting[index]
+            visits = len(fold.train) * (rung.epoch - self._count_epochs(index))
+            size = max(1, -(-len(remaining) * len(rung.folds) // (4 * n_workers)))
+            while jobs:
                 if threads:
                     size = max(1, min(_BATCH_VISITS // max(visits, 1), n_left // (4 * n_workers)))
-                batch, members = members[:size], members[size:]
-                n_left -= len(batch)
-                yield (
-                    index,
-                    Work(fold, keys[index], batch, rung.epoch, self.memory, self.config, []),
-                )
+                some, jobs = jobs[:size], jobs[size:]
+                n_left -= len(some)
+                batch = Batch(fold, keys[index], some, rung.epoch, self.memory, self.config, [])
+                yield index, batch
 
-    def _waiting(
-        self, fold: int, alive: list[int]
-    ) -> list[tuple[int, Candidate, Checkpoint | None]]:
-        """The members of a fold that have not ended."""
-        results = [(k, self.results.get((k, fold))) for k in alive]
+    def _list_jobs(self, fold: int, remaining: list[int]) -> list[CandidateJob]:
+        """The jobs of a fold whose training has not ended."""
+        results = [(k, self.results.get((k, fold))) for k in remaining]
         return [
-            (k, self.candidates[k], result.paused if result else None)
+            CandidateJob(k, self.candidates[k], result.checkpoint if result else None)
             for k, result in results
             if result is None or result.status is Status.RUNNING
         ]
 
-    def _n_epochs(self, fold: int) -> int:
-        """Epochs that the members of a fold have run, if none has ended."""
+    def _count_epochs(self, fold: int) -> int:
+        """Epochs of the longest training of a fold."""
         return max(
             (result.n_epochs for (_, f), result in self.results.items() if f == fold), default=0
         )
+
+    def count_epochs_done(self) -> int:
+        """Epochs of all networks so far. One that ended early counts to the end of its rung."""
+        n_epochs = 0
+        for (candidate, _), result in self.results.items():
+            rung = self.rungs[self.dropped.get(candidate, self.reached)]
+            n_epochs += result.n_epochs if result.status is Status.RUNNING else rung.epoch
+        return n_epochs
+
+    def collect_networks(self, candidate: int) -> list:
+        """The fitted networks of a candidate, in the order of the folds, as far as trained."""
+        found = [self.results.get((candidate, fold)) for fold in range(len(self.folds))]
+        return [
+            fold.make_network(self.candidates[candidate], result.attributes)
+            for fold, result in zip(self.folds, found, strict=True)
+            if result is not None and result.attributes is not None
+        ]

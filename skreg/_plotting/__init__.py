@@ -1,1 +1,1 @@
-"""Displays, drawn with matplotlib."""
+"""Displays of searches and of training, drawn with matplotlib."""

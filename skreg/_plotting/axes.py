@@ -1,12 +1,12 @@
-"""TODO."""
+"""What both displays need: the axes to draw on, and the estimator to draw."""
 
 from __future__ import annotations
 
 
-def _inside(estimator, attribute: str):
-    """The estimator that has the attribute: this one, a pipeline's last or a search's best.
+def find_estimator(estimator, attribute: str):
+    """Find the estimator with an attribute: this one, or one inside a pipeline or a search.
 
-    None if there is none.
+    Returns the last step of a pipeline, the best estimator of a search, or None if there is none.
     """
     while estimator is not None and not hasattr(estimator, attribute):
         steps = getattr(estimator, "steps", None)
@@ -14,8 +14,8 @@ def _inside(estimator, attribute: str):
     return estimator
 
 
-def _axes(ax):
-    """The axes to draw on, and their figure."""
+def get_axes(ax):
+    """Return the axes, new ones if there are none, and their figure."""
     from matplotlib import pyplot
 
     if ax is None:

@@ -1,8 +1,4 @@
-"""Displays: how scores depend on dropout and l2, and how losses fell over the epochs.
-
-Owns what is drawn, after scikit-learn's conventions: arrays in, `plot(ax=...)`, the artists as
-attributes. Does not own the numbers. matplotlib is imported in `plot` only.
-"""
+"""A display of the scores of a search over `dropout` and `l2`."""
 
 from __future__ import annotations
 
@@ -10,61 +6,63 @@ from numbers import Real
 
 import numpy as np
 
-from skreg._model_selection.results import folds_of_means, values_of
-from skreg._plotting.axes import _axes, _inside
+from skreg._model_selection.results import (
+    find_compared_folds,
+    list_metrics,
+    read_values,
+    stack_scores,
+)
+from skreg._plotting.axes import find_estimator, get_axes
 
-_LETTERS = 45  # of tick labels that fit beside each other on the usual axis
-
-
-# Told apart without colours, and by the colour-blind: a dash and a marker each.
+# Letters of tick labels that fit on a horizontal axis of the usual size.
+_MAX_LETTERS = 45
+# Curves differ in dash and marker too, for readers who do not see the colours.
 _DASHES = ("-", "--", ":", "-.")
-
-
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 class RegularizationPathDisplay:
-    """Scores over dropout and l2, as a heat map or as curves along one of them.
+    """Scores over dropout and l2, as a heat map or as curves.
 
-    Made by `from_estimator` or `from_cv_results`.
+    Use `from_estimator` or `from_cv_results` to create a display.
 
     Parameters
     ----------
     dropouts : sequence of float or tuple of float, of length n_dropouts
-        Rates.
+        Dropout rates.
     l2s : sequence of float or tuple of float, of length n_l2s
-        Strengths.
+        L2 strengths.
     scores : array-like of shape (n_dropouts, n_l2s, n_folds)
-        Of the held-out rows; NaN where there is none.
+        Scores of the held-out rows. NaN where there is none.
     best : tuple of int or None, default=None
-        Place of the chosen candidate on the grid.
+        Row and column of the winner on the grid.
     dropped : array-like of bool of shape (n_dropouts, n_l2s) or None, default=None
-        Candidates that halving dropped, whose scores are those of then, NaN for folds that it had
-        not trained.
+        Candidates that halving dropped. Their scores are those of their last epoch, and NaN for
+        folds that they were not trained on.
     score_name : str, default="score"
-        What the scores are called.
+        Name of the score.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Drawn on.
+        Axes with the scores.
     figure_ : matplotlib Figure
-        Of the axes.
+        Figure of the axes.
     image_ : matplotlib AxesImage or None
-        The heat map.
+        Heat map of the mean scores. None for curves.
     texts_ : list of matplotlib Text
-        The mean scores written into it.
+        Mean scores in the cells of the heat map. Empty for curves.
     chosen_ : matplotlib Line2D or None
-        The chosen candidate.
+        Mark of the winner. None if `best` is None.
     lines_ : list of matplotlib Line2D
-        The curves of mean scores.
+        Curves of mean scores. Empty for a heat map.
     bands_ : list of matplotlib PolyCollection
-        Their standard errors over folds.
+        Standard errors of the curves over the folds. Empty for a heat map.
 
     See Also
     --------
-    RegularizedMLPClassifierCV : Has the scores.
-    TrainingCurveDisplay : Losses over epochs.
+    RegularizedMLPClassifierCV : A search over `dropout` and `l2`.
+    TrainingCurveDisplay : Losses over the epochs.
 
     Examples
     --------
@@ -87,124 +85,123 @@ class RegularizationPathDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, metric=None, kind="heatmap", along="l2", ax=None):
-        """Draw the scores of a searching estimator.
+        """Draw the scores of a fitted search.
 
         Parameters
         ----------
         estimator : RegularizedMLPClassifierCV, RegularizedMLPRegressorCV or GridSearchCV
-            Fitted; or a pipeline that ends in one.
+            A fitted search, or a pipeline that ends in one.
         metric : str, default=None
-            Of several metrics the one to draw; None is the one that decided.
+            Metric to draw. None is the metric that chose the winner.
         kind : {"heatmap", "curves"}, default="heatmap"
-            What to draw.
+            A heat map of all mean scores, or curves with standard errors.
         along : {"l2", "dropout"}, default="l2"
-            The horizontal axis of curves.
+            Horizontal axis of the curves.
         ax : matplotlib Axes, default=None
-            Drawn on; None makes a new one.
+            Axes to draw on. None creates new ones.
 
         Returns
         -------
         display : RegularizationPathDisplay
-            What was drawn.
+            The display.
         """
-        given, estimator = estimator, _inside(estimator, "cv_results_")
-        if estimator is None:
+        search = find_estimator(estimator, "cv_results_")
+        if search is None:
             raise ValueError(
                 "estimator: expected a fitted search, with cv_results_; received "
-                f"{type(given).__name__}."
+                f"{type(estimator).__name__}."
             )
-        if metric is None and estimator.multimetric_:
-            metric = estimator.refit if isinstance(estimator.refit, str) else None
-        display = cls._of_results(
-            estimator.cv_results_, metric, getattr(estimator, "best_index_", None)
-        )
-        if metric is None and isinstance(estimator.scoring, str):
-            loss = estimator.scoring == "loss"
-            display.score_name = "minus the loss" if loss else estimator.scoring
+        if metric is None and search.multimetric_:
+            metric = search.refit if isinstance(search.refit, str) else None
+        best = getattr(search, "best_index_", None)
+        display = cls._from_results(search.cv_results_, metric, best)
+        if metric is None and isinstance(search.scoring, str):
+            is_loss = search.scoring == "loss"
+            display.score_name = "minus the loss" if is_loss else search.scoring
         return display.plot(ax, kind=kind, along=along)
 
     @classmethod
     def from_cv_results(cls, cv_results, *, metric=None, kind="heatmap", along="l2", ax=None):
-        """Draw the scores of a search, ours or GridSearchCV's over `dropout` and `l2`.
+        """Draw the scores in `cv_results_`, also those of GridSearchCV.
 
         Parameters
         ----------
         cv_results : dict
-            `cv_results_` of a full grid; the parameters may be those of a step of a pipeline.
+            `cv_results_` of a full grid over `dropout` and `l2`. The parameters may belong to a
+            step of a pipeline.
         metric : str, default=None
-            Of several metrics the one to draw.
+            Metric to draw. None is the only metric.
         kind : {"heatmap", "curves"}, default="heatmap"
-            What to draw.
+            A heat map of all mean scores, or curves with standard errors.
         along : {"l2", "dropout"}, default="l2"
-            The horizontal axis of curves.
+            Horizontal axis of the curves.
         ax : matplotlib Axes, default=None
-            Drawn on; None makes a new one.
+            Axes to draw on. None creates new ones.
 
         Returns
         -------
         display : RegularizationPathDisplay
-            What was drawn.
+            The display.
         """
         if not hasattr(cv_results, "keys"):
             raise TypeError(
                 "cv_results: expected the dict cv_results_ of a search; received "
                 f"{type(cv_results).__name__}."
             )
-        display = cls._of_results(cv_results, metric, None)
+        display = cls._from_results(cv_results, metric, None)
         return display.plot(ax, kind=kind, along=along)
 
     @classmethod
-    def _of_results(cls, results: dict, metric: str | None, best: int | None):
+    def _from_results(cls, results: dict, metric: str | None, best: int | None):
         name = metric or "score"
         if f"mean_test_{name}" not in results:
-            known = [key.removeprefix("mean_test_") for key in results if "mean_test_" in key]
-            raise ValueError(f"metric: expected one of {known}; received {metric!r}.")
-        dropout, l2 = (values_of(results, parameter) for parameter in ("dropout", "l2"))
+            metrics = list_metrics(results)
+            raise ValueError(f"metric: expected one of {metrics}; received {metric!r}.")
+        dropout, l2 = (read_values(results, parameter) for parameter in ("dropout", "l2"))
         if not dropout or not l2:
             raise ValueError(
                 "cv_results: expected a search over 'dropout' and 'l2', alone or of a step; "
                 f"received one over {[key[6:] for key in results if key.startswith('param_')]}."
             )
-        dropouts, l2s = _in_order(dropout), _in_order(l2)
-        if len(set(zip(dropout, l2, strict=True))) < len(dropout):
+        candidates = list(zip(dropout, l2, strict=True))
+        if len(set(candidates)) < len(candidates):
             raise ValueError(
                 "cv_results: expected each pair of dropout and l2 once; received some twice. "
-                "Select the results of one value of the other parameters, if there are such."
+                "Select the results of one value of each other parameter."
             )
-        n_folds = sum(key.startswith("split") and key.endswith(f"_test_{name}") for key in results)
-        scores = np.full((len(dropouts), len(l2s), n_folds), np.nan)
-        for k, values in enumerate(zip(dropout, l2, strict=True)):
-            place = dropouts.index(values[0]), l2s.index(values[1])
-            if np.isfinite(results[f"mean_test_{name}"][k]):
-                scores[place] = [results[f"split{fold}_test_{name}"][k] for fold in range(n_folds)]
-        best = int(np.argmin(results[f"rank_test_{name}"])) if best is None else best
-        chosen = dropouts.index(dropout[best]), l2s.index(l2[best])
+        dropouts, l2s = _sort_values(dropout), _sort_values(l2)
+        places = [(dropouts.index(rate), l2s.index(strength)) for rate, strength in candidates]
+        fold_scores = stack_scores(results, name)
+        scores = np.full((len(dropouts), len(l2s), fold_scores.shape[1]), np.nan)
         dropped = np.zeros(scores.shape[:2], dtype=bool)
-        lasted = results.get("n_epochs", np.zeros(len(dropout)))
-        for values, epochs in zip(zip(dropout, l2, strict=True), lasted, strict=True):
-            dropped[dropouts.index(values[0]), l2s.index(values[1])] = epochs < max(lasted)
-        scores = scores.take(folds_of_means(results, name), axis=2)
+        n_epochs = results.get("n_epochs", np.zeros(len(candidates)))
+        for k, place in enumerate(places):
+            dropped[place] = n_epochs[k] < max(n_epochs)
+            if np.isfinite(results[f"mean_test_{name}"][k]):
+                scores[place] = fold_scores[k]
+        best = int(np.argmin(results[f"rank_test_{name}"])) if best is None else best
         return cls(
             dropouts=dropouts,
             l2s=l2s,
-            scores=scores,
-            best=chosen,
+            scores=scores.take(find_compared_folds(results, name), axis=2),
+            best=places[best],
             dropped=dropped if dropped.any() else None,
             score_name=name,
         )
 
     def plot(self, ax=None, *, kind="heatmap", along="l2"):
-        """Draw it.
+        """Draw the scores.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Drawn on; None makes a new one.
+            Axes to draw on. None creates new ones.
         kind : {"heatmap", "curves"}, default="heatmap"
-            "heatmap" has a cell a candidate with its mean score, and a frame around the chosen one;
-            "curves" a curve a value of the other parameter, with one standard error over folds.
+            "heatmap" draws one cell per candidate with its mean score, and a frame around the
+            winner. "curves" draws one curve per value of the other parameter, with a band of one
+            standard error over the folds.
         along : {"l2", "dropout"}, default="l2"
-            The horizontal axis of curves.
+            Horizontal axis of the curves.
 
         Returns
         -------
@@ -214,7 +211,7 @@ class RegularizationPathDisplay:
         Raises
         ------
         ValueError
-            If `kind` or `along` is another word.
+            If `kind` or `along` is unknown.
         """
         for name, value, known in (
             ("kind", kind, ("heatmap", "curves")),
@@ -222,17 +219,17 @@ class RegularizationPathDisplay:
         ):
             if value not in known:
                 raise ValueError(f"{name}: expected one of {known}; received {value!r}.")
-        self.ax_, self.figure_ = _axes(ax)
+        self.ax_, self.figure_ = get_axes(ax)
         self.image_, self.chosen_ = None, None
         self.texts_, self.lines_, self.bands_ = [], [], []
         if kind == "heatmap":
-            self._plot_heatmap()
+            self._draw_heatmap()
         else:
-            self._plot_curves(along)
+            self._draw_curves(along)
         return self
 
-    def _plot_heatmap(self) -> None:
-        ax, (mean, _) = self.ax_, _mean_and_error(self.scores, self.dropped)
+    def _draw_heatmap(self) -> None:
+        ax, (mean, _) = self.ax_, _compute_mean_and_error(self.scores, self.dropped)
         self.image_ = ax.imshow(mean, cmap="cividis", aspect="auto", origin="lower")
         known = mean[np.isfinite(mean)]
         middle = (known.min() + known.max()) / 2 if known.size else np.nan
@@ -252,15 +249,15 @@ class RegularizationPathDisplay:
                 column + 0.94 * x, row + 0.94 * y, color="black", lw=3, label="chosen"
             )
             ax.plot(column + 0.94 * x, row + 0.94 * y, color="white", lw=1)
-        _label_axis(ax.xaxis, self.l2s)
-        _label_axis(ax.yaxis, self.dropouts)
+        _set_ticks(ax.xaxis, self.l2s)
+        _set_ticks(ax.yaxis, self.dropouts)
         early = "" if self.dropped is None else "; (dropped early)"
         title = f"mean {self.score_name}; chosen: framed{early}"
         ax.set(xlabel="l2", ylabel="dropout", title=title)
         self.figure_.colorbar(self.image_, ax=ax)
 
-    def _hollow(self, line, k: int, along: str) -> None:
-        """Empty the markers of the k-th curve's candidates that were dropped."""
+    def _mark_dropped(self, line, k: int, along: str) -> None:
+        """Draw hollow markers on curve k for the candidates that halving dropped."""
         if self.dropped is None:
             return
         dropped = np.asarray(self.dropped, bool)
@@ -271,8 +268,8 @@ class RegularizationPathDisplay:
         )
         early.set_markerfacecolor("white")
 
-    def _plot_curves(self, along: str) -> None:
-        mean, error = _mean_and_error(self.scores, self.dropped)
+    def _draw_curves(self, along: str) -> None:
+        mean, error = _compute_mean_and_error(self.scores, self.dropped)
         values, others, other = self.l2s, self.dropouts, "dropout"
         if along == "dropout":
             mean, error, values = mean.T, error.T, self.dropouts
@@ -285,36 +282,37 @@ class RegularizationPathDisplay:
                 color=f"C{k % 10}",
                 linestyle=_DASHES[k % len(_DASHES)],
                 marker=_MARKERS[k % len(_MARKERS)],
-                label=f"{other} {_label(value)}",
+                label=f"{other} {_format_value(value)}",
             )
             band = self.ax_.fill_between(
                 places, mean[k] - error[k], mean[k] + error[k], color=line.get_color(), alpha=0.12
             )
             self.lines_.append(line)
             self.bands_.append(band)
-            self._hollow(line, k, along)
+            self._mark_dropped(line, k, along)
         if self.best is not None:
             k, place = self.best if along == "l2" else self.best[::-1]
             (self.chosen_,) = self.ax_.plot(
                 [place], [mean[k, place]], "o", ms=14, mfc="none", mec="black", label="chosen"
             )
-        _label_axis(self.ax_.xaxis, values)
+        _set_ticks(self.ax_.xaxis, values)
         self.ax_.set(xlabel=along, ylabel=f"{self.score_name} (band: standard error)")
         early = None if self.dropped is None else "hollow: dropped early"
         self.ax_.legend(fontsize=8, title=early, title_fontsize=8)
 
 
-def _in_order(values: list) -> list:
-    """Each value once: numbers from the smallest on, sequences as they came."""
-    once = list(dict.fromkeys(values))
-    return sorted(once) if all(isinstance(value, Real) for value in once) else once
+def _sort_values(values: list) -> list:
+    """Return each value once. Numbers are sorted, sequences keep their order."""
+    unique = list(dict.fromkeys(values))
+    return sorted(unique) if all(isinstance(value, Real) for value in unique) else unique
 
 
-def _mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard error over folds, of dropped candidates over those that they have."""
+def _compute_mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard error over the folds; for a dropped candidate, over those it has."""
     scores = np.asarray(scores, float)
     early = np.zeros(scores.shape[:2], bool) if dropped is None else np.asarray(dropped, bool)
-    counted = np.isfinite(scores) | ~early[..., None]  # NaN of others stays NaN
+    # A candidate that was not dropped and has a score of NaN has a mean of NaN.
+    counted = np.isfinite(scores) | ~early[..., None]
     n_folds = np.maximum(counted.sum(axis=2), 1)
     mean = np.where(counted, scores, 0).sum(axis=2) / n_folds
     mean[~counted.any(axis=2)] = np.nan
@@ -322,13 +320,13 @@ def _mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(squares.sum(axis=2) / n_folds / np.maximum(n_folds - 1, 1))
 
 
-def _label(value) -> str:
+def _format_value(value) -> str:
     return f"{value:.3g}" if isinstance(value, Real) else ", ".join(f"{v:.3g}" for v in value)
 
 
-def _label_axis(axis, values: list) -> None:
-    """A tick for each value; labels of a horizontal axis that would overlap are turned."""
-    labels = [_label(value) for value in values]
+def _set_ticks(axis, values: list) -> None:
+    """Set one tick per value, and rotate the labels of a horizontal axis if they overlap."""
+    labels = [_format_value(value) for value in values]
     axis.set_ticks(range(len(values)), labels)
-    if axis.axis_name == "x" and len(labels) * (max(map(len, labels)) + 1) > _LETTERS:
+    if axis.axis_name == "x" and len(labels) * (max(map(len, labels)) + 1) > _MAX_LETTERS:
         axis.set_tick_params(rotation=45)

@@ -1,40 +1,39 @@
-"""TODO."""
+"""A display of the losses over the epochs."""
 
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._plotting.axes import _axes, _inside
+from skreg._plotting.axes import find_estimator, get_axes
 
 
 class TrainingCurveDisplay:
-    """Training and validation loss over the epochs, of one network or of many.
+    """Training and validation losses over the epochs, of one or several networks.
 
-    Made by `from_estimator`.
+    Use `from_estimator` to create a display.
 
     Parameters
     ----------
     losses : sequence of sequence of float
-        Objective of each epoch, a curve a network.
+        Training loss with penalty after each epoch, one curve per network.
     validation_losses : sequence of sequence of float or None, default=None
-        Likewise of held-out rows.
+        Validation loss after each epoch, one curve per network.
     best_iter : int or None, default=None
-        The epoch, from 1 on, whose weights were kept; of one network.
+        Epoch whose weights were kept, counted from 1.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Drawn on.
+        Axes with the curves.
     figure_ : matplotlib Figure
-        Of the axes.
+        Figure of the axes.
     lines_ : list of matplotlib Line2D
-        Training losses.
+        Curves of the training losses.
     validation_lines_ : list of matplotlib Line2D
-        Validation losses.
+        Curves of the validation losses. Empty if there are none.
     best_ : matplotlib Line2D or None
-        At `best_iter`.
+        Vertical line at `best_iter`. None if `best_iter` is None.
 
     See Also
     --------
@@ -63,47 +62,47 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, of this package; or a search or a pipeline that ends in one.
+            A fitted estimator of this package, or a search or pipeline that ends in one.
         which : {"best", "all"}, default="best"
-            "best" is the network that predicts. "all" are those of a search, which has to have
-            been fitted with `store_curves=True`.
+            "best" draws the network that predicts. "all" draws all networks of a search that was
+            fitted with ``store_curves=True``.
         ax : matplotlib Axes, default=None
-            Drawn on; None makes a new one.
+            Axes to draw on. None creates new ones.
 
         Returns
         -------
         display : TrainingCurveDisplay
-            What was drawn.
+            The display.
 
         Raises
         ------
         ValueError
-            If the estimator has no such curves.
+            If `which` is unknown, or if the estimator has no such curves.
         """
         check_is_fitted(estimator)
         if which not in ("best", "all"):
             raise ValueError(f"which: expected 'best' or 'all'; received {which!r}.")
-        found = _curves_of_all(estimator) if which == "all" else _curves_of_best(estimator)
-        return cls(**found).plot(ax)
+        curves = _read_all_curves(estimator) if which == "all" else _read_best_curves(estimator)
+        return cls(**curves).plot(ax)
 
     def plot(self, ax=None):
-        """Draw it.
+        """Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Drawn on; None makes a new one.
+            Axes to draw on. None creates new ones.
 
         Returns
         -------
         display : TrainingCurveDisplay
             This object.
         """
-        self.ax_, self.figure_ = _axes(ax)
+        self.ax_, self.figure_ = get_axes(ax)
         alpha = max(0.15, 1 / len(self.losses) ** 0.5)
-        self.lines_ = self._plot_curves(self.losses, "training, with penalty", "-", "C0", alpha)
+        self.lines_ = self._draw_curves(self.losses, "training, with penalty", "-", "C0", alpha)
         validation = self.validation_losses or []
-        self.validation_lines_ = self._plot_curves(validation, "validation", "--", "C1", alpha)
+        self.validation_lines_ = self._draw_curves(validation, "validation", "--", "C1", alpha)
         self.best_ = None
         if self.best_iter is not None:
             self.best_ = self.ax_.axvline(self.best_iter, color="black", ls=":", label="kept")
@@ -113,7 +112,7 @@ class TrainingCurveDisplay:
         self.ax_.legend(fontsize=8)
         return self
 
-    def _plot_curves(self, curves, label: str, linestyle: str, color: str, alpha: float) -> list:
+    def _draw_curves(self, curves, label: str, linestyle: str, color: str, alpha: float) -> list:
         style = {"linestyle": linestyle, "color": color, "alpha": alpha}
         return [
             self.ax_.plot(range(1, len(curve) + 1), curve, label=None if k else label, **style)[0]
@@ -121,31 +120,31 @@ class TrainingCurveDisplay:
         ]
 
 
-def _curves_of_best(estimator) -> Bunch:
-    inner = _inside(estimator, "loss_curve_")
-    inner = _inside(estimator, "estimators_") if inner is None else inner
-    networks = getattr(inner, "estimators_", [inner])
+def _read_best_curves(estimator) -> dict:
+    fitted = find_estimator(estimator, "loss_curve_")
+    fitted = find_estimator(estimator, "estimators_") if fitted is None else fitted
+    networks = getattr(fitted, "estimators_", [fitted])
     if not hasattr(networks[0], "loss_curve_"):
         raise ValueError(
-            "estimator: expected a fitted network, or a search or pipeline that has one; received "
-            f"{type(estimator).__name__} without (a search is to be fitted with refit=True)."
+            "estimator: expected a fitted network, or a search or pipeline with one; received a "
+            f"{type(estimator).__name__} without one. Fit a search with refit=True."
         )
-    # MLPClassifier has the one curve and not the other.
+    # MLPClassifier has a loss curve, and no validation loss curve.
     validated = getattr(networks[0], "validation_loss_curve_", None) is not None
-    return Bunch(
-        losses=[network.loss_curve_ for network in networks],
-        validation_losses=[n.validation_loss_curve_ for n in networks] if validated else None,
-        best_iter=networks[0].best_iter_ if validated and len(networks) == 1 else None,
-    )
+    return {
+        "losses": [network.loss_curve_ for network in networks],
+        "validation_losses": [n.validation_loss_curve_ for n in networks] if validated else None,
+        "best_iter": networks[0].best_iter_ if validated and len(networks) == 1 else None,
+    }
 
 
-def _curves_of_all(estimator) -> Bunch:
-    search = _inside(estimator, "loss_curves_")
+def _read_all_curves(estimator) -> dict:
+    search = find_estimator(estimator, "loss_curves_")
     if search is None:
         raise ValueError(
-            "which='all': expected an estimator that searched with store_curves=True; received "
+            "which='all': expected a search that was fitted with store_curves=True; received a "
             f"{type(estimator).__name__} without loss_curves_."
         )
-    curves = [curve for curve in search.loss_curves_.ravel() if curve is not None]
+    losses = [curve for curve in search.loss_curves_.ravel() if curve is not None]
     validation = [curve for curve in search.validation_loss_curves_.ravel() if curve is not None]
-    return Bunch(losses=curves, validation_losses=validation or None)
+    return {"losses": losses, "validation_losses": validation or None}

@@ -1,10 +1,14 @@
-"""The loss as a score is what scikit-learn's metrics say; and which metric decides."""
+"""The loss as a score, what `scoring` may be, and the method `score`."""
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from helpers import CANCER, assert_same_search, grid_search, quick_search
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import (
+    get_scorer,
     log_loss,
     mean_absolute_error,
     mean_pinball_loss,
@@ -15,6 +19,10 @@ from sklearn.metrics import (
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._model_selection.scoring import Scoring, negative_loss
 
+# The winner of a small grid often lies on its edge.
+pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+
+X, y = CANCER
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
 
 
@@ -24,7 +32,7 @@ def classifier():
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_iris])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_of_classes_is_the_log_loss(load, weighted):
+def test_loss_of_classes_is_the_log_loss(load, weighted):
     X, y = load(return_X_y=True)
     weight = np.arange(len(y)) % 4 if weighted else None
     names = np.array(["a", "b", "c"])[y]
@@ -33,16 +41,20 @@ def test_of_classes_is_the_log_loss(load, weighted):
     assert_allclose(-negative_loss(model, X, names, weight), expected, rtol=1e-6)
 
 
-def test_of_rows_that_lack_a_class_or_have_one_that_training_had_not():
+def test_loss_of_rows_that_lack_a_class():
     X, y = load_iris(return_X_y=True)
     model = classifier().fit(X[:100], y[:100])
     expected = -model.predict_log_proba(X[:50])[:, 0].mean()
     assert_allclose(-negative_loss(model, X[:50], y[:50]), expected)
-    unseen = -negative_loss(model, X[100:], y[100:])
-    assert_allclose(unseen, -np.log(np.finfo(float).eps))
 
 
-def test_of_several_labels_is_the_mean_of_their_log_losses():
+def test_loss_of_a_class_that_was_not_trained_on_is_that_of_the_smallest_probability():
+    X, y = load_iris(return_X_y=True)
+    model = classifier().fit(X[:100], y[:100])
+    assert_allclose(-negative_loss(model, X[100:], y[100:]), -np.log(np.finfo(float).eps))
+
+
+def test_loss_of_several_labels_is_the_mean_of_their_log_losses():
     X, y = load_iris(return_X_y=True)
     labels = np.stack([y > 0, y > 1], axis=1).astype(int)
     model = classifier().fit(X, labels)
@@ -60,7 +72,7 @@ def test_of_several_labels_is_the_mean_of_their_log_losses():
         ("quantile", lambda *y: mean_pinball_loss(*y, alpha=0.8)),
     ],
 )
-def test_of_numbers_is_the_models_own_loss_on_the_scale_of_its_target(loss, metric, outputs):
+def test_loss_of_numbers_is_that_of_the_model_on_the_scale_of_its_target(loss, metric, outputs):
     X, y = load_diabetes(return_X_y=True)
     y = y if outputs == 1 else np.stack([y, 10 * y], axis=1)
     model = RegularizedMLPRegressor(loss=loss, quantile=0.8, **SMALL).fit(X, y)
@@ -69,7 +81,7 @@ def test_of_numbers_is_the_models_own_loss_on_the_scale_of_its_target(loss, metr
     assert_allclose(-negative_loss(model, X, y), expected, rtol=1e-6)
 
 
-def test_of_huber_is_quadratic_inside_and_linear_outside():
+def test_huber_loss_is_quadratic_inside_and_linear_outside():
     X, y = load_diabetes(return_X_y=True)
     model = RegularizedMLPRegressor(loss="huber", **SMALL).fit(X, y)
     error = np.abs(model.predict(X) - y) / model.target_scale_
@@ -77,7 +89,7 @@ def test_of_huber_is_quadratic_inside_and_linear_outside():
     assert_allclose(-negative_loss(model, X, y), expected.mean())
 
 
-def test_of_poisson_differs_from_half_the_deviance_by_what_the_targets_decide():
+def test_poisson_loss_is_half_the_deviance_and_a_constant():
     X, y = load_diabetes(return_X_y=True)
     losses, deviances = [], []
     for max_iter in (1, 20):
@@ -87,8 +99,131 @@ def test_of_poisson_differs_from_half_the_deviance_by_what_the_targets_decide():
     assert_allclose(np.diff(losses), np.diff(deviances), rtol=1e-5)
 
 
-def test_metric_that_decides():
+# -- what `scoring` may be ---------------------------------------------------------------------
+
+
+def test_one_metric_is_called_score():
     assert Scoring("loss", classifier(), True).metric == "score"
-    assert Scoring(None, classifier(), True).takes_weights()
+
+
+def test_refit_names_one_of_several_metrics():
     assert Scoring(["accuracy", "roc_auc"], classifier(), "roc_auc").metric == "roc_auc"
+
+
+def test_own_score_takes_weights():
+    assert Scoring(None, classifier(), True).takes_weights()
+
+
+def test_function_without_a_weight_takes_none():
     assert not Scoring(lambda model, X, y: 0.0, classifier(), True).takes_weights()
+
+
+def test_several_metrics_are_those_of_grid_search():
+    ours = quick_search(scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss")
+    fitted = clone(ours).fit(X, y)
+    assert_same_search(fitted, grid_search(ours).fit(X, y))
+    assert fitted.multimetric_
+    assert fitted.scores_.keys() == {"accuracy", "neg_log_loss"}
+
+
+@pytest.mark.parametrize("scoring", [["loss", "accuracy"], {"a": "accuracy", "loss": "loss"}])
+def test_loss_may_be_one_of_several_metrics(scoring):
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    expected = quick_search().fit(X, y, weight)
+    fitted = quick_search(scoring=scoring, refit="loss").fit(X, y, weight)
+    assert_array_equal(fitted.scores_["loss"], expected.scores_)
+    assert fitted.best_index_ == expected.best_index_
+
+
+def assert_same_scores(ours, theirs):
+    for name, values in theirs.cv_results_.items():
+        if not name.endswith("_time"):
+            assert_array_equal(ours.cv_results_[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("refit", [False, lambda results: 1])
+def test_several_metrics_without_the_name_of_one(refit):
+    ours = quick_search(scoring=["accuracy", "roc_auc"], refit=refit)
+    fitted, theirs = clone(ours).fit(X, y), grid_search(ours).fit(X, y)
+    assert_same_scores(fitted, theirs)
+    assert hasattr(fitted, "best_index_") == callable(refit) == hasattr(theirs, "best_index_")
+
+
+def score_twice(model, X, y):
+    probabilities = model.predict_proba(X)
+    return {"a": float(probabilities[:, 0].std()), "b": 1.0}
+
+
+@pytest.mark.parametrize("refit", ["a", False, lambda results: 1])
+def test_callable_may_return_several_metrics(refit):
+    ours = quick_search(scoring=score_twice, refit=refit)
+    fitted, theirs = clone(ours).fit(X, y), grid_search(ours).fit(X, y)
+    assert_same_scores(fitted, theirs)
+    if refit:
+        assert fitted.best_index_ == theirs.best_index_
+
+
+def test_callable_with_several_metrics_needs_the_name_of_one():
+    with pytest.raises(ValueError, match="refit: expected the name of a metric"):
+        quick_search(scoring=score_twice).fit(X, y)
+
+
+def test_metric_that_a_callable_does_not_return_is_named_at_once(trained):
+    model = quick_search(scoring=score_twice, refit="accuracy")
+    with pytest.raises(ValueError, match=r"one of \['a', 'b'\].*received 'accuracy'"):
+        model.fit(X, y)
+    assert len(trained) <= 4  # one batch
+
+
+def test_validation_scoring_receives_the_values_of_the_candidate():
+    X, y = load_iris(return_X_y=True)
+    seen = set()
+
+    def score(model, X, y, sample_weight=None):
+        seen.add((model.dropout, model.l2))
+        return model.score(X, y, sample_weight) - model.dropout
+
+    ours = quick_search(early_stopping=True, validation_scoring=score, scoring="accuracy")
+    theirs = grid_search(ours).fit(X, y)
+    seen.clear()
+    assert_same_search(ours.fit(X, y), theirs)
+    assert len(seen) == 4
+
+
+# -- the method `score` ------------------------------------------------------------------------
+
+
+def test_score_of_several_metrics_is_that_of_refit():
+    model = quick_search(scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss").fit(X, y)
+    assert model.score(X, y) == get_scorer("neg_log_loss")(model, X, y)
+
+
+@pytest.mark.parametrize("refit", [False, lambda results: 1])
+def test_score_of_several_metrics_needs_the_name_of_one(refit):
+    model = quick_search(scoring=["accuracy", "roc_auc"], refit=refit).fit(X, y)
+    with pytest.raises((ValueError, NotFittedError)):
+        model.score(X, y)
+
+
+def test_score_of_several_metrics_raises_the_error_of_a_scorer():
+    model = quick_search(scoring=["accuracy", "roc_auc"], refit="accuracy").fit(X, y)
+    with pytest.raises(ValueError, match=r"(?s)'accuracy' failed with:.*inconsistent numbers"):
+        model.score(X, y[:-1])
+
+
+def test_scorer_receives_the_network():
+    model = quick_search(scoring=lambda model, X, y: model.dropout).fit(X, y)
+    assert model.score(X, y) == model.dropout_
+
+
+@pytest.mark.parametrize("refit", [True, "folds"])
+def test_scorer_may_call_score(refit):
+    model = quick_search(scoring=lambda model, X, y: float(model.score(X, y)), refit=refit)
+    assert model.fit(X, y).score(X, y) == (model.predict(X) == y).mean()
+
+
+@pytest.mark.parametrize("scoring", ["loss", "accuracy", ["loss", "accuracy"]])
+def test_score_without_a_network_is_refused(scoring):
+    model = quick_search(scoring=scoring, refit=False).fit(X, y)
+    with pytest.raises(NotFittedError, match="fitted with refit=False"):
+        model.score(X, y)

@@ -1,0 +1,62 @@
+"""The candidates of a grid, and how bad values are refused."""
+
+import numpy as np
+import pytest
+from helpers import CANCER, quick_search
+
+from skreg import RegularizedMLPClassifier
+from skreg._model_selection.candidates import Candidate, make_candidates
+
+X, y = CANCER
+
+
+def make(dropouts, l2s, **changes):
+    return make_candidates(dropouts, l2s, RegularizedMLPClassifier((8, 4), **changes))
+
+
+def test_l2_varies_fastest():
+    candidates, shape = make([0.0, 0.5], [1e-3, 1e-2, 1e-1])
+    assert shape == (2, 3)
+    assert candidates[:4] == [(0.0, 1e-3), (0.0, 1e-2), (0.0, 1e-1), (0.5, 1e-3)]
+
+
+def test_integer_is_the_number_of_values():
+    candidates, shape = make(10, 10)
+    assert shape == (10, 10)
+    assert candidates[0] == (0.0, pytest.approx(1e-5))
+    assert candidates[11] == (pytest.approx(0.8 / 9), pytest.approx(1e-5 * 10 ** (4 / 9)))
+    assert candidates[-1] == (pytest.approx(0.8), pytest.approx(1e-1))
+
+
+def test_value_may_be_a_sequence_of_one_number_per_layer():
+    candidates, _ = make([(0.5, 0.0)], [[0.0, 1e-3, 1e-2]])
+    assert candidates == [Candidate((0.5, 0.0), (0.0, 1e-3, 1e-2))]
+
+
+BAD = {
+    "no dropout": ({"dropouts": []}, "dropouts: expected at least one value"),
+    "no l2": ({"l2s": ()}, "l2s: expected at least one value"),
+    "a rate of 1": ({"dropouts": [0.5, 1.0]}, r"dropouts: .*\[0, 1\); received 1\.0"),
+    "a negative strength": ({"l2s": [1e-3, -1.0]}, r"l2s: .*received -1\.0"),
+    "too many rates": ({"dropouts": [(0.1, 0.2)]}, r"dropouts: .*sequence of 1.*received 2"),
+    "no numbers": ({"l2s": ["a"]}, r"l2s: "),
+    "text": ({"dropouts": "0.5"}, "dropouts"),
+    "a dict": ({"dropouts": {0.5: 1}}, "dropouts"),
+    "no values": ({"dropouts": 0}, "dropouts"),
+    "no value": ({"dropouts": [None]}, "dropouts: .*received None"),
+    "no sequence": ({"l2s": np.array(0.1)}, r"l2s: expected a sequence.*received array\(0\.1\)"),
+    "a number as text": ({"dropouts": ["0.5"]}, "dropouts: .*a sequence of numbers; rec.* '0.5'"),
+    "a rate of 5 and no layer": (
+        {"dropouts": [5.0], "hidden_layer_sizes": ()},
+        r"dropouts: expected finite numbers in \[0, 1\); received 5\.0",
+    ),
+    "another hyperparameter": ({"learning_rate_init": -1.0}, "learning_rate_init"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_value_is_named_before_training(name, trained):
+    changes, message = BAD[name]
+    with pytest.raises((ValueError, TypeError), match=message):
+        quick_search(**changes).fit(X, y)
+    assert not trained

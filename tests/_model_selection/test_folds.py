@@ -1,0 +1,128 @@
+"""Folds: which splits are accepted, and what scorers receive."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import CANCER, assert_same_search, grid_search, quick_search
+from numpy.testing import assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.model_selection import KFold
+
+# The winner of a small grid often lies on its edge.
+pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+
+X, y = CANCER
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ([], "cv: expected at least one split; received none"),
+        ([([], [0, 1])], "cv: expected training rows in each fold; fold 0 has none"),
+        ([([0, 1], [])], "cv: expected test rows in each fold; fold 0 has none"),
+    ],
+)
+def test_split_without_rows_is_refused_before_training(splits, message, trained):
+    with pytest.raises(ValueError, match=message):
+        quick_search(cv=splits).fit(X, y)
+    assert not trained
+
+
+@pytest.mark.parametrize("kind", ["training", "test"])
+def test_fold_without_a_weight_is_refused_before_training(kind, trained):
+    weight = np.ones(len(y))
+    weight[:200] = 0
+    without, others = np.arange(200), np.arange(200, 569)
+    split = (without, others) if kind == "training" else (others, without)
+    splits = [(np.arange(100, 569), np.arange(100, 569)), split]
+    with pytest.raises(ValueError, match=f"in the {kind} rows of each fold; those of fold 1 "):
+        quick_search(cv=splits).fit(X, y, weight)
+    assert not trained
+
+
+FLOWERS, SPECIES = load_iris(return_X_y=True)
+WITHOUT_A_CLASS = [(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), np.arange(50))]
+
+
+def test_networks_of_folds_without_a_class_are_not_averaged():
+    model = quick_search(cv=WITHOUT_A_CLASS, refit="folds")
+    with pytest.raises(ValueError, match=r"every class in the training rows of each; rec.* fold 0"):
+        model.fit(FLOWERS, SPECIES)
+
+
+def test_fold_without_a_class_is_scored():
+    model = quick_search(cv=WITHOUT_A_CLASS).fit(FLOWERS, SPECIES)
+    # The probability of a class that was not trained on counts as the smallest number.
+    assert model.best_score_ == pytest.approx(np.log(np.finfo(float).eps))
+
+
+def test_splits_may_come_from_a_generator():
+    expected = quick_search(cv=KFold(3), scoring="accuracy").fit(X, y)
+    ours = quick_search(cv=KFold(3).split(X), scoring="accuracy").fit(X, y)
+    assert_array_equal(ours.scores_, expected.scores_)
+
+
+def test_splits_may_be_masks():
+    splits = list(KFold(3).split(X))
+    masks = [tuple(np.isin(np.arange(len(y)), rows) for rows in split) for split in splits]
+    expected = quick_search(cv=splits).fit(X, y)
+    assert_array_equal(quick_search(cv=masks).fit(X, y).scores_, expected.scores_)
+
+
+def test_splitter_and_scorer_receive_a_series_with_its_index():
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    cost = y + 1.0
+
+    def score(model, X, y):
+        return -float(cost.loc[y.index][model.predict(X) != y].sum())
+
+    class Splitter(KFold):
+        def split(self, X, y, groups=None):
+            return super().split(X, y.loc[X.index])
+
+    ours = quick_search(cv=Splitter(3), scoring=score)
+    assert_same_search(ours.fit(X, y), grid_search(ours).fit(X, y))
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("names", [False, True])
+def test_column_of_targets_is_a_vector(n_classes, names):
+    X, y = FLOWERS[: 50 * n_classes], SPECIES[: 50 * n_classes]
+    y = np.array(["a", "b", "c"])[y] if names else y
+    options = {"scoring": ["loss", "accuracy"], "refit": "loss"}
+    expected = quick_search(**options).fit(X, y)
+    model = quick_search(**options).fit(X, pd.DataFrame({"t": y}))
+    assert_array_equal(model.scores_["loss"], expected.scores_["loss"])
+    assert model.score(X, y[:, None]) == expected.score(X, y)
+
+
+@pytest.mark.parametrize("changed", ["X", "y"])
+def test_scorer_that_changes_the_test_rows_fails(changed):
+    def score(model, X, y):
+        value = model.score(X, y)
+        if model.dropout:
+            (X if changed == "X" else y)[:] = 0
+        return value
+
+    with pytest.warns(UserWarning, match="(?s)Scoring failed for 6 of 12.*read-only"):
+        model = quick_search(scoring=score).fit(FLOWERS, SPECIES)
+    assert_array_equal(np.isnan(model.scores_).any(axis=(1, 2)), [False, True])
+
+
+def test_tables_of_the_user_stay_writable():
+    X, y = FLOWERS.copy(), SPECIES.copy()
+    quick_search().fit(X, y)
+    assert X.flags.writeable
+    assert y.flags.writeable
+
+
+@pytest.mark.parametrize("number", [np.array(0.5), np.array([0.5])])
+def test_scorer_may_return_an_array_of_one_number(number):
+    model = quick_search(scoring=lambda model, X, y: number).fit(FLOWERS, SPECIES)
+    assert model.best_score_ == 0.5
+
+
+def test_scorer_has_to_return_numbers():
+    with pytest.raises(ValueError, match="scoring: expected numbers; received None"):
+        quick_search(scoring=lambda model, X, y: None).fit(X, y)
