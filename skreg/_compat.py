@@ -1,6 +1,6 @@
-"""Every private or versioned import from scikit-learn, each with the version at which it can go.
+"""Every private or versioned import from scikit-learn, with the version at which it can go.
 
-Owns nothing else. The oldest supported scikit-learn is 1.7.
+The oldest supported scikit-learn is 1.7.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ try:
 except ImportError:  # before 1.9; can go with 1.8
 
     class _NoCallbacks:
-        """The context of a fit for a scikit-learn without callbacks."""
+        """The callback context of a fit, for a scikit-learn without callbacks."""
 
         def call_on_fit_task_begin(self, **arguments):
-            """There is nobody to tell."""
+            """Do nothing."""
 
         call_on_fit_task_end = call_on_fit_task_begin
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """What scikit-learn 1.9 calls so, as far as an estimator uses it."""
+        """The part of the mixin of scikit-learn 1.9 that the estimators use."""
 
         def _init_callback_context(self, **arguments):
             return _NoCallbacks()

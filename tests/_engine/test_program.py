@@ -57,6 +57,8 @@ counted("values of adam", [(table, {"hidden_layer_sizes": (9, 7), **c}) for c in
 sgd = [{}, {"momentum": 0.1}, {"nesterovs_momentum": False}]
 counted("values of sgd",
         [(table, {"hidden_layer_sizes": (9, 8), "solver": "sgd", **c}) for c in sgd])
+l1 = [{"l1": 0.1}, {"l1": (0.0, 0.0, 1.0)}, {"l1": 0.1, "l2": 0.0}]
+counted("values of l1", [(table, {"hidden_layer_sizes": (9, 7), **c}) for c in l1])
 counted("folds and padded columns",
         [(data(n, d), {"hidden_layer_sizes": (13,)})
          for n, d in ((379, 5), (380, 5), (384, 8), (380, 7), (361, 6))])
@@ -93,7 +95,9 @@ def compilations(tmp_path_factory):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("stage", ["values of adam", "values of sgd", "folds and padded columns"])
+@pytest.mark.parametrize(
+    "stage", ["values of adam", "values of sgd", "values of l1", "folds and padded columns"]
+)
 def test_other_values_and_other_folds_compile_nothing(compilations, stage):
     assert compilations[stage] == 1
 
