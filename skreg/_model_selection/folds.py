@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from skreg._compat import safe_indexing
 from skreg._engine.hyperparameters import check_rates, check_strengths
-from skreg._engine.job import Checkpoint
+from skreg._engine.job import Checkpoint, TrainingInterrupted
 from skreg._engine.spec import Status
 from skreg._engine.trainer import Trainer
 from skreg._estimators.callbacks import FitCallback
@@ -130,14 +130,17 @@ class Fold:
         scoring = make_validation_scoring(fit, self.make_network(candidate))
         if scoring is not None and checkpoint is not None:
             scoring.restore(checkpoint.callback_state)
-        result = trainer.train(
-            None if scoring is None else FitCallback(scoring=scoring),
-            dropout=check_rates("dropout", candidate.dropout, n_hidden),
-            strengths={"l2": check_strengths("l2", candidate.l2, n_hidden)},
-            until=until,
-            checkpoint=checkpoint,
-            stop=self.stop,
-        )
+        try:
+            result = trainer.train(
+                None if scoring is None else FitCallback(scoring=scoring),
+                dropout=check_rates("dropout", candidate.dropout, n_hidden),
+                strengths={"l2": check_strengths("l2", candidate.l2, n_hidden)},
+                until=until,
+                checkpoint=checkpoint,
+                stop=self.stop,
+            )
+        except TrainingInterrupted:  # a search has no use for a network before its rung
+            raise KeyboardInterrupt from None
         attributes = make_attributes(fit, trainer.job, result, scoring)
         checkpoint = result.get_checkpoint() if result.status is Status.RUNNING else None
         return attributes, result.status, checkpoint

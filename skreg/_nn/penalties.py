@@ -20,13 +20,16 @@ class Penalty(ABC):
     Attributes
     ----------
     name : str
-        Parameter of the estimators, and argument of Keras' ``L1L2``, that holds the strength.
+        Parameter of the estimators that holds the strength.
+    keras_name : str or None
+        Argument of Keras' ``regularizers.L1L2``; None if Keras has no such penalty.
     optional : bool
         Whether a program leaves the penalty out where all strengths are zero. A penalty that is
         searched over stays in, so that zero and the other strengths share one program.
     """
 
     name: str
+    keras_name: str | None
     optional: bool
 
     @abstractmethod
@@ -44,7 +47,7 @@ class L2(Penalty):
     The gradient is added to that of the loss, so adam rescales it (coupled decay).
     """
 
-    name, optional = "l2", False
+    name, keras_name, optional = "l2", "l2", False
 
     def value(self, kernel, strength):
         """Return the weighted sum of squares."""
@@ -61,7 +64,7 @@ class L1(Penalty):
     The gradient at zero is zero. Gradient steps make weights small but not exactly zero.
     """
 
-    name, optional = "l1", True
+    name, keras_name, optional = "l1", "l1", True
 
     def value(self, kernel, strength):
         """Return the weighted sum of absolute values."""
@@ -108,7 +111,9 @@ def to_keras_regularizer(regularizers: Any, strengths: Mapping[str, float]):
     strengths : mapping of str to float
         Strength of each penalty, by name.
     """
-    used = {name: strength for name, strength in strengths.items() if strength}
+    used = {PENALTIES[name].keras_name: value for name, value in strengths.items() if value}
+    if None in used:
+        raise ValueError(f"to_keras: expected penalties that Keras has; received {strengths}.")
     if not used:
         return None
     if len(used) == 1:
@@ -122,4 +127,7 @@ def from_keras_regularizer(regularizers: Any, regularizer: Any) -> dict[str, flo
     known = (type(None), regularizers.L1, regularizers.L2, regularizers.L1L2)
     if type(regularizer) not in known:
         return None
-    return {name: float(getattr(regularizer, name, 0.0)) for name in PENALTIES}
+    return {
+        name: float(getattr(regularizer, penalty.keras_name, 0.0)) if penalty.keras_name else 0.0
+        for name, penalty in PENALTIES.items()
+    }
