@@ -8,7 +8,38 @@ import sys
 from skreg._engine.job import EpochReport
 
 
-class FitProgress:
+class _Progress:
+    """A bar of rich while the body of `open` runs, if standard output is a terminal.
+
+    Attributes
+    ----------
+    total : int
+        Epochs of the whole bar.
+    column : str
+        Column of rich that shows how many of them are done.
+    """
+
+    column: str
+
+    def __init__(self, total: int):
+        self.total = total
+        self._bar = None
+
+    @contextlib.contextmanager
+    def open(self):
+        """Show the bar while the body runs."""
+        if not sys.stdout.isatty():
+            yield
+            return
+        import rich.progress
+
+        with _make_bar(getattr(rich.progress, self.column)()) as self._bar:
+            self._task = self._bar.add_task("", total=self.total)
+            yield
+        self._bar = None
+
+
+class FitProgress(_Progress):
     """Progress of one fit: a line an epoch where there is no terminal.
 
     Parameters
@@ -19,23 +50,11 @@ class FitProgress:
         Whether there are validation losses to show.
     """
 
+    column = "MofNCompleteColumn"
+
     def __init__(self, max_iter: int, validates: bool):
-        self.max_iter = max_iter
+        super().__init__(max_iter)
         self.validates = validates
-        self._bar = None
-
-    @contextlib.contextmanager
-    def open(self):
-        """Show the bar while the body runs, if standard output is a terminal."""
-        if not sys.stdout.isatty():
-            yield
-            return
-        from rich.progress import MofNCompleteColumn
-
-        with _make_bar(MofNCompleteColumn()) as self._bar:
-            self._task = self._bar.add_task("", total=self.max_iter)
-            yield
-        self._bar = None
 
     def update(self, report: EpochReport, score: float | None) -> None:
         """Show the epochs of the report; the last one has the score."""
@@ -56,7 +75,7 @@ class FitProgress:
             self._bar.update(self._task, completed=epoch, description=description)
 
 
-class SearchProgress:
+class SearchProgress(_Progress):
     """Progress of a search: a line a network where there is no terminal.
 
     Parameters
@@ -65,23 +84,15 @@ class SearchProgress:
         Of all networks together, if none stops before.
     """
 
-    def __init__(self, n_epochs: int):
-        self.n_epochs = n_epochs
-        self._bar = None
+    column = "TaskProgressColumn"
 
     @contextlib.contextmanager
     def open(self):
-        """Show the bar while the body runs, if standard output is a terminal."""
-        if not sys.stdout.isatty():
+        """Show the bar while the body runs. It is full at the end, also if networks stop early."""
+        with super().open():
             yield
-            return
-        from rich.progress import TaskProgressColumn
-
-        with _make_bar(TaskProgressColumn()) as self._bar:
-            self._task = self._bar.add_task("", total=self.n_epochs)
-            yield
-            self._bar.update(self._task, completed=self.n_epochs)
-        self._bar = None
+            if self._bar is not None:
+                self._bar.update(self._task, completed=self.total)
 
     def update(self, values: dict, fold: int, n_epochs: int, done: int, score: float) -> None:
         """Show one network that has reached an epoch.
@@ -98,7 +109,7 @@ class SearchProgress:
         """
         words = ", ".join(f"{name}={_format(value)}" for name, value in values.items())
         if self._bar is None:
-            share = f"[{done / self.n_epochs:4.0%}]"
+            share = f"[{done / self.total:4.0%}]"
             print(f"{share} {words}, fold {fold}, {n_epochs} epochs: {score:.5g}", flush=True)
             return
         description = f"{words}: {score:.4g}"
