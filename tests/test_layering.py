@@ -52,7 +52,9 @@ def violations(layer: str, source: str) -> list[str]:
         top, *rest = target.split(".")
         if top == "":
             found.append(f"{target} is relative")
-        if top == "skreg" and rest and rest[0] in LAYERS:
+        if top == "skreg" and (not rest or rest[0] not in LAYERS):
+            found.append(f"{layer} imports {target}, which is none of the layers")
+        elif top == "skreg":
             if LAYERS.index(rest[0]) > LAYERS.index(layer):
                 found.append(f"{layer} imports {target}, which stands above it")
         if top in OWNERS and layer not in OWNERS[top]:
@@ -96,6 +98,7 @@ def test_file_imports_only_the_layers_before_its_own(path):
         ("_data", "from skreg._nn.losses import LOSSES"),
         ("_nn", "import skreg._engine.job"),
         ("_estimators", "def f():\n    from skreg._model_selection.search import Search"),
+        ("_nn", "from skreg import RegularizedMLPClassifier"),
         ("_engine", "import sklearn.utils"),
         ("_engine", "import tensorflow as tf"),
         ("_estimators", "from sklearn.utils._param_validation import Interval"),

@@ -13,8 +13,7 @@ import numpy as np
 _BLOCK_VALUES = 1 << 17  # float64 values of a working block: 1 MiB, about a core's cache
 
 
-# Inputs are held within +-1e18 standard deviations of the mean: sums of products then stay finite
-# in float32, so that no finite table gives a NaN.
+# Inputs are clipped to +-1e18 standard deviations, so that sums of products stay finite in float32.
 LARGEST_INPUT = 1e18
 
 
@@ -46,6 +45,13 @@ class Statistics:
         # As in scikit-learn's scalers, a spread within the rounding of the mean counts as zero.
         return 100 * np.finfo(np.float64).eps * np.abs(self.center)
 
+    # Whether columns are centred.
+    is_centred = True
+
+    def estimate_largest(self) -> np.ndarray:
+        """Return about the largest absolute value of each column, shape (d,)."""
+        return np.abs(self.center) + self.deviation
+
     @property
     def offset(self) -> np.ndarray:
         """Subtracted from the columns, shape (d,)."""
@@ -74,8 +80,8 @@ class Statistics:
         return Statistics(weight, center, np.hypot(within, between))
 
 
-# A sparse column is divided by its deviation, but no value becomes larger than this: the few
-# non-zeros of a rare column would outweigh everything else.
+# No scaled value of a sparse column exceeds this. Otherwise the few non-zeros of a rare column
+# would dominate.
 LARGEST_SPARSE_INPUT = 10.0
 
 
@@ -90,6 +96,11 @@ class SparseStatistics(Statistics):
     """
 
     largest: np.ndarray
+    is_centred = False
+
+    def estimate_largest(self) -> np.ndarray:
+        """Return the largest absolute value of each column."""
+        return self.largest
 
     @property
     def offset(self) -> np.ndarray:
@@ -110,8 +121,7 @@ class SparseStatistics(Statistics):
     def combine(self, other: Statistics) -> SparseStatistics:
         """Return the statistics of the rows of both."""
         both = super().combine(other)
-        theirs = getattr(other, "largest", np.abs(other.center) + other.deviation)
-        largest = np.maximum(self.largest, theirs)
+        largest = np.maximum(self.largest, other.estimate_largest())
         return SparseStatistics(both.weight, both.center, both.deviation, largest)
 
 
@@ -235,7 +245,9 @@ def standardize_csr(rows, scale):
 
 
 def rescale_inputs(kernel, bias, old: Statistics, new: Statistics):
-    """Return first kernel and bias for inputs scaled by `new`, with the same function as by `old`.
+    """Return the first kernel and bias for inputs scaled by `new` instead of `old`.
+
+    The network computes the same function as before.
 
     From (x - m) / s = ((x - m') / s') s' / s + (m' - m) / s: the rows of the kernel are multiplied
     by s' / s, and the rest goes into the bias. The scale of a column that was constant is not
@@ -249,7 +261,7 @@ def rescale_inputs(kernel, bias, old: Statistics, new: Statistics):
 
 
 def rescale_outputs(kernel, bias, old, new):
-    """Return last kernel and bias for targets scaled by `new`, with the same function as by `old`.
+    """Return the last kernel and bias for targets scaled by `new` instead of `old`.
 
     Both are pairs (center, scale) of arrays of shape (q,). The target is
     ``center + scale * logit``.

@@ -1,8 +1,8 @@
 """The compiled step and the compiled end of an epoch, and the state between them.
 
-Kernels and their moments are one tensor a layer. Fused into one flat vector, XLA's update indexes
-element by element and takes twice the time. The biases are small, and are one vector: it saves a
-dozen computations a step and a third of the time to compile. The decision notes have the figures.
+Each kernel and its moments are tensors of their own: XLA updates one flat vector element by
+element, which takes twice as long. The biases are small, and are one vector, which saves a dozen
+computations per step and a third of the time to compile. The decision notes have the figures.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SMOOTHING = 0.8
 
 
 class Counters(NamedTuple):
-    """Where a training stands; int32."""
+    """Progress of a training, packed into an int32 tensor."""
 
     epoch: Any  # epochs that are complete
     step: Any  # steps of the current epoch
@@ -39,8 +39,11 @@ class Counters(NamedTuple):
     best_epoch: Any  # epoch of `State.best_parameters`
 
 
+FIRST_COUNTERS = Counters(epoch=0, step=0, status=Status.RUNNING, n_stalled=0, best_epoch=0)
+
+
 class Losses(NamedTuple):
-    """Losses that go from step to step and from epoch to epoch; float32."""
+    """Losses of the steps and epochs so far, packed into a float32 tensor."""
 
     sum: Any  # of the steps of the current epoch
     smoothed: Any  # over the epochs
@@ -108,12 +111,11 @@ def make_initial_state(spec: ProgramSpec, kernels, biases, moments=None) -> Stat
         moments = tuple((tf.zeros_like(parameter),) * n_moments for parameter in parameters)
     else:
         moments = map_leaves(tf.constant, moments)
-    counters = Counters(epoch=0, step=0, status=Status.RUNNING.code, n_stalled=0, best_epoch=0)
     return State(
         parameters=parameters,
         moments=moments,
         best_parameters=parameters,
-        counters=tf.constant(counters, tf.int32),
+        counters=tf.constant(FIRST_COUNTERS, tf.int32),
         losses=tf.constant(Losses(sum=0.0, smoothed=0.0, best=np.inf), tf.float32),
         curves=tf.zeros((2, spec.epochs_per_block), tf.float32),
     )
@@ -302,7 +304,7 @@ def finish_epoch(spec: ProgramSpec, inputs: Inputs, state: State, complete) -> S
     )
     best_epoch = tf.where(keep, counters.epoch + 1, counters.best_epoch)
     ended = Counters(counters.epoch + 1, tf.constant(0), status, n_stalled, best_epoch)
-    running = counters._replace(status=tf.constant(Status.RUNNING.code))
+    running = counters._replace(status=tf.constant(Status.RUNNING))
     ended_losses = Losses(tf.constant(0.0), smoothed, tf.minimum(losses.best, monitored))
     place = counters.epoch % spec.epochs_per_block
     here = complete & (tf.range(spec.epochs_per_block) == place)
@@ -318,11 +320,11 @@ def _decide_status(integers, epoch, n_stalled, finite):
     """Return the code of the status at the end of an epoch."""
     tf = tensorflow()
     is_last = epoch >= integers["max_iter"]
-    status = tf.where(is_last, Status.FINISHED.code, Status.RUNNING.code)
+    status = tf.where(is_last, Status.FINISHED, Status.RUNNING)
     stops = integers["stop_criterion"] != StopCriterion.NONE
     stops &= n_stalled >= integers["n_iter_no_change"]
-    status = tf.where(stops, Status.CONVERGED.code, status)
-    return tf.where(finite, status, Status.DIVERGED.code)
+    status = tf.where(stops, Status.CONVERGED, status)
+    return tf.where(finite, status, Status.DIVERGED)
 
 
 def _compute_penalties(spec: ProgramSpec, values: HyperparameterTensors, kernels):

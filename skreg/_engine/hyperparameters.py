@@ -1,7 +1,7 @@
 """Hyperparameters: from an estimator's parameters to numbers, and from numbers to tensors.
 
-`Hyperparameters` is the dynamic side of the seam between what shapes a program and what is only a
-number inside it. Another number never compiles anything.
+`ProgramSpec` decides which program is compiled. `Hyperparameters` are numbers that the program
+receives. Another number never compiles a new program.
 """
 
 from __future__ import annotations
@@ -17,14 +17,25 @@ import numpy as np
 from skreg._nn.dropout import compute_threshold
 from skreg._nn.losses import REGRESSION_LOSSES
 from skreg._nn.penalties import PENALTIES
-from skreg._nn.solvers import SOLVERS
+from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg._tensorflow import tensorflow, use_cpu
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
+
+def _merge_defaults(parts: Iterable[Any]) -> dict[str, Any]:
+    """Return the parameters of all parts, which have to agree on the default of a shared one."""
+    merged: dict[str, Any] = {}
+    for part in parts:
+        for name, default in part.defaults.items():
+            if merged.setdefault(name, default) != default:
+                raise ValueError(f"{name}: two parts have different defaults for it.")
+    return merged
+
+
 # The parameters of all solvers and of all losses of numbers, with their defaults.
-SOLVER_DEFAULTS = {k: v for solver in SOLVERS.values() for k, v in solver.defaults.items()}
-LOSS_DEFAULTS = {k: v for loss in REGRESSION_LOSSES.values() for k, v in loss.defaults.items()}
+SOLVER_DEFAULTS = _merge_defaults(SOLVERS.values())
+LOSS_DEFAULTS = _merge_defaults(REGRESSION_LOSSES.values())
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,8 @@ class Hyperparameters:
         Decoupled decay of the kernels, multiplied by the learning rate in each step.
     learning_rate_init : float
         Learning rate of the first step.
-    cosine : bool
-        Whether the learning rate falls to zero along half a cosine; else it is constant.
+    cosine : float
+        1 if the learning rate falls to zero along half a cosine, 0 if it is constant.
     max_iter : int
         Epochs.
     tol : float or None
@@ -61,7 +72,7 @@ class Hyperparameters:
     penalties: Mapping[str, tuple[float, ...]]
     weight_decay: float
     learning_rate_init: float
-    cosine: bool
+    cosine: float
     max_iter: int
     tol: float | None
     n_iter_no_change: int
@@ -86,8 +97,8 @@ def read_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
         If a value cannot be held by float32, or a sequence has another length than expected.
     """
 
-    def read(name: str, default: float = 0.0) -> float:
-        return _check_number(name, getattr(estimator, name, default))
+    def read(name: str) -> float:
+        return _check_number(name, getattr(estimator, name))
 
     tol = estimator.tol
     return Hyperparameters(
@@ -98,12 +109,16 @@ def read_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
         },
         weight_decay=read("weight_decay"),
         learning_rate_init=read("learning_rate_init"),
-        cosine=estimator.learning_rate == "cosine",
+        cosine=SCHEDULES[estimator.learning_rate],
         max_iter=int(estimator.max_iter),
         tol=None if tol is None else _check_number("tol", tol),
         n_iter_no_change=int(min(estimator.n_iter_no_change, estimator.max_iter)),
         solver_parameters={name: read(name) for name in SOLVER_DEFAULTS},
-        loss_parameters={name: read(name, default) for name, default in LOSS_DEFAULTS.items()},
+        # A classifier has none of them.
+        loss_parameters={
+            name: _check_number(name, getattr(estimator, name, default))
+            for name, default in LOSS_DEFAULTS.items()
+        },
     )
 
 
@@ -200,13 +215,23 @@ INTEGERS = (
 
 
 def make_tensors(
-    hyper: Hyperparameters, penalties: tuple[str, ...], seed: tuple[int, int], **integers: int
+    hyper: Hyperparameters,
+    solver: str,
+    penalties: tuple[str, ...],
+    seed: tuple[int, int],
+    **integers: int,
 ) -> HyperparameterTensors:
     """Return the hyperparameters, the seed and the other `INTEGERS` as tensors."""
-    numbers = {name: getattr(hyper, name) for name in NUMBERS if hasattr(hyper, name)}
-    numbers |= {**hyper.loss_parameters, "tol": hyper.tol or 0.0}
-    for solver in SOLVERS.values():
-        numbers |= solver.clip({name: hyper.solver_parameters[name] for name in solver.defaults})
+    numbers = {
+        "learning_rate_init": hyper.learning_rate_init,
+        "cosine": hyper.cosine,
+        "weight_decay": hyper.weight_decay,
+        "tol": hyper.tol or 0.0,
+        **hyper.loss_parameters,
+        **hyper.solver_parameters,
+    }
+    own = {name: hyper.solver_parameters[name] for name in SOLVERS[solver].defaults}
+    numbers |= SOLVERS[solver].clip(own)
     integers |= {"max_iter": hyper.max_iter, "n_iter_no_change": hyper.n_iter_no_change}
     ordered = (integers[name] for name in INTEGERS)
     strengths = tuple(hyper.penalties[name] for name in penalties)

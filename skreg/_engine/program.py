@@ -1,4 +1,4 @@
-"""The compiled program: a training, epoch after epoch, as one XLA computation; and their cache.
+"""Compiled training programs, and the cache of them.
 
 A call runs a given number of steps, so it can be kept short whatever the size of an epoch.
 Everything that decides the result is computed inside, at the end of each epoch. So the result does
@@ -61,7 +61,7 @@ def build_advance(spec: ProgramSpec):
 
         def continues(left, state):
             status = Counters(*tf.unstack(state.counters)).status
-            return (left > 0) & (status == Status.RUNNING.code)
+            return (left > 0) & (status == Status.RUNNING)
 
         return tf.while_loop(continues, run_epoch, (budget, state))[1]
 

@@ -1,13 +1,13 @@
 """What shapes a compiled program, and how a training can end.
 
-`ProgramSpec` is the static side of the seam: it is the key of the cache of programs. The dynamic
-side is `hyperparameters.HyperparameterTensors`: no value of it compiles anything.
+`ProgramSpec` decides which program is compiled, and is the key of the cache of programs.
+`Hyperparameters` are numbers that a program receives.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum
 
 from skreg._nn.inputs import InputLayer
 
@@ -77,32 +77,13 @@ class StopCriterion(IntEnum):
     VALIDATION_LOSS = 2  # the weights of its best epoch are kept
 
 
-class Status(Enum):
-    """State of a training. The values are the sentences that a user reads."""
+class Status(IntEnum):
+    """State of a training."""
 
-    RUNNING = "Training has not ended."
-    FINISHED = "Training ran for max_iter={max_iter} epochs."
-    CONVERGED = (
-        "The {measure} did not improve by more than tol={tol} "
-        "for {n_iter_no_change} epochs in a row."
-    )
-    STOPPED = "Training was stopped by a callback."
-    INTERRUPTED = "Training was interrupted after {n_iter} epochs."
-    DIVERGED = (
-        "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights of "
-        "the last finite epoch are kept. Try a smaller learning_rate_init (now "
-        "{learning_rate_init:g}), a smaller l2 or weight_decay, or standardize=True."
-    )
-    NOT_CONVERGED = (
-        "Training ended after max_iter={max_iter} epochs, before the {measure} stopped improving "
-        "by more than tol={tol} for {n_iter_no_change} epochs in a row. Increase max_iter, or set "
-        "tol=None to train for max_iter epochs on purpose."
-    )
-
-    @property
-    def code(self) -> int:
-        """The number of this status inside a compiled program."""
-        return STATUSES.index(self)
-
-
-STATUSES = tuple(Status)  # by their codes
+    RUNNING = 0
+    FINISHED = 1  # after max_iter epochs
+    CONVERGED = 2
+    STOPPED = 3  # by a callback
+    INTERRUPTED = 4  # by Ctrl-C
+    DIVERGED = 5
+    NOT_CONVERGED = 6  # after max_iter epochs, although tol is a number

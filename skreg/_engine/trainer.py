@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import threading
 import time
+from typing import NamedTuple
 
 import numpy as np
 
 from skreg._data.tables import TrainingRows, ValidationRows, draw_orders
 from skreg._engine.epoch import (
+    FIRST_COUNTERS,
     Counters,
     Data,
     State,
@@ -28,6 +30,7 @@ from skreg._engine.hyperparameters import (
 )
 from skreg._engine.job import (
     Checkpoint,
+    Decision,
     EpochCallback,
     EpochReport,
     Strengths,
@@ -39,8 +42,9 @@ from skreg._engine.job import (
     Weights,
 )
 from skreg._engine.program import get_program
-from skreg._engine.spec import STATUSES, ProgramSpec, Status
+from skreg._engine.spec import ProgramSpec, Status
 from skreg._nn.mlp import draw_parameters
+from skreg._nn.penalties import select_penalties
 from skreg._tensorflow import ActiveThread, tensorflow, use_cpu, view_as_tensor
 
 # A call returns after about this many seconds, so that an interrupt is noticed soon.
@@ -103,6 +107,7 @@ class Trainer:
             self.first_state = _make_first_state(job, self.spec)
             self.values = make_tensors(
                 job.hyper,
+                job.solver,
                 self.spec.penalties,
                 job.seed,
                 n_visits=len(job.rows.visits),
@@ -111,7 +116,7 @@ class Trainer:
                 stop_criterion=job.stop_criterion,
                 n_validation_rows=0 if job.validation is None else job.validation.n_rows,
             )
-        # The cached function does not hold the trainer, whose memory is so released at once.
+        # The cached function holds no reference to the trainer, so its memory is freed at once.
         make_orders = functools.partial(_make_orders, job, self.spec, start.n_epochs)
         self.orders = functools.lru_cache(maxsize=4)(make_orders)
         products = sum(rows * columns for rows, columns in self.spec.kernel_shapes)
@@ -161,7 +166,7 @@ class Trainer:
                         raise TrainingStopped
                     training.advance(until)
             except KeyboardInterrupt as interrupt:
-                if not training.losses:
+                if not training.progress.losses:
                     raise
                 training.status = Status.INTERRUPTED
                 raise TrainingInterrupted(training.make_result()) from interrupt
@@ -171,12 +176,25 @@ class Trainer:
         hyper = self.job.hyper
         rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
         strengths = {**hyper.penalties, **(strengths or {})}
+        missing = set(select_penalties(strengths)) - set(self.spec.penalties)
+        if missing:
+            raise ValueError(f"The program of this job does not compute the penalties {missing}.")
         ordered = tuple(strengths[name] for name in self.spec.penalties)
         return replace_regularization(self.values, rates, ordered)
 
 
+class _Progress(NamedTuple):
+    """Where a training stands. It is replaced as a whole, so an interrupt finds no half of it."""
+
+    state: State
+    counters: Counters  # of integers
+    losses: list[float]
+    validation_losses: list[float]
+    best: tuple[int, State] | None = None  # epoch and state that the callback decided to keep
+
+
 class _Training:
-    """One job in progress: the state of its program, and its losses so far."""
+    """One job in progress."""
 
     def __init__(
         self,
@@ -186,99 +204,109 @@ class _Training:
         checkpoint: Checkpoint | None,
     ):
         self.trainer, self.values, self.callback = trainer, values, callback
-        self.losses: list[float] = []
-        self.validation_losses: list[float] = []
-        self.best: tuple[int, State] | None = None  # what the callback decided to keep
-        self.state, self.best_epoch = trainer.first_state, 0
+        self.progress = _Progress(trainer.first_state, FIRST_COUNTERS, [], [])
         if checkpoint is not None:
-            self._restore(checkpoint)
+            self.progress = _restore_progress(checkpoint)
         self.rate = trainer.program.rate or trainer.rate
         self.status = Status.RUNNING
-        self.step = 0  # in the epoch
-
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        make_tensor = tensorflow().constant
-        self.best_epoch = int(Counters(*checkpoint.state.counters).best_epoch)
-        self.state = map_leaves(make_tensor, checkpoint.state)
-        if checkpoint.best is not None:
-            epoch, state = checkpoint.best
-            self.best = epoch, map_leaves(make_tensor, state)
-        self.losses += checkpoint.losses
-        self.validation_losses += checkpoint.validation_losses
 
     def is_running(self, until: int | None) -> bool:
         """Return whether another call is needed."""
-        return self.status is Status.RUNNING and (until is None or len(self.losses) < until)
+        n_epochs = len(self.progress.losses)
+        return self.status is Status.RUNNING and (until is None or n_epochs < until)
 
     def advance(self, until: int | None) -> None:
         """Call the program once, at most up to the end of the epoch `until`."""
-        trainer, epoch = self.trainer, len(self.losses)
+        trainer, before = self.trainer, self.progress
         program, block_size = trainer.program, trainer.spec.epochs_per_block
+        epoch = len(before.losses)
         block = epoch // block_size
         order = trainer.orders(block)
         left = self._count_steps(block_size * (block + 1), until)
         budget = max(1, min(int(self.rate * _CALL_SECONDS), left))
         start, compiled_before = time.perf_counter(), program.compile_seconds
-        self.state = program.advance(self.state, trainer.data, order, self.values, budget)
-        counters = Counters(*self.state.counters.numpy().tolist())  # waits for the call to end
+        state = program.advance(before.state, trainer.data, order, self.values, budget)
+        counters = Counters(*state.counters.numpy().tolist())  # waits for the call to end
         seconds = time.perf_counter() - start - (program.compile_seconds - compiled_before)
         self.rate = program.rate = budget / max(seconds, 1e-6)
-        self.step, self.status = counters.step, STATUSES[counters.status]
-        self.best_epoch = counters.best_epoch
         if counters.epoch == epoch:
+            self.progress = before._replace(state=state, counters=counters)
             return
         first = epoch - block * block_size
-        curves = self.state.curves.numpy()[:, first : first + counters.epoch - epoch]
+        curves = state.curves.numpy()[:, first : first + counters.epoch - epoch]
         losses, validation_losses = curves.tolist()
-        self.losses += losses
-        self.validation_losses += validation_losses
-        self._report(EpochReport(epoch, losses, validation_losses, self._read_weights))
+        after = _Progress(
+            state,
+            counters,
+            before.losses + losses,
+            before.validation_losses + validation_losses,
+            before.best,
+        )
+        if not self.callback.every_epoch:  # else an epoch counts when the callback has seen it
+            self.progress = after
+        report = EpochReport(epoch, losses, validation_losses, lambda: self._read_weights(state))
+        self._apply(self.callback(report), after)
+
+    def _apply(self, decision: Decision, after: _Progress) -> None:
+        """Take the decision of the callback on the epochs that have just ended."""
+        status = Status(after.counters.status)
+        if decision.keep and status is not Status.DIVERGED:
+            after = after._replace(best=(len(after.losses), after.state))
+        self.progress = after
+        if decision.status is not None and status in (Status.RUNNING, Status.FINISHED):
+            status = decision.status
+        self.status = status
 
     def _count_steps(self, last: int, until: int | None) -> int:
         """Return the steps to the end of epoch `last` or `until`, or of this one if needed."""
-        n_steps = self.trainer.job.n_steps
+        n_steps, step = self.trainer.job.n_steps, self.progress.counters.step
         if self.callback.every_epoch:
-            return n_steps - self.step
+            return n_steps - step
         last = last if until is None else min(last, until)
-        return (last - len(self.losses)) * n_steps - self.step
+        return (last - len(self.progress.losses)) * n_steps - step
 
-    def _report(self, report: EpochReport) -> None:
-        decision = self.callback(report)
-        if decision.keep and self.status is not Status.DIVERGED:
-            self.best = len(self.losses), self.state
-        if decision.status is not None and self.status in (Status.RUNNING, Status.FINISHED):
-            self.status = decision.status
-
-    def _read_weights(self, state: State | None = None) -> Weights:
+    def _read_weights(self, state: State) -> Weights:
         job = self.trainer.job
-        return read_best_parameters(
-            self.trainer.spec, state or self.state, job.n_features, job.n_outputs
-        )
+        return read_best_parameters(self.trainer.spec, state, job.n_features, job.n_outputs)
 
     def make_result(self) -> TrainingResult:
         """Return the result so far."""
-        best_epoch, state = self.best or (self.best_epoch, self.state)
-        status = self.status
+        progress, status = self.progress, self.status
+        best_epoch, state = progress.best or (progress.counters.best_epoch, progress.state)
         if status is Status.FINISHED and self.trainer.job.hyper.tol is not None:
             status = Status.NOT_CONVERGED
         kernels, biases = self._read_weights(state)
         return TrainingResult(
             kernels=kernels,
             biases=biases,
-            losses=self.losses,
-            validation_losses=self.validation_losses,
+            losses=progress.losses,
+            validation_losses=progress.validation_losses,
             best_epoch=best_epoch,
             status=status,
-            get_moments=lambda: map_leaves(np.asarray, self.state.moments),
-            get_checkpoint=self._make_checkpoint,
+            get_moments=lambda: map_leaves(np.asarray, progress.state.moments),
+            get_checkpoint=lambda: _make_checkpoint(progress, self.callback),
         )
 
-    def _make_checkpoint(self) -> Checkpoint:
-        best = self.best and (self.best[0], map_leaves(np.asarray, self.best[1]))
-        state = map_leaves(np.asarray, self.state)
-        if self.best_epoch == len(self.losses):  # they are equal, so hold and pickle them once
-            state = state._replace(best_parameters=state.parameters)
-        return Checkpoint(state, best, self.losses, self.validation_losses, self.callback.state)
+
+def _make_checkpoint(progress: _Progress, callback: EpochCallback) -> Checkpoint:
+    best = progress.best and (progress.best[0], map_leaves(np.asarray, progress.best[1]))
+    state = map_leaves(np.asarray, progress.state)
+    if progress.counters.best_epoch == len(progress.losses):
+        # The last parameters are the best ones. Hold and pickle them once.
+        state = state._replace(best_parameters=state.parameters)
+    return Checkpoint(state, best, progress.losses, progress.validation_losses, callback.state)
+
+
+def _restore_progress(checkpoint: Checkpoint) -> _Progress:
+    make_tensor = tensorflow().constant
+    best = checkpoint.best
+    return _Progress(
+        state=map_leaves(make_tensor, checkpoint.state),
+        counters=Counters(*checkpoint.state.counters.tolist()),
+        losses=checkpoint.losses,
+        validation_losses=checkpoint.validation_losses,
+        best=best and (best[0], map_leaves(make_tensor, best[1])),
+    )
 
 
 def _make_data(spec: ProgramSpec, rows: TrainingRows, validation: ValidationRows | None) -> Data:

@@ -25,11 +25,25 @@ from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES
 from skreg._nn.predict import DropoutSampler, predict_logits, sample_logits
-from skreg._nn.solvers import SOLVERS
+from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg.keras._export import make_keras_model, round_constant_columns
 
 # Raised by one when fitted attributes change, so that older pickles are refused.
 _PICKLE_FORMAT = 2
+
+
+_WARNINGS = {
+    Status.DIVERGED: (
+        "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights of "
+        "the last finite epoch are kept. Try a smaller learning_rate_init (now "
+        "{learning_rate_init:g}), a smaller l2 or weight_decay, or standardize=True."
+    ),
+    Status.NOT_CONVERGED: (
+        "Training ended after max_iter={max_iter} epochs, before the {measure} stopped improving "
+        "by more than tol={tol} for {n_iter_no_change} epochs in a row. Increase max_iter, or set "
+        "tol=None to train for max_iter epochs on purpose."
+    ),
+}
 
 
 class BaseNetwork(CallbackSupportMixin, BaseEstimator):
@@ -84,7 +98,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "solver": [StrOptions(set(SOLVERS))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "learning_rate": [StrOptions({"constant", "cosine"})],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
@@ -197,13 +211,13 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         return self
 
     def _warn_about(self, status: Status, hyper) -> None:
-        if status not in (Status.DIVERGED, Status.NOT_CONVERGED):
+        if status not in _WARNINGS:
             return
         measure = "smoothed training loss"
         if self.validation_loss_curve_ is not None:
             measure = "validation loss" if self.validation_scores_ is None else "score"
-        sentence = status.value.format(**vars(hyper), n_iter=self.n_iter_, measure=measure)
-        warnings.warn(sentence, ConvergenceWarning, stacklevel=5)
+        message = _WARNINGS[status].format(**vars(hyper), n_iter=self.n_iter_, measure=measure)
+        warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
     # -- Keras ----------------------------------------------------------------------------------
 

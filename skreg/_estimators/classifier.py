@@ -12,7 +12,7 @@ from skreg._compat import StrOptions, fit_context
 from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
 from skreg._estimators.fit import FitRequest
 from skreg._estimators.targets import ClassTargets, ravel_column
-from skreg._nn.losses import CLASS_LOSSES, LINKS
+from skreg._nn.losses import LINKS, find_class_loss
 from skreg.keras._files import load_model
 from skreg.keras._import import read_class_network, read_network, read_solver
 
@@ -95,11 +95,11 @@ class ClassPredictions(ClassifierMixin):
 
     @property
     def _is_binary(self) -> bool:
-        return self.out_activation_ == "logistic" and self.n_outputs_ == 1
+        return not self._link.sums_to_one and self.n_outputs_ == 1
 
     @property
     def _is_multilabel(self) -> bool:
-        return self.out_activation_ == "logistic" and self.n_outputs_ > 1
+        return not self._link.sums_to_one and self.n_outputs_ > 1
 
     @property
     def _link(self):
@@ -511,8 +511,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         return cls._from_network(network, read_solver(model), attributes)
 
     def _get_loss_and_outputs(self):
-        losses = {loss.link.name: loss for loss in CLASS_LOSSES.values()}
-        return losses[self.out_activation_], None
+        return find_class_loss(self.out_activation_), None
 
     def _make_request(
         self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False

@@ -19,7 +19,6 @@ from sklearn.utils import check_random_state
 from skreg._data.rows import MergedRows, merge_rows, split_rows
 from skreg._data.scaling import (
     LARGEST_INPUT,
-    SparseStatistics,
     Statistics,
     measure_columns,
     measure_sparse_columns,
@@ -44,6 +43,7 @@ from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScorin
 from skreg._estimators.progress import FitProgress
 from skreg._estimators.targets import Targets
 from skreg._estimators.validation import check_rows, check_weight, copy_shallow
+from skreg._nn.solvers import SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,26 @@ class HeldOut(NamedTuple):
     rows: MergedRows
 
 
+class SelectedRows(NamedTuple):
+    """Rows to train on and to validate on, with class weights.
+
+    Attributes
+    ----------
+    training : MergedRows
+    held_out : MergedRows or None
+        None if no rows of the table are held out.
+    class_totals : ndarray or float
+        Weight of each class; in a stream, of all rows so far.
+    factors : list of ndarray or None
+        Class weights.
+    """
+
+    training: MergedRows
+    held_out: MergedRows | None
+    class_totals: Any
+    factors: Any
+
+
 @dataclass(frozen=True)
 class PreparedFit:
     """A fit before its training.
@@ -143,7 +163,9 @@ class PreparedFit:
     estimator : estimator
         Its parameters are read, and its weights where training continues.
     settings : FitSettings
-    request : FitRequest
+    partial : bool
+        Whether this is one step of a stream.
+    stream : Stream or None
     seed : tuple of two int
     X : ndarray or CSR
         Checked.
@@ -152,16 +174,17 @@ class PreparedFit:
         Rows to train on.
     held_out : HeldOut or None
     class_totals : ndarray or float
-        Weight of each class, in a stream of all rows so far.
+        As in `SelectedRows`.
     statistics : Statistics or None
-        Of the columns; None without `standardize`.
+        Of the columns; None if `standardize` is False.
     column_attributes : dict
         n_features_in_ and feature_names_in_.
     """
 
     estimator: Any
     settings: FitSettings
-    request: FitRequest
+    partial: bool
+    stream: Stream | None
     seed: tuple[int, int]
     X: Any
     targets: Targets
@@ -173,11 +196,10 @@ class PreparedFit:
 
     @property
     def mean_and_scale(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """What columns are centred and divided by; None for as they are."""
+        """Mean and scale of the columns. None means not centred, or not scaled."""
         if self.statistics is None:
             return None, None
-        is_centred = not isinstance(self.statistics, SparseStatistics)
-        return self.statistics.center if is_centred else None, self.statistics.scale
+        return self.statistics.center if self.statistics.is_centred else None, self.statistics.scale
 
 
 # -- settings and rows -------------------------------------------------------------------------
@@ -188,7 +210,7 @@ def read_settings(estimator, partial: bool = False) -> FitSettings:
     hidden = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
     hyper = read_hyperparameters(estimator, len(hidden))
     if partial:  # one pass over the rows, at a constant rate
-        hyper = replace(hyper, max_iter=1, cosine=False, tol=None)
+        hyper = replace(hyper, max_iter=1, cosine=SCHEDULES["constant"], tol=None)
     continues = hasattr(estimator, "coefs_") and (partial or estimator.warm_start)
     return FitSettings(hidden, hyper, continues)
 
@@ -203,42 +225,49 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         reset=not settings.continues,
         y_numeric=request.y_numeric,
     )
-    X = checked.X
-    weight = check_weight(request.sample_weight, X)
+    weight = check_weight(request.sample_weight, checked.X)
     targets = request.make_targets(checked.y)
     if settings.continues:
-        _check_same_network(estimator, settings, X.shape[1], targets)
-    merged = merge_rows(X, targets.values, weight)
+        _check_same_network(estimator, settings, checked.X.shape[1], targets)
+    seed = _draw_seed(estimator, request.stream)
+    rows = _select_rows(
+        estimator, request, merge_rows(checked.X, targets.values, weight), targets, seed
+    )
+    input_statistics = target_statistics = None
+    if settings.continues and request.partial:
+        input_statistics, target_statistics = _get_statistics(estimator)
+    targets = targets.measure(rows.training, target_statistics)
+    held_out = None
+    if rows.held_out is not None:
+        held_out = HeldOut(checked.X, checked.y, targets, rows.held_out)
+    elif request.validation is not None:
+        held_out = _check_given_rows(estimator, request, checked.attributes, targets, rows.factors)
+    return PreparedFit(
+        estimator=estimator,
+        settings=settings,
+        partial=request.partial,
+        stream=request.stream,
+        seed=seed,
+        X=checked.X,
+        targets=targets,
+        rows=rows.training,
+        held_out=held_out,
+        class_totals=rows.class_totals,
+        statistics=_measure_inputs(estimator, checked.X, rows.training, input_statistics),
+        column_attributes=checked.attributes,
+    )
+
+
+def _select_rows(estimator, request, merged: MergedRows, targets: Targets, seed) -> SelectedRows:
+    """Apply class weights, and hold out rows if early stopping needs them."""
     class_totals = targets.count_classes(merged)
     if request.stream is not None:
         class_totals = class_totals + request.stream.class_totals
     factors = targets.compute_class_weight(class_totals)
-    rows = targets.apply_class_weight(merged, factors)
-    seed = _draw_seed(estimator, request.stream)
-    held_out = None
+    training, held_out = targets.apply_class_weight(merged, factors), None
     if estimator.early_stopping and request.validation is None and not request.partial:
-        rows, held_out_rows = _hold_out(estimator.validation_fraction, targets, rows, seed)
-        held_out = HeldOut(X, checked.y, targets, held_out_rows)
-    continues_scale = settings.continues and request.partial
-    earlier = _get_statistics(estimator) if continues_scale else (None, None)
-    targets = targets.measure(rows, earlier[1])
-    if held_out is not None:
-        held_out = held_out._replace(targets=targets)
-    if request.validation is not None:
-        held_out = _check_given_rows(estimator, request, checked.attributes, targets, factors)
-    return PreparedFit(
-        estimator=estimator,
-        settings=settings,
-        request=request,
-        seed=seed,
-        X=X,
-        targets=targets,
-        rows=rows,
-        held_out=held_out,
-        class_totals=class_totals,
-        statistics=_measure_inputs(estimator, X, rows, earlier[0]),
-        column_attributes=checked.attributes,
-    )
+        training, held_out = _hold_out(estimator.validation_fraction, targets, training, seed)
+    return SelectedRows(training, held_out, class_totals, factors)
 
 
 def _check_validation_set(estimator, validation: ValidationSet | None) -> None:
@@ -371,7 +400,7 @@ def _validates_by_loss(estimator) -> bool:
 
 def _make_warm_start(fit: PreparedFit) -> WarmStart:
     """Return the weights of the fitted network, with the same function on the new scales."""
-    estimator, stream = fit.estimator, fit.request.stream
+    estimator, stream = fit.estimator, fit.stream
     kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
     of_inputs, _ = _get_statistics(estimator)
     if of_inputs is not None or fit.statistics is not None:
@@ -455,7 +484,8 @@ def make_attributes(
     if fit.held_out is not None:
         validation_losses, best_iter = result.validation_losses, result.best_epoch
         best_loss = validation_losses[max(best_iter, 1) - 1]
-        scores = None if scoring is None else scoring.scores
+        # An interrupt may come after the score of an epoch that is not part of the result.
+        scores = None if scoring is None else scoring.scores[: len(losses)]
     attributes = {
         **_make_network_attributes(fit, result.kernels, result.biases),
         "loss_curve_": losses,
@@ -470,9 +500,9 @@ def make_attributes(
 
 
 def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: TrainingResult) -> dict:
-    if not fit.request.partial:
+    if not fit.partial:
         return {}
-    attributes, stream = {}, fit.request.stream
+    attributes, stream = {}, fit.stream
     if stream is not None:
         attributes["loss_curve_"] = fit.estimator.loss_curve_ + result.losses
         attributes["n_iter_"] = fit.estimator.n_iter_ + 1

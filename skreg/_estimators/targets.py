@@ -13,11 +13,11 @@ from sklearn.utils.validation import column_or_1d
 
 from skreg._data.rows import MergedRows
 from skreg._data.scaling import Statistics
-from skreg._nn.losses import CLASS_LOSSES, REGRESSION_LOSSES, ClassLoss, RegressionLoss
+from skreg._nn.losses import REGRESSION_LOSSES, ClassLoss, RegressionLoss, choose_class_loss
 
 
 def ravel_column(y):
-    """Return a single column as a vector, with scikit-learn's warning; anything else as it is."""
+    """Flatten a single column, with scikit-learn's warning. Return other arrays unchanged."""
     if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
         return column_or_1d(y, warn=True)
     return y
@@ -67,13 +67,13 @@ class ClassTargets:
     @property
     def n_outputs(self) -> int:
         """Logits of a row."""
-        return 1 if not self.is_multilabel and len(self.classes) == 2 else len(self.classes)
+        is_one_logit = not self.is_multilabel and len(self.classes) == 2
+        return 1 if is_one_logit else len(self.classes)
 
     @property
     def loss(self) -> ClassLoss:
         """The loss of the network."""
-        is_binary = self.is_multilabel or len(self.classes) == 2
-        return CLASS_LOSSES["binary_cross_entropy" if is_binary else "categorical_cross_entropy"]
+        return choose_class_loss(len(self.classes), self.is_multilabel)
 
     @property
     def attributes(self) -> dict:
@@ -258,7 +258,7 @@ class NumberTargets:
         """Return the targets of validation rows, on the same scale."""
         values = np.asarray(y, dtype=np.float64)
         values = values.reshape(len(values), -1)
-        self.loss.check_targets(values)
+        self.loss.check_targets(values, "y_val")
         if values.shape[1] != self.n_outputs:
             raise ValueError(
                 f"y_val: expected {self.n_outputs} columns, as y has; received {values.shape[1]}."

@@ -51,8 +51,7 @@ def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool) -> CheckedRows:
     # scikit-learn sets the attributes of columns at once. A fit sets them when it has succeeded.
     probe = copy_shallow(estimator)
     arguments = {"y": y, "multi_output": True, "y_numeric": y_numeric}
-    y_is_text = y_numeric and np.asarray(y).dtype.kind in "OUST"
-    with contextlib.nullcontext() if y_is_text else _hint_at_encoding():
+    with _hint_at_encoding(y if y_numeric else None):
         X, y = _validate(probe, X, reset=reset, **arguments)
     names = ("n_features_in_", "feature_names_in_")
     return CheckedRows(X, y, {name: vars(probe)[name] for name in names if name in vars(probe)})
@@ -97,12 +96,13 @@ def _validate(estimator, X, *, reset: bool, **arguments):
 
 
 @contextlib.contextmanager
-def _hint_at_encoding() -> Iterator[None]:
-    """Add to an error about text how columns are encoded."""
+def _hint_at_encoding(numeric_y=None) -> Iterator[None]:
+    """Add to an error about text how columns are encoded, unless the text may be that of y."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        if any(sign in str(error) for sign in _SIGNS_OF_TEXT):
+        is_of_y = numeric_y is not None and np.asarray(numeric_y).dtype.kind in "OUST"
+        if not is_of_y and any(sign in str(error) for sign in _SIGNS_OF_TEXT):
             raise type(error)(f"{error}\n{_HINT}") from error
         raise
 

@@ -89,7 +89,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         **{
             name: constraint
             for name, constraint in BaseRegularizedMLP._parameter_constraints.items()
-            if name not in ("dropout", "l2", "warm_start")
+            if name not in (*Candidate._fields, "warm_start")
         },
         "dropouts": ["array-like", Interval(Integral, 1, None, closed="left")],
         "l2s": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -139,6 +139,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             attributes = self._summarise(search, scoring, grid.shape, data)
             attributes |= self._refit(search, scoring, base_estimator, data, attributes)
         except KeyboardInterrupt as interrupt:
+            if not search.results:
+                raise
             try:
                 self._store_interrupted(search, scoring, grid.shape, data)
             except Exception as error:  # the user should see the interrupt

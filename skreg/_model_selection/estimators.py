@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from scipy.special import logsumexp
 
 from skreg._compat import fit_context
 from skreg._estimators.classifier import ClassPredictions, RegularizedMLPClassifier
 from skreg._estimators.regressor import NumberPredictions, RegularizedMLPRegressor
 from skreg._model_selection.base import BaseSearch
 from skreg._model_selection.scoring import SearchScoreMixin
-from skreg._nn.losses import LINKS
 
 
 def _copy_entries(*others):
@@ -257,13 +255,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         networks = self._get_networks()
         if len(networks) == 1:
             return networks[0]._logits(X)
-        if self.out_activation_ == "softmax":
-            logs = np.stack([network.predict_log_proba(X) for network in networks])
-            return logsumexp(logs, axis=0).astype(logs.dtype) - np.log(logs.dtype.type(len(logs)))
         logits = np.stack([network._logits(X) for network in networks])
-        log_predict = LINKS["logistic"].log_predict
-        yes, no = (logsumexp(log_predict(sign * logits), axis=0) for sign in (1, -1))
-        return (yes - no).astype(logits.dtype)
+        return self._link.average(logits)
 
 
 @_copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.scoring import Scoring
 from skreg._model_selection.search import Result, Search
 
@@ -60,7 +61,7 @@ def make_cv_results(search: Search) -> dict[str, Any]:
         seconds = _read_numbers(table, attrgetter(f"{name}_seconds"))
         mean, deviation = _average_folds(seconds, table, last_rungs)
         results[f"mean_{name}_time"], results[f"std_{name}_time"] = mean, deviation
-    for name in ("dropout", "l2"):
+    for name in Candidate._fields:
         values = np.empty(n_candidates, dtype=object)  # tuples if there is one value per layer
         values[:] = [getattr(candidate, name) for candidate in search.candidates]
         if all(isinstance(value, float) for value in values):

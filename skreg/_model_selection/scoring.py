@@ -1,4 +1,4 @@
-"""The scores of a search: the loss as a score, what `scoring` asks for, and the method `score`."""
+"""Scores of a search: the loss as a scorer, the parameter `scoring`, and the method `score`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
 from skreg._compat import BaseScorer, process_routing, raise_for_params, routing_enabled
+from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
 
@@ -46,8 +47,7 @@ def negative_loss(estimator, X, y, sample_weight=None) -> float:
 
 
 def _compute_class_losses(estimator, X, y) -> np.ndarray:
-    loss, _ = estimator._get_loss_and_outputs()
-    logits = estimator._logits(X)
+    loss, logits = find_class_loss(estimator.out_activation_), estimator._logits(X)
     if y.ndim == 2:
         return loss.compute_numpy(logits, y)
     codes = np.searchsorted(estimator.classes_, y).clip(max=len(estimator.classes_) - 1)
@@ -56,8 +56,7 @@ def _compute_class_losses(estimator, X, y) -> np.ndarray:
 
 
 def _compute_number_losses(estimator, X, y) -> np.ndarray:
-    loss, _ = estimator._get_loss_and_outputs()
-    scale = estimator.target_scale_
+    loss, scale = REGRESSION_LOSSES[estimator.loss], estimator.target_scale_
     predictions = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1) / scale
     targets = np.asarray(y, np.float64).reshape(len(y), -1) / scale
     parameters = {name: getattr(estimator, name) for name in loss.defaults}

@@ -67,24 +67,49 @@ class ExponentialLink(Link):
         return np.exp(logits)
 
 
-class LogisticLink(Link):
+class ClassLink(Link):
+    """From logits to probabilities.
+
+    Attributes
+    ----------
+    sums_to_one : bool
+        Whether the outputs are classes that exclude each other.
+    """
+
+    sums_to_one: bool
+
+    @abstractmethod
+    def log_predict(self, logits: np.ndarray) -> np.ndarray:
+        """Return the logarithm of `predict`, finite for every finite logit."""
+
+    @abstractmethod
+    def average(self, logits: np.ndarray) -> np.ndarray:
+        """Return logits of the mean probabilities over the first axis."""
+
+
+class LogisticLink(ClassLink):
     """The probability of each output on its own."""
 
-    name, keras_name = "logistic", "sigmoid"
+    name, keras_name, sums_to_one = "logistic", "sigmoid", False
 
     def predict(self, logits):
         """Return 1 / (1 + exp(-logits))."""
         return special.expit(logits)
 
     def log_predict(self, logits):
-        """Return the logarithm of `predict`, finite for every finite logit."""
+        """Return the logarithm of `predict`."""
         return special.log_expit(logits)
 
+    def average(self, logits):
+        """Return log(mean p) - log(mean (1 - p))."""
+        yes, no = (special.logsumexp(special.log_expit(z), axis=0) for z in (logits, -logits))
+        return (yes - no).astype(logits.dtype)
 
-class SoftmaxLink(Link):
+
+class SoftmaxLink(ClassLink):
     """The probability of each class, of classes that exclude each other."""
 
-    name, keras_name = "softmax", "softmax"
+    name, keras_name, sums_to_one = "softmax", "softmax", True
 
     # scipy.special.softmax and log_softmax give the same bits but take 11 to 20 microseconds more
     # for one row, which is an eighth of `predict`.
@@ -95,9 +120,16 @@ class SoftmaxLink(Link):
         return exps
 
     def log_predict(self, logits):
-        """Return the logarithm of `predict`, finite for every finite logit."""
+        """Return the logarithm of `predict`."""
         shifted = logits - logits.max(axis=1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+    def average(self, logits):
+        """Return log(mean p)."""
+        logs = np.stack([self.log_predict(of_network) for of_network in logits])
+        return special.logsumexp(logs, axis=0).astype(logs.dtype) - np.log(
+            logs.dtype.type(len(logs))
+        )
 
 
 LINKS: dict[str, Any] = {
@@ -142,7 +174,7 @@ class Loss(ABC):
 
     @abstractmethod
     def to_keras(self, losses: Any, scale: float):
-        """Return Keras' loss in the units of the targets, and the factor that undoes the units.
+        """Return Keras' loss for unscaled targets, and the factor that converts it to this loss.
 
         Parameters
         ----------
@@ -262,24 +294,18 @@ class RegressionLoss(Loss):
     least_target = -math.inf
     combines = True
 
-    def compute_numpy(
-        self, predictions: np.ndarray, targets: np.ndarray, **parameters
-    ) -> np.ndarray:
+    @abstractmethod
+    def compute_numpy(self, predictions, targets, **parameters) -> np.ndarray:
         """Return the loss of each row as a mean over outputs, of shape (n,).
 
         Both arrays are divided by the targets' scale, and of shape (n, q).
         """
-        return self._compute_numpy(predictions - targets, **parameters).mean(axis=1)
 
-    def _compute_numpy(self, error: np.ndarray) -> np.ndarray:
-        """Return the loss of each output, of a loss that depends on the error only."""
-        raise TypeError(f"{type(self).__name__} is not a function of the error.")
-
-    def check_targets(self, values: np.ndarray) -> None:
+    def check_targets(self, values: np.ndarray, name: str = "y") -> None:
         """Raise a ValueError for targets that the loss is not defined for."""
         if self.least_target > -math.inf and values.min() < self.least_target:
             raise ValueError(
-                f"y: expected numbers >= {self.least_target:g} with loss={self.name!r}; "
+                f"{name}: expected numbers >= {self.least_target:g} with loss={self.name!r}; "
                 f"received {values.min():g} as the smallest one."
             )
 
@@ -303,7 +329,19 @@ class RegressionLoss(Loss):
         return rescale_outputs(kernel, bias, old, new)
 
 
-class SquaredError(RegressionLoss):
+class ErrorLoss(RegressionLoss):
+    """A loss that is a function of the error, which is prediction minus target."""
+
+    def compute_numpy(self, predictions, targets, **parameters):
+        """Return the loss of each row; see `RegressionLoss.compute_numpy`."""
+        return self._compute_numpy(predictions - targets, **parameters).mean(axis=1)
+
+    @abstractmethod
+    def _compute_numpy(self, error: np.ndarray, **parameters) -> np.ndarray:
+        """Return the loss of each output, of the shape of `error`."""
+
+
+class SquaredError(ErrorLoss):
     """(f - y)^2, without the 1/2 of MLPRegressor: the mean squared error as it is reported."""
 
     name = "squared_error"
@@ -322,7 +360,7 @@ class SquaredError(RegressionLoss):
         return losses.MeanSquaredError(), 1 / scale**2
 
 
-class RobustLoss(RegressionLoss):
+class RobustLoss(ErrorLoss):
     """A loss that outliers hardly move. Its targets are scaled by medians.
 
     With one target in twenty at 1e7, the mean and the standard deviation would make one value of
@@ -483,3 +521,18 @@ REGRESSION_LOSSES: dict[str, RegressionLoss] = {
     )
 }
 LOSSES: dict[str, Any] = {**CLASS_LOSSES, **REGRESSION_LOSSES}
+
+# The loss of a network that is read from Keras without a loss that is known here.
+DEFAULT_LOSSES = {"identity": "squared_error", "exp": "poisson"}
+
+
+def choose_class_loss(n_classes: int, is_multilabel: bool) -> ClassLoss:
+    """Return the loss of labels: binary for two classes and for several labels a row."""
+    is_binary = is_multilabel or n_classes == 2
+    return CLASS_LOSSES["binary_cross_entropy" if is_binary else "categorical_cross_entropy"]
+
+
+def find_class_loss(link: str) -> ClassLoss:
+    """Return the one loss over classes with this link."""
+    (loss,) = (loss for loss in CLASS_LOSSES.values() if loss.link.name == link)
+    return loss

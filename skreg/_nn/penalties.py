@@ -21,14 +21,16 @@ class Penalty(ABC):
     ----------
     name : str
         Parameter of the estimators that holds the strength.
-    keras_name : str or None
-        Argument of Keras' ``regularizers.L1L2``; None if Keras has no such penalty.
+    keras_class, keras_name : str or None
+        Regulariser of Keras, and its argument of ``regularizers.L1L2``; None if Keras has no such
+        penalty.
     optional : bool
         Whether a program leaves the penalty out where all strengths are zero. A penalty that is
         searched over stays in, so that zero and the other strengths share one program.
     """
 
     name: str
+    keras_class: str | None
     keras_name: str | None
     optional: bool
 
@@ -47,7 +49,8 @@ class L2(Penalty):
     The gradient is added to that of the loss, so adam rescales it (coupled decay).
     """
 
-    name, keras_name, optional = "l2", "l2", False
+    name, optional = "l2", False
+    keras_class, keras_name = "L2", "l2"
 
     def value(self, kernel, strength):
         """Return the weighted sum of squares."""
@@ -64,7 +67,8 @@ class L1(Penalty):
     The gradient at zero is zero. Gradient steps make weights small but not exactly zero.
     """
 
-    name, keras_name, optional = "l1", "l1", True
+    name, optional = "l1", True
+    keras_class, keras_name = "L1", "l1"
 
     def value(self, kernel, strength):
         """Return the weighted sum of absolute values."""
@@ -111,23 +115,25 @@ def to_keras_regularizer(regularizers: Any, strengths: Mapping[str, float]):
     strengths : mapping of str to float
         Strength of each penalty, by name.
     """
-    used = {PENALTIES[name].keras_name: value for name, value in strengths.items() if value}
-    if None in used:
-        raise ValueError(f"to_keras: expected penalties that Keras has; received {strengths}.")
+    used = {PENALTIES[name]: strength for name, strength in strengths.items() if strength}
     if not used:
         return None
-    if len(used) == 1:
-        ((name, strength),) = used.items()
-        return getattr(regularizers, name.upper())(strength)
-    return regularizers.L1L2(**used)
+    arguments: dict[str, float] = {}
+    for penalty, strength in used.items():
+        if penalty.keras_class is None or penalty.keras_name is None:
+            raise ValueError(f"to_keras: expected penalties that Keras has; received {strengths}.")
+        arguments[penalty.keras_name] = strength
+        kind = penalty.keras_class if len(used) == 1 else "L1L2"
+    return getattr(regularizers, kind)(**arguments)
 
 
 def from_keras_regularizer(regularizers: Any, regularizer: Any) -> dict[str, float] | None:
     """Return the strength of each penalty, or None if a penalty is not known here."""
-    known = (type(None), regularizers.L1, regularizers.L2, regularizers.L1L2)
-    if type(regularizer) not in known:
+    classes = [penalty.keras_class for penalty in PENALTIES.values() if penalty.keras_class]
+    known = [getattr(regularizers, name) for name in (*classes, "L1L2")]
+    if regularizer is not None and type(regularizer) not in known:
         return None
     return {
-        name: float(getattr(regularizer, penalty.keras_name, 0.0)) if penalty.keras_name else 0.0
+        name: float(getattr(regularizer, penalty.keras_name or "", 0.0))
         for name, penalty in PENALTIES.items()
     }

@@ -122,6 +122,9 @@ class SGD(Solver):
 
 SOLVERS: dict[str, Solver] = {solver.name: solver for solver in (Adam(), SGD())}
 
+# Values of the parameter `learning_rate`: how much of the cosine a schedule has.
+SCHEDULES = {"constant": 0.0, "cosine": 1.0}
+
 
 def compute_learning_rate(learning_rate_init, cosine, step, n_steps):
     """Return the learning rate of a step, where 0 is the first of `n_steps`.

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from skreg._nn.activations import ACTIVATIONS
-from skreg._nn.losses import CLASS_LOSSES, LINKS, REGRESSION_LOSSES
+from skreg._nn.losses import (
+    CLASS_LOSSES,
+    DEFAULT_LOSSES,
+    LINKS,
+    REGRESSION_LOSSES,
+    ClassLink,
+    choose_class_loss,
+)
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES, from_keras_regularizer
 from skreg._nn.solvers import SOLVERS
@@ -252,18 +259,19 @@ def read_class_network(network: Network, model: Any, classes) -> tuple[Network, 
         links = [ours.link.name for ours in CLASS_LOSSES.values() if ours.is_keras(losses, loss)]
         network = replace(network, link=links[0]) if links else network
     kernel, bias = network.kernels[-1], network.biases[-1]
-    if network.link not in ("softmax", "logistic") or network.outputs is not None:
+    link = LINKS[network.link]
+    if not isinstance(link, ClassLink) or network.outputs is not None:
         raise ValueError(
             "from_keras: expected probabilities, a last activation that is softmax or sigmoid and "
-            f"no layer after it; received {LINKS[network.link].keras_name!r}."
+            f"no layer after it; received {link.keras_name!r}."
         )
-    several_labels = network.link == "logistic" and len(bias) > 1
-    if several_labels and CLASS_LOSSES["categorical_cross_entropy"].is_keras(losses, loss):
+    several_labels = not link.sums_to_one and len(bias) > 1
+    if several_labels and choose_class_loss(len(bias), False).is_keras(losses, loss):
         raise ValueError(
             "from_keras: expected a softmax for a loss of one class a row; received 'sigmoid' and "
             f"{getattr(loss, '__name__', type(loss).__name__)!r}."
         )
-    n_classes = 2 if network.link == "logistic" and not several_labels else len(bias)
+    n_classes = len(bias) if link.sums_to_one or several_labels else 2
     labels = np.arange(n_classes) if classes is None else _check_labels(classes)
     distinct = np.unique(labels)
     if labels.shape != (n_classes,) or len(distinct) != n_classes:
@@ -277,9 +285,9 @@ def read_class_network(network: Network, model: Any, classes) -> tuple[Network, 
                 "classes: expected None for several labels a row, which are columns; received "
                 f"{classes!r}."
             )
-        return network, {"classes_": labels, "out_activation_": "logistic"}
+        return network, {"classes_": labels, "out_activation_": link.name}
     order = np.argsort(labels)
-    if network.link == "logistic":
+    if not link.sums_to_one:
         sign = np.float32(1 if order[0] == 0 else -1)
         kernel, bias = sign * kernel, sign * bias
     else:
@@ -291,8 +299,8 @@ def read_class_network(network: Network, model: Any, classes) -> tuple[Network, 
         kernels=[*network.kernels[:-1], kernel],
         biases=[*network.biases[:-1], bias],
     )
-    link = "logistic" if n_classes == 2 else "softmax"
-    return ordered, {"classes_": labels[order], "out_activation_": link}
+    loss = choose_class_loss(n_classes, is_multilabel=False)
+    return ordered, {"classes_": labels[order], "out_activation_": loss.link.name}
 
 
 def _check_labels(classes) -> np.ndarray:
@@ -316,16 +324,18 @@ def _check_labels(classes) -> np.ndarray:
 def read_number_network(network: Network, model: Any) -> tuple[str, dict]:
     """Return the loss of a regressor's network and its attributes.
 
-    A loss that is not known here becomes the first one with the same link.
+    A loss that is not known here becomes the default of the link.
     """
     losses, theirs = import_keras().losses, _find_loss(model)
-    fitting = [loss for loss in REGRESSION_LOSSES.values() if loss.link.name == network.link]
-    if not fitting:
+    if network.link not in DEFAULT_LOSSES:
         raise ValueError(
             "from_keras: expected numbers, a last activation that is linear or exponential; "
             f"received {LINKS[network.link].keras_name!r}."
         )
-    loss = next((loss for loss in fitting if loss.is_keras(losses, theirs)), fitting[0])
+    loss = REGRESSION_LOSSES[DEFAULT_LOSSES[network.link]]
+    for known in REGRESSION_LOSSES.values():
+        if known.link.name == network.link and known.is_keras(losses, theirs):
+            loss = known
     n_outputs = len(network.biases[-1])
     center, scale = network.outputs or (np.zeros(n_outputs), np.ones(n_outputs))
     attributes = {

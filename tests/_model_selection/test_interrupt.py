@@ -192,11 +192,11 @@ import os, signal
 import skreg._engine.program as program
 from helpers import CANCER, quick_search
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background shell
-original = program._build
+original = program.build_advance
 def build(spec):
     os.kill(os.getpid(), signal.SIGINT)
     return original(spec)
-program._build = build
+program.build_advance = build
 try:
     quick_search(n_jobs=2).fit(*CANCER)
 except KeyboardInterrupt:

@@ -64,7 +64,7 @@ def test_regularizer_that_is_not_known_is_none():
 
 
 def test_penalty_that_keras_does_not_have_is_not_exported(monkeypatch):
-    monkeypatch.setattr(PENALTIES["l1"], "keras_name", None)
+    monkeypatch.setattr(PENALTIES["l1"], "keras_class", None)
     with pytest.raises(ValueError, match=r"to_keras: expected penalties that Keras has.*'l1': 0.2"):
         to_keras_regularizer(keras.regularizers, {"l2": 0.1, "l1": 0.2})
     assert to_keras_regularizer(keras.regularizers, {"l2": 0.0, "l1": 0.0}) is None
