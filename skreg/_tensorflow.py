@@ -151,7 +151,7 @@ _active_threads: set[ActiveThread] = set()
 
 
 class ActiveThread:
-    """Context of a thread that calls TensorFlow repeatedly, until `is_ending`.
+    """Context of a thread that calls TensorFlow. It must return once `is_ending` is set.
 
     A thread that returns from TensorFlow to an interpreter that has ended aborts the process. It
     happens after Ctrl-C in a search whose threads still compile. So the end of the interpreter
@@ -185,7 +185,7 @@ if hasattr(os, "register_at_fork"):
 def check_room_for_program(n_programs: int) -> None:
     """Raise before Linux would abort the process for too many memory maps.
 
-    XLA maps each kernel of a program on its own, 216 to 495 maps a program, and never unmaps them.
+    XLA maps each kernel of a program separately, 216 to 495 maps per program, and never unmaps it.
     Beyond vm.max_map_count, 65,530 by default, LLVM ends the process.
 
     Raises

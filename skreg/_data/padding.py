@@ -18,7 +18,7 @@ VALIDATION_BLOCK = 1024
 
 
 def pad_size(size: int) -> int:
-    """Round `size` up to one of at most nine values an octave, so that near sizes share a program.
+    """Round up to one of at most nine values per octave, so that similar sizes share a program.
 
     Between two powers of two the step is an eighth of the lower one, and at least 8. So padding
     wastes less than an eighth of the rows (of more than 64), and folds of 379 and 380 rows have
@@ -51,9 +51,9 @@ def pad_validation_rows(n_rows: int) -> int:
 
 
 def choose_chunk(n_nonzeros: int, n_rows: int) -> int:
-    """Return how many non-zeros of a row are worked on together: those of a mean row, at most 16.
+    """Return the size of a chunk: the mean number of non-zeros per row, at most 16.
 
-    Most rows are then one chunk with little padding. A power of two, so that folds share a program.
+    It is rounded up to a power of two, so that folds share a program.
     """
     mean = -(-n_nonzeros // max(n_rows, 1))
     return min(16, 1 << max(mean - 1, 0).bit_length())

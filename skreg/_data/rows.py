@@ -103,7 +103,7 @@ def merge_rows(X, y, weight) -> MergedRows:
         CSR without duplicates and stored zeros.
     y : ndarray of int, shape (n,), or of any real dtype, shape (n, q)
     weight : ndarray of float64, shape (n,), or None
-        None is 1 for every row.
+        If None, all rows have weight 1.
 
     Returns
     -------

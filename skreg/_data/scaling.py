@@ -36,7 +36,7 @@ class Statistics:
     deviation: np.ndarray
 
     @classmethod
-    def plain(cls, n_columns: int) -> Statistics:
+    def make_identity(cls, n_columns: int) -> Statistics:
         """Return the statistics of columns that are not scaled."""
         return cls(0.0, np.zeros(n_columns), np.ones(n_columns))
 

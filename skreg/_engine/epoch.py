@@ -17,7 +17,7 @@ from skreg._data.padding import VALIDATION_BLOCK
 from skreg._engine.hyperparameters import INTEGERS, NUMBERS, HyperparameterTensors
 from skreg._engine.spec import ProgramSpec, Status, StopCriterion
 from skreg._nn.activations import ACTIVATIONS
-from skreg._nn.dropout import Mask, compute_keep, compute_keep_at
+from skreg._nn.dropout import Mask, compute_mask, compute_mask_at
 from skreg._nn.losses import LOSSES
 from skreg._nn.mlp import compute_logits, compute_loss_and_gradients
 from skreg._nn.penalties import PENALTIES, decay_kernel, sum_squares
@@ -70,21 +70,21 @@ class Data(NamedTuple):
     validation: tuple  # table, targets, share; or empty
 
 
-class Inputs(NamedTuple):
+class StepContext(NamedTuple):
     """What the steps of a training share."""
 
     data: Data
     order: Any
-    values: HyperparameterTensors
+    tensors: HyperparameterTensors
     numbers: dict
     integers: dict
 
 
-def make_inputs(data: Data, order, values: HyperparameterTensors) -> Inputs:
-    """Return data and values, with the names of the values."""
-    numbers = {name: values.numbers[k] for k, name in enumerate(NUMBERS)}
-    integers = {name: values.integers[k] for k, name in enumerate(INTEGERS)}
-    return Inputs(data, order, values, numbers, integers)
+def make_context(data: Data, order, tensors: HyperparameterTensors) -> StepContext:
+    """Return data and tensors, with the names of the tensors."""
+    numbers = {name: tensors.numbers[k] for k, name in enumerate(NUMBERS)}
+    integers = {name: tensors.integers[k] for k, name in enumerate(INTEGERS)}
+    return StepContext(data, order, tensors, numbers, integers)
 
 
 # -- state -------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def map_leaves(change, tree):
 # -- one step ----------------------------------------------------------------------------------
 
 
-def take_step(spec: ProgramSpec, inputs: Inputs, parameters, moments, epoch, step):
+def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoch, step):
     """Run one minibatch: forward, backward, penalties, update.
 
     Returns
@@ -166,17 +166,17 @@ def take_step(spec: ProgramSpec, inputs: Inputs, parameters, moments, epoch, ste
         Share of the step in the loss of the epoch.
     """
     tf = tensorflow()
-    integers, numbers, values = inputs.integers, inputs.numbers, inputs.values
+    integers, numbers, tensors = context.integers, context.numbers, context.tensors
     n_visits, n_steps = integers["n_visits"], integers["n_steps"]
-    rows, targets, weights, size = _select_batch(spec, inputs, epoch, step)
+    rows, targets, weights, size = _select_batch(spec, context, epoch, step)
     since_start = epoch * n_steps + step
     time_step = integers["first_step"] + since_start
-    keep_inputs, masks = _make_masks(spec, values, time_step)
+    mask_inputs, masks = _make_masks(spec, tensors, time_step)
     *kernels, flat = parameters
     loss, gradients, bias_gradients = compute_loss_and_gradients(
         kernels,
         split_biases(spec, flat),
-        spec.inputs.make_batch(inputs.data.table, rows, keep_inputs, values.scales[0]),
+        spec.input_layer.make_batch(context.data.table, rows, mask_inputs, tensors.scales[0]),
         ACTIVATIONS[spec.activation],
         masks,
         lambda logits: _compute_loss(spec, logits, targets, weights, numbers),
@@ -185,18 +185,18 @@ def take_step(spec: ProgramSpec, inputs: Inputs, parameters, moments, epoch, ste
     learning_rate = compute_learning_rate(
         numbers["learning_rate_init"], numbers["cosine"], tf.cast(since_start, tf.float32), total
     )
-    gradients = _add_penalty_gradients(spec, values, kernels, gradients)
+    gradients = _add_penalty_gradients(spec, tensors, kernels, gradients)
     padding = tf.zeros(flat.shape[0] - find_bias_bounds(spec)[-1])
     gradients.append(tf.concat([*bias_gradients, padding], axis=0))
     decayed = [decay_kernel(kernel, numbers["weight_decay"], learning_rate) for kernel in kernels]
     solver = SOLVERS[spec.solver]
-    solver_inputs = OptimizerInputs(
+    optimizer_inputs = OptimizerInputs(
         learning_rate=learning_rate,
         step=tf.cast(time_step, tf.float32) + 1.0,
-        parameters={name: numbers[name] for name in solver.defaults},
+        hyperparameters={name: numbers[name] for name in solver.defaults},
     )
     updated = [
-        solver.update(parameter, of_parameter, gradient, solver_inputs)
+        solver.update(parameter, of_parameter, gradient, optimizer_inputs)
         for parameter, of_parameter, gradient in zip(
             [*decayed, flat], moments, gradients, strict=True
         )
@@ -205,10 +205,10 @@ def take_step(spec: ProgramSpec, inputs: Inputs, parameters, moments, epoch, ste
     return parameters, moments, loss * tf.cast(size, tf.float32) / tf.cast(n_visits, tf.float32)
 
 
-def _select_batch(spec: ProgramSpec, inputs: Inputs, epoch, step):
+def _select_batch(spec: ProgramSpec, context: StepContext, epoch, step):
     """Return rows, targets and weights of a step, and how many of the rows are not padding."""
     tf = tensorflow()
-    n_visits, n_steps = inputs.integers["n_visits"], inputs.integers["n_steps"]
+    n_visits, n_steps = context.integers["n_visits"], context.integers["n_steps"]
     # n_visits over n_steps, in sizes that differ by at most one: the first steps have one more.
     size, larger = n_visits // n_steps, n_visits % n_steps
     start = step * size + tf.minimum(step, larger)
@@ -217,25 +217,25 @@ def _select_batch(spec: ProgramSpec, inputs: Inputs, epoch, step):
     begin = (epoch % spec.epochs_per_block) * row_width + start
     places = tf.range(spec.padded_batch)
     # tf.slice would make XLA compile again for every number that `begin` is made of.
-    rows = tf.gather(inputs.order, begin + places)
+    rows = tf.gather(context.order, begin + places)
     real = tf.cast(places < size, tf.float32)
-    weights = tf.gather(inputs.data.visit_weight, rows) * real / tf.cast(size, tf.float32)
-    return rows, tf.gather(inputs.data.targets, rows), weights, size
+    weights = tf.gather(context.data.visit_weight, rows) * real / tf.cast(size, tf.float32)
+    return rows, tf.gather(context.data.targets, rows), weights, size
 
 
-def _make_masks(spec: ProgramSpec, values: HyperparameterTensors, time_step):
+def _make_masks(spec: ProgramSpec, tensors: HyperparameterTensors, time_step):
     """Return what is kept of the inputs, as a function of positions, and the hidden masks."""
     tf = tensorflow()
-    seed = (values.seed[0], values.seed[1])
+    seed = (tensors.seed[0], tensors.seed[1])
     step = tf.cast(time_step, tf.uint32)
 
-    def keep_inputs(positions):
-        return compute_keep_at(positions, seed, step, 0, values.thresholds[0])
+    def mask_inputs(positions):
+        return compute_mask_at(positions, seed, step, 0, tensors.thresholds[0])
 
-    return keep_inputs, [
+    return mask_inputs, [
         Mask(
-            compute_keep((spec.padded_batch, width), seed, step, k, values.thresholds[k]),
-            values.scales[k],
+            compute_mask((spec.padded_batch, width), seed, step, k, tensors.thresholds[k]),
+            tensors.scales[k],
         )
         for k, width in enumerate(spec.layer_sizes[1:-1], 1)
     ]
@@ -254,35 +254,35 @@ def _compute_loss(spec: ProgramSpec, logits, targets, weights, numbers):
     return tf.reduce_sum(weights * losses), tf.pad(delta, [[0, 0], [0, padding]])
 
 
-def _iterate_penalties(spec: ProgramSpec, values: HyperparameterTensors):
+def _iterate_penalties(spec: ProgramSpec, tensors: HyperparameterTensors):
     """Yield each penalty of the program with its strength for each kernel."""
     tf = tensorflow()
-    for name, strengths in zip(spec.penalties, values.strengths, strict=True):
+    for name, strengths in zip(spec.penalties, tensors.strengths, strict=True):
         yield PENALTIES[name], tf.unstack(strengths)
 
 
-def _add_penalty_gradients(spec, values, kernels, gradients) -> list:
+def _add_penalty_gradients(spec, tensors, kernels, gradients) -> list:
     gradients = list(gradients)
-    for penalty, strengths in _iterate_penalties(spec, values):
+    for penalty, strengths in _iterate_penalties(spec, tensors):
         for layer, (kernel, strength) in enumerate(zip(kernels, strengths, strict=True)):
-            gradients[layer] += penalty.gradient(kernel, strength)
+            gradients[layer] += penalty.compute_gradient(kernel, strength)
     return gradients
 
 
 # -- the end of an epoch -----------------------------------------------------------------------
 
 
-def finish_epoch(spec: ProgramSpec, inputs: Inputs, state: State, complete) -> State:
+def finish_epoch(spec: ProgramSpec, context: StepContext, state: State, complete) -> State:
     """If the epoch is complete, record its losses and decide whether training continues."""
     tf = tensorflow()
-    integers = inputs.integers
+    integers = context.integers
     counters, losses = Counters(*tf.unstack(state.counters)), Losses(*tf.unstack(state.losses))
-    loss = losses.sum + _compute_penalties(spec, inputs.values, state.parameters[:-1])
+    loss = losses.sum + _compute_penalties(spec, context.tensors, state.parameters[:-1])
     validation_loss = tf.constant(0.0)
     if spec.padded_validation_rows:
         validation_loss = tf.cond(
             complete,
-            lambda: _compute_validation_loss(spec, inputs, state.parameters),
+            lambda: _compute_validation_loss(spec, context, state.parameters),
             lambda: tf.constant(0.0),
         )
     # A parameter that is not finite, or whose square is not, makes its sum of squares so.
@@ -294,7 +294,7 @@ def finish_epoch(spec: ProgramSpec, inputs: Inputs, state: State, complete) -> S
     validates = integers["stop_criterion"] == StopCriterion.VALIDATION_LOSS
     monitored = tf.where(validates, validation_loss, smoothed)
     # As in MLPClassifier, an epoch that does not improve the best by more than tol is stalled.
-    improves = monitored < losses.best - inputs.numbers["tol"]
+    improves = monitored < losses.best - context.numbers["tol"]
     n_stalled = tf.where(improves, 0, counters.n_stalled + 1)
     status = _decide_status(integers, counters.epoch + 1, n_stalled, finite)
     keep = complete & finite & (~validates | (validation_loss < losses.best))
@@ -327,17 +327,17 @@ def _decide_status(integers, epoch, n_stalled, finite):
     return tf.where(finite, status, Status.DIVERGED)
 
 
-def _compute_penalties(spec: ProgramSpec, values: HyperparameterTensors, kernels):
+def _compute_penalties(spec: ProgramSpec, tensors: HyperparameterTensors, kernels):
     """Return the sum of all penalties of all kernels."""
     penalties = [
-        penalty.value(kernel, strength)
-        for penalty, strengths in _iterate_penalties(spec, values)
+        penalty.compute_value(kernel, strength)
+        for penalty, strengths in _iterate_penalties(spec, tensors)
         for kernel, strength in zip(kernels, strengths, strict=True)
     ]
     return tensorflow().add_n(penalties)
 
 
-def _compute_validation_loss(spec: ProgramSpec, inputs: Inputs, parameters):
+def _compute_validation_loss(spec: ProgramSpec, context: StepContext, parameters):
     """Return the weighted mean loss of the validation rows, without penalty and dropout.
 
     It is computed in blocks, so that the activations of a large table need not exist together.
@@ -346,15 +346,15 @@ def _compute_validation_loss(spec: ProgramSpec, inputs: Inputs, parameters):
     *kernels, flat = parameters
     biases, activation = split_biases(spec, flat), ACTIVATIONS[spec.activation]
     block = min(spec.padded_validation_rows, VALIDATION_BLOCK)
-    table, *others = inputs.data.validation
+    table, *others = context.data.validation
 
     def body(first, total):
         rows = first + tf.range(block)
         targets, share = (tf.gather(tensor, rows) for tensor in others)
-        batch = spec.validation_inputs.make_batch(table, rows)
+        batch = spec.validation_input_layer.make_batch(table, rows)
         logits = compute_logits(kernels, biases, batch, activation)
-        loss, _ = _compute_loss(spec, logits, targets, share, inputs.numbers)
+        loss, _ = _compute_loss(spec, logits, targets, share, context.numbers)
         return first + block, total + loss
 
-    start, n_rows = (tf.constant(0), tf.constant(0.0)), inputs.integers["n_validation_rows"]
+    start, n_rows = (tf.constant(0), tf.constant(0.0)), context.integers["n_validation_rows"]
     return tf.while_loop(lambda first, _: first < n_rows, body, start)[1]

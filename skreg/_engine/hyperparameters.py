@@ -244,12 +244,12 @@ def make_tensors(
 
 
 def replace_regularization(
-    values: HyperparameterTensors,
+    tensors: HyperparameterTensors,
     rates: tuple[float, ...],
     strengths: tuple[tuple[float, ...], ...],
 ) -> HyperparameterTensors:
     """Return the tensors with other dropout rates, of the inputs first, and other strengths."""
-    return values._replace(**_make_regularization(rates, strengths))
+    return tensors._replace(**_make_regularization(rates, strengths))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -20,6 +20,7 @@ from skreg._nn.penalties import select_penalties
 _BLOCK_VISITS = 1 << 18
 
 Weights = tuple[list[np.ndarray], list[np.ndarray]]  # kernels and biases
+Strengths = Mapping[str, tuple[float, ...]]  # of penalties, by name
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ class TrainingJob:
             loss=self.loss,
             solver=self.solver,
             penalties=select_penalties(self.hyper.penalties),
-            inputs=make_input_layer(table),
-            validation_inputs=None if held_out is None else make_input_layer(held_out),
+            input_layer=make_input_layer(table),
+            validation_input_layer=None if held_out is None else make_input_layer(held_out),
             padded_batch=padded_visits if is_full_batch else self.batch_size,
             padded_rows=table.shape[0],
             padded_visits=padded_visits,
@@ -167,7 +168,7 @@ class EpochReport(NamedTuple):
 class Decision(NamedTuple):
     """What a callback decides."""
 
-    keep: bool = False  # these weights are the best so far
+    is_best: bool = False  # these weights are the best so far
     status: Status | None = None  # ends the training
 
 
@@ -194,7 +195,7 @@ class EpochCallback:
 
 
 class TrainingStopped(Exception):
-    """The training was told to stop, or the interpreter ends. There is no result."""
+    """Another thread stopped the training, or the interpreter is ending. There is no result."""
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -203,6 +204,3 @@ class TrainingInterrupted(KeyboardInterrupt):
     def __init__(self, result: TrainingResult):
         super().__init__()
         self.result = result
-
-
-Strengths = Mapping[str, tuple[float, ...]]

@@ -17,7 +17,7 @@ from skreg._engine.epoch import (
     Losses,
     State,
     finish_epoch,
-    make_inputs,
+    make_context,
     map_leaves,
     take_step,
 )
@@ -31,9 +31,9 @@ def build_advance(spec: ProgramSpec):
     tf = tensorflow()
 
     @tf.function(jit_compile=True, autograph=False)
-    def advance(state: State, data: Data, order, values: HyperparameterTensors, budget):
-        inputs = make_inputs(data, order, values)
-        n_steps = inputs.integers["n_steps"]
+    def advance(state: State, data: Data, order, tensors: HyperparameterTensors, budget):
+        context = make_context(data, order, tensors)
+        n_steps = context.integers["n_steps"]
 
         def run_epoch(left, state):
             counters = Counters(*tf.unstack(state.counters))
@@ -42,7 +42,7 @@ def build_advance(spec: ProgramSpec):
 
             def run_step(step, parameters, moments, loss_sum):
                 parameters, moments, loss = take_step(
-                    spec, inputs, parameters, moments, counters.epoch, step
+                    spec, context, parameters, moments, counters.epoch, step
                 )
                 return step + 1, parameters, moments, loss_sum + loss
 
@@ -56,7 +56,7 @@ def build_advance(spec: ProgramSpec):
                 counters=tf.stack(counters._replace(step=step)),
                 losses=tf.stack(losses._replace(sum=loss_sum)),
             )
-            state = finish_epoch(spec, inputs, state, complete=step == n_steps)
+            state = finish_epoch(spec, context, state, complete=step == n_steps)
             return left - (step - counters.step), state
 
         def continues(left, state):
@@ -76,7 +76,7 @@ class Program:
     compile_seconds : float
         Seconds of tracing and compiling; 0 before.
     rate : float or None
-        Steps a second in the last call. It decides how long the next call may be, and no result.
+        Steps per second in the last call. It decides how long the next call may be, and no result.
     """
 
     def __init__(self, spec: ProgramSpec):
@@ -87,10 +87,10 @@ class Program:
         self._advance: Callable | None = None
 
     def advance(
-        self, state: State, data: Data, order, values: HyperparameterTensors, budget: int
+        self, state: State, data: Data, order, tensors: HyperparameterTensors, budget: int
     ) -> State:
         """Run at most `budget` steps. TensorFlow releases the GIL meanwhile."""
-        arguments = (state, data, order, values)
+        arguments = (state, data, order, tensors)
         advance = self._advance or self._compile(arguments)
         return advance(*arguments, make_constant(budget, "int32"))
 

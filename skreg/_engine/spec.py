@@ -30,9 +30,9 @@ class ProgramSpec:
         Key of `solvers.SOLVERS`.
     penalties : tuple of str
         Keys of `penalties.PENALTIES` that the program computes.
-    inputs : InputLayer
+    input_layer : InputLayer
         What the first layer takes in training.
-    validation_inputs : InputLayer or None
+    validation_input_layer : InputLayer or None
         The same of the held-out rows; None if there are none.
     padded_batch : int
         Rows of a step, padding included.
@@ -54,8 +54,8 @@ class ProgramSpec:
     loss: str
     solver: str
     penalties: tuple[str, ...]
-    inputs: InputLayer
-    validation_inputs: InputLayer | None
+    input_layer: InputLayer
+    validation_input_layer: InputLayer | None
     padded_batch: int
     padded_rows: int
     padded_visits: int

@@ -49,7 +49,7 @@ from skreg._tensorflow import ActiveThread, tensorflow, use_cpu, view_as_tensor
 
 # A call returns after about this many seconds, so that an interrupt is noticed soon.
 _CALL_SECONDS = 0.25
-# Guesses until the first call is measured: seconds of a step, and multiply-adds a second of a core.
+# Guesses until the first call is measured: seconds per step, and multiply-adds per second.
 _FIRST_STEP_SECONDS = 2e-5
 _FIRST_GUESS = 5e9
 
@@ -88,14 +88,14 @@ class Trainer:
     spec : ProgramSpec
     program : Program
     data : Data
-    values : HyperparameterTensors
+    tensors : HyperparameterTensors
         Of `job`.
     first_state : State
         No call changes a state, so all jobs begin with the same one.
     orders : callable
         From a block of epochs to the tensor of its visits. The last few are cached.
     rate : float
-        Steps a second, guessed.
+        Steps per second, guessed.
     """
 
     def __init__(self, job: TrainingJob):
@@ -105,7 +105,7 @@ class Trainer:
         with use_cpu():
             self.data = _make_data(self.spec, job.rows, job.validation)
             self.first_state = _make_first_state(job, self.spec)
-            self.values = make_tensors(
+            self.tensors = make_tensors(
                 job.hyper,
                 job.solver,
                 self.spec.penalties,
@@ -158,8 +158,8 @@ class Trainer:
             On Ctrl-C after the first epoch, with the result so far.
         """
         with ActiveThread() as thread, use_cpu():  # a device scope belongs to its thread
-            values = self._make_values(dropout, strengths)
-            training = _Training(self, values, callback or EpochCallback(), checkpoint)
+            tensors = self._make_tensors(dropout, strengths)
+            training = _Training(self, tensors, callback or EpochCallback(), checkpoint)
             try:
                 while training.is_running(until):
                     if thread.is_ending or (stop is not None and stop.is_set()):
@@ -172,7 +172,7 @@ class Trainer:
                 raise TrainingInterrupted(training.make_result()) from interrupt
             return training.make_result()
 
-    def _make_values(self, dropout, strengths) -> HyperparameterTensors:
+    def _make_tensors(self, dropout, strengths) -> HyperparameterTensors:
         hyper = self.job.hyper
         rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
         strengths = {**hyper.penalties, **(strengths or {})}
@@ -180,7 +180,7 @@ class Trainer:
         if missing:
             raise ValueError(f"The program of this job does not compute the penalties {missing}.")
         ordered = tuple(strengths[name] for name in self.spec.penalties)
-        return replace_regularization(self.values, rates, ordered)
+        return replace_regularization(self.tensors, rates, ordered)
 
 
 class _Progress(NamedTuple):
@@ -199,11 +199,11 @@ class _Training:
     def __init__(
         self,
         trainer: Trainer,
-        values: HyperparameterTensors,
+        tensors: HyperparameterTensors,
         callback: EpochCallback,
         checkpoint: Checkpoint | None,
     ):
-        self.trainer, self.values, self.callback = trainer, values, callback
+        self.trainer, self.tensors, self.callback = trainer, tensors, callback
         self.progress = _Progress(trainer.first_state, FIRST_COUNTERS, [], [])
         if checkpoint is not None:
             self.progress = _restore_progress(checkpoint)
@@ -225,7 +225,7 @@ class _Training:
         left = self._count_steps(block_size * (block + 1), until)
         budget = max(1, min(int(self.rate * _CALL_SECONDS), left))
         start, compiled_before = time.perf_counter(), program.compile_seconds
-        state = program.advance(before.state, trainer.data, order, self.values, budget)
+        state = program.advance(before.state, trainer.data, order, self.tensors, budget)
         counters = Counters(*state.counters.numpy().tolist())  # waits for the call to end
         seconds = time.perf_counter() - start - (program.compile_seconds - compiled_before)
         self.rate = program.rate = budget / max(seconds, 1e-6)
@@ -250,7 +250,7 @@ class _Training:
     def _apply(self, decision: Decision, after: _Progress) -> None:
         """Take the decision of the callback on the epochs that have just ended."""
         status = Status(after.counters.status)
-        if decision.keep and status is not Status.DIVERGED:
+        if decision.is_best and status is not Status.DIVERGED:
             after = after._replace(best=(len(after.losses), after.state))
         self.progress = after
         if decision.status is not None and status in (Status.RUNNING, Status.FINISHED):
@@ -312,14 +312,14 @@ def _restore_progress(checkpoint: Checkpoint) -> _Progress:
 def _make_data(spec: ProgramSpec, rows: TrainingRows, validation: ValidationRows | None) -> Data:
     make_tensor = tensorflow().constant
     held_out: tuple = ()
-    if validation is not None and spec.validation_inputs is not None:
+    if validation is not None and spec.validation_input_layer is not None:
         held_out = (
-            spec.validation_inputs.to_tensors(validation.table),
+            spec.validation_input_layer.to_tensors(validation.table),
             make_tensor(validation.targets),
             make_tensor(validation.share),
         )
     return Data(
-        spec.inputs.to_tensors(rows.table),
+        spec.input_layer.to_tensors(rows.table),
         make_tensor(rows.targets),
         make_tensor(rows.visit_weight),
         held_out,

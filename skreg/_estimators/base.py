@@ -247,7 +247,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If a parameter was set after the fit to a value that is invalid or does not fit to this
+            If a parameter was set after the fit to a value that is invalid or does not match this
             network, or if float32 cannot hold the scales of columns or targets.
         """
         check_is_fitted(self)
@@ -256,14 +256,14 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         loss, outputs = self._get_loss_and_outputs()
         network = replace(
             self._network,
-            outputs=outputs,
+            output_scaling=outputs,
             input_dropout=hyper.input_dropout,
             dropout=hyper.dropout,
             penalties=hyper.penalties,
         )
-        if network.inputs is not None:
-            inputs = round_constant_columns(network.inputs, self._statistics.constant)
-            network = replace(network, inputs=inputs)
+        if network.input_scaling is not None:
+            inputs = round_constant_columns(network.input_scaling, self._statistics.constant)
+            network = replace(network, input_scaling=inputs)
         return make_keras_model(network, self.solver, hyper, loss)
 
     @classmethod
@@ -285,7 +285,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             "activation": network.activation,
             "dropout": _simplify(network.dropout),
             "input_dropout": network.input_dropout,
-            "standardize": network.inputs is not None,
+            "standardize": network.input_scaling is not None,
         }
         parameters |= {name: _simplify(value) for name, value in network.penalties.items()}
         estimator = cls(**parameters, **solver)
@@ -293,7 +293,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             estimator._validate_params()
         except ValueError:
             estimator = cls(**parameters)
-        inputs = network.inputs or Scaling(None, None)
+        inputs = network.input_scaling or Scaling(None, None)
         estimator.__dict__.update(
             coefs_=network.kernels,
             intercepts_=network.biases,
@@ -304,7 +304,9 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             n_features_in_=len(network.kernels[0]),
             _activation=network.activation,
             # Of no rows, so that the statistics of a stream begin with its first batch.
-            _statistics=None if network.inputs is None else Statistics(0.0, *network.inputs),
+            _statistics=None
+            if network.input_scaling is None
+            else Statistics(0.0, *network.input_scaling),
             _from_keras=True,
             **attributes,
         )
@@ -320,12 +322,12 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             biases=self.intercepts_,
             activation=self._activation,
             link=self.out_activation_,
-            inputs=None if self.scale_ is None else Scaling(self.mean_, self.scale_),
+            input_scaling=None if self.scale_ is None else Scaling(self.mean_, self.scale_),
             from_keras=self._from_keras,
         )
 
-    def _logits(self, X) -> np.ndarray:
-        """Return the logits, of shape (n, q), in float32 for a float32 table, else in float64."""
+    def _compute_logits(self, X) -> np.ndarray:
+        """Return logits of shape (n, q), in float32 for a float32 table, else in float64."""
         check_is_fitted(self)
         X, dtype = self._check_rows(X)
         return predict_logits(self._network, X, dtype)

@@ -51,7 +51,7 @@ class ValidationScoring:
 
 
 class Callbacks:
-    """Calls the callbacks of scikit-learn, one task an epoch.
+    """Calls the callbacks of scikit-learn, one task per epoch.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from skreg.keras._import import read_class_network, read_network, read_solver
 
 
 class ClassPredictions(ClassifierMixin):
-    """Classes and probabilities of an estimator that has `_logits`."""
+    """Classes and probabilities of an estimator that has `_compute_logits`."""
 
     def predict(self, X):
         """Predict the most probable class of each row.
@@ -33,7 +33,7 @@ class ClassPredictions(ClassifierMixin):
         labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Entries of `classes_`; an indicator if the estimator was fitted to one.
         """
-        logits = self._logits(X)
+        logits = self._compute_logits(X)
         if self._is_multilabel:
             return (logits > 0).astype(int)
         codes = (logits[:, 0] > 0).astype(int) if self._is_binary else logits.argmax(axis=1)
@@ -52,7 +52,7 @@ class ClassPredictions(ClassifierMixin):
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. float32 for a float32 table, else float64.
         """
-        logits = self._stack_classes(self._logits(X))
+        logits = self._stack_classes(self._compute_logits(X))
         return self._link.predict(logits)
 
     def predict_log_proba(self, X):
@@ -68,7 +68,7 @@ class ClassPredictions(ClassifierMixin):
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. Finite even where `predict_proba` rounds to 0.
         """
-        logits = self._stack_classes(self._logits(X))
+        logits = self._stack_classes(self._compute_logits(X))
         return self._link.log_predict(logits)
 
     def decision_function(self, X):
@@ -85,7 +85,7 @@ class ClassPredictions(ClassifierMixin):
             For two classes one value a row, above zero for ``classes_[1]``. Else one value for
             each class or label.
         """
-        logits = self._logits(X)
+        logits = self._compute_logits(X)
         return logits[:, 0] if self._is_binary else logits
 
     def __sklearn_tags__(self):
@@ -117,10 +117,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     Dropout 0.5, Dense(classes, L2 0.001)``. It is trained with Adam on standardised inputs.
     `dropout` and `l2` are plain numbers, so `GridSearchCV` and pipelines can tune them.
 
-    With sample weights :math:`w_i` of sum :math:`W`, logits :math:`f(x)` and kernels :math:`W_k`
+    With sample weights :math:`w_i` of sum :math:`W`, logits :math:`f(x)` and kernels :math:`K_k`
     it minimises
 
-    .. math:: \frac{1}{W} \sum_i w_i \, \ell(f(x_i), y_i) + \sum_k \lambda_k \lVert W_k \rVert^2
+    .. math:: \frac{1}{W} \sum_i w_i \, \ell(f(x_i), y_i) + \sum_k \lambda_k \lVert K_k \rVert^2
 
     in expectation over the dropout masks, where :math:`\ell` is the cross-entropy and
     :math:`\lambda_k` is `l2`; `l1` adds the sum of absolute weights likewise. Biases are not
@@ -130,14 +130,14 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(128, 64)
-        Number of units in each hidden layer. ``()`` has no hidden layer, which is logistic
+        Number of units in each hidden layer. ``()`` means no hidden layer: the model is a logistic
         regression.
     activation : {"relu", "tanh", "logistic", "identity", "gelu", "silu"}, default="relu"
         Activation of the hidden layers. "gelu" is exact, as Keras with ``approximate=False``.
     dropout : float or array-like of shape (n_hidden_layers,), default=0.5
         Rate in [0, 1) of each hidden layer: the fraction of its units that each training step sets
-        to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``. Off when
-        predicting.
+        to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
+        Predictions do not use dropout.
     input_dropout : float, default=0.0
         Rate in [0, 1) of the standardised inputs.
     l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
@@ -184,17 +184,18 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     tol : float or None, default=None
         Tolerance >= 0 of an improvement. Without `early_stopping`, training stops after
         `n_iter_no_change` epochs in a row in which the smoothed training loss did not improve by
-        more than `tol`, and None trains for `max_iter` epochs. The smoothed loss is 0.8 of that of
-        the epoch before plus 0.2 of the loss of the epoch, since dropout makes losses noisy. With
-        `early_stopping`, None is 0.
+        more than `tol`, and None trains for `max_iter` epochs. The smoothed loss is 0.8 times the
+        previous smoothed loss plus 0.2 times the loss of the epoch, since dropout makes losses
+        noisy. With `early_stopping`, None is treated as 0.
     n_iter_no_change : int, default=10
-        Number of epochs without improvement after which training stops. numpy.inf never stops.
+        Number of epochs without improvement after which training stops. With numpy.inf, training
+        does not stop early.
     standardize : bool, default=True
         Whether to subtract the weighted mean of each column and divide by its standard deviation.
         One penalty for all weights assumes columns of the same scale.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors of the sample weights by class. "balanced" gives every class the same total weight.
-        For several labels a row, a list with one dict for each label; the factors of a row are
+        For several labels per row, a list with one dict for each label; the factors of a row are
         multiplied.
     warm_start : bool, default=False
         Whether `fit` begins with the weights of the last fit, which needs the same layers and the
@@ -204,8 +205,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Determines the first weights, the order of the rows and the dropout masks. The same integer
         gives the same bits on the same machine with the same versions, with any number of threads.
     verbose : int, default=0
-        If above 0, show a progress bar with the losses in a terminal, or print a line for each
-        epoch elsewhere.
+        If above 0, show a progress bar with the losses in a terminal, or print a line per epoch
+        elsewhere.
 
     Attributes
     ----------
@@ -217,7 +218,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     intercepts_ : list of ndarray of float32
         Biases, each of shape (n_outputs,).
     mean_ : ndarray of float64 of shape (n_features,), or None
-        Subtracted from the columns. None if `standardize` is False, and for a sparse table.
+        Mean of each column. None if `standardize` is False, and for a sparse table.
     scale_ : ndarray of float64 of shape (n_features,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
@@ -243,7 +244,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     n_outputs_ : int
         Number of logits: 1 for two classes, else one for each class or label.
     out_activation_ : {"logistic", "softmax"}
-        Activation of the output: "logistic" for two classes and for several labels a row.
+        Activation of the output: "logistic" for two classes and for several labels per row.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -261,15 +262,16 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     - ``LogisticRegression(C=C)``: ``l2 = 1 / (2 * C * n)``.
     - ``Ridge(alpha=alpha)`` on the mean squared error: ``l2 = alpha / n``.
     - ``MLPClassifier(alpha=alpha)``: ``l2 = alpha / (2 * b)``, since it divides by the batch size.
-      For `q` labels a row ``l2 = alpha / (2 * b * q)``, since it sums over labels.
+      For `q` labels per row ``l2 = alpha / (2 * b * q)``, since it sums over labels.
     - ``regularizers.L2(l2)`` of Keras: the same number.
     - `weight_decay` with sgd and no momentum: ``l2 = weight_decay / 2``. Adam rescales the gradient
       of the penalty, so there is no conversion.
 
     Weights are frequencies: a row of weight 2 gives the same bits as the row twice, with dropout
     and minibatches. Equal rows are merged first, and the order of the rows does not matter. Row *i*
-    is visited ``ceil(w_i)`` times an epoch, and each visit has the weight ``w_i / ceil(w_i)``.
-    Weights of a sum over ``max(4 * m, 4096)`` for `m` distinct rows are scaled down to it.
+    is visited ``ceil(w_i)`` times per epoch, and each visit has the weight ``w_i / ceil(w_i)``.
+    If the weights of `m` distinct rows sum to more than ``max(4 * m, 4096)``, they are scaled down
+    to that sum.
 
     If `y` has one class only, the network predicts that class.
 
@@ -371,16 +373,16 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         X : array-like of shape (n_samples, n_features)
             Finite numbers. float32 and float64 tables are not copied.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, or an indicator of zeros and ones for several labels a row.
+            Class labels, or an indicator of zeros and ones for several labels per row.
         sample_weight : array-like of shape (n_samples,), default=None
             Frequencies: a row of weight 2 is the same as the row twice, and a row of weight 0 is
-            ignored. None is 1 for every row.
+            ignored. If None, all rows have weight 1.
         X_val : array-like of shape (n_validation_samples, n_features), default=None
             Validation rows for `early_stopping`, instead of a fraction of `X`.
         y_val : array-like, default=None
             Labels of the validation rows, among those of `y`.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
-            Weights of the validation rows. None is 1 for every row.
+            Weights of the validation rows. If None, all rows have weight 1.
 
         Returns
         -------
@@ -413,7 +415,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or an indicator.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies, as in `fit`. None is 1 for every row.
+            Frequencies, as in `fit`. If None, all rows have weight 1.
         classes : array-like of shape (n_classes,), default=None
             All labels of all calls. Required in the first call.
 
@@ -479,7 +481,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         model : keras.Model, str or os.PathLike
             Sequential or functional model, or a `.keras` file of one. It has Dense layers with
             Dropout between them, and Rescaling or Normalization layers before them. The last
-            activation is softmax, or sigmoid for two classes and for several labels a row, or
+            activation is softmax, or sigmoid for two classes and for several labels per row, or
             linear if the loss takes logits.
         classes : array-like of shape (n_classes,), default=None
             Labels in the order of the outputs; for one sigmoid output the labels of 0 and of 1.
@@ -490,10 +492,11 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         -------
         estimator : RegularizedMLPClassifier
             It predicts without TensorFlow. Its parameters are those of the layers and of the
-            optimiser at a constant rate; an optimiser that skreg does not have leaves the defaults.
-            It has no attributes about a training.
-            It computes in float32 with any policy of the model. Until it is trained, it rounds
-            inputs to float32 before it scales them, as Keras does.
+            optimiser at a constant rate. If skreg does not have the optimiser, the parameters of
+            the solver keep their defaults.
+            Attributes that describe a training, such as `loss_curve_`, are not set.
+            It computes in float32 whatever the dtype policy of the model. Until it is trained, it
+            rounds inputs to float32 before it scales them, as Keras does.
 
         Raises
         ------

@@ -125,7 +125,7 @@ class FitSettings:
     continues: bool
 
 
-class HeldOut(NamedTuple):
+class HeldOutRows(NamedTuple):
     """Validation rows: those of `rows` in a checked table X with its y."""
 
     X: Any
@@ -172,7 +172,7 @@ class PreparedFit:
     targets : ClassTargets or NumberTargets
     rows : MergedRows
         Rows to train on.
-    held_out : HeldOut or None
+    held_out : HeldOutRows or None
     class_totals : ndarray or float
         As in `SelectedRows`.
     statistics : Statistics or None
@@ -189,7 +189,7 @@ class PreparedFit:
     X: Any
     targets: Targets
     rows: MergedRows
-    held_out: HeldOut | None
+    held_out: HeldOutRows | None
     class_totals: Any
     statistics: Statistics | None
     column_attributes: dict
@@ -239,7 +239,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
     targets = targets.measure(rows.training, target_statistics)
     held_out = None
     if rows.held_out is not None:
-        held_out = HeldOut(checked.X, checked.y, targets, rows.held_out)
+        held_out = HeldOutRows(checked.X, checked.y, targets, rows.held_out)
     elif request.validation is not None:
         held_out = _check_given_rows(estimator, request, checked.attributes, targets, rows.factors)
     return PreparedFit(
@@ -318,7 +318,7 @@ def _hold_out(fraction: float, targets: Targets, rows: MergedRows, seed):
     return training, held_out
 
 
-def _check_given_rows(estimator, request, column_attributes, targets, factors) -> HeldOut:
+def _check_given_rows(estimator, request, column_attributes, targets, factors) -> HeldOutRows:
     """Return the validation rows that were handed in, after their checks."""
     X, y, weight = request.validation
     probe = copy_shallow(estimator, **column_attributes)  # as if it were fitted on X
@@ -329,7 +329,7 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     weight = np.ones(checked.X.shape[0]) if weight is None else weight
     encoded = targets.encode(checked.y)
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
-    return HeldOut(checked.X, checked.y, encoded, encoded.apply_class_weight(rows, factors))
+    return HeldOutRows(checked.X, checked.y, encoded, encoded.apply_class_weight(rows, factors))
 
 
 def _get_statistics(estimator) -> tuple[Statistics | None, Statistics | None]:
@@ -404,7 +404,7 @@ def _make_warm_start(fit: PreparedFit) -> WarmStart:
     kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
     of_inputs, _ = _get_statistics(estimator)
     if of_inputs is not None or fit.statistics is not None:
-        plain = Statistics.plain(len(kernels[0]))
+        plain = Statistics.make_identity(len(kernels[0]))
         kernels[0], biases[0] = rescale_inputs(
             kernels[0], biases[0], of_inputs or plain, fit.statistics or plain
         )

@@ -40,7 +40,7 @@ class _Progress:
 
 
 class FitProgress(_Progress):
-    """Progress of one fit: a line an epoch where there is no terminal.
+    """Progress of one fit: a line per epoch where there is no terminal.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class FitProgress(_Progress):
 
 
 class SearchProgress(_Progress):
-    """Progress of a search: a line a network where there is no terminal.
+    """Progress of a search: a line per network where there is no terminal.
 
     Parameters
     ----------

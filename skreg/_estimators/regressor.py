@@ -54,10 +54,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     targets. `dropout` and `l2` are plain numbers, so `GridSearchCV` and pipelines can tune them.
 
     With sample weights :math:`w_i` of sum :math:`W`, outputs :math:`f(x)` of :math:`q` columns and
-    kernels :math:`W_k` it minimises
+    kernels :math:`K_k` it minimises
 
     .. math:: \frac{1}{W q} \sum_i w_i \sum_j \ell(f_j(x_i), y_{ij})
-              + \sum_k \lambda_k \lVert W_k \rVert^2
+              + \sum_k \lambda_k \lVert K_k \rVert^2
 
     in expectation over the dropout masks, where :math:`\ell` is the loss on standardised targets
     and :math:`\lambda_k` is `l2`; `l1` adds the sum of absolute weights likewise. Biases are not
@@ -67,7 +67,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(128, 64)
-        Number of units in each hidden layer. ``()`` has no hidden layer, which is a linear model.
+        Number of units in each hidden layer. ``()`` means no hidden layer: the model is linear.
     loss : str, default="squared_error"
         Loss, as a mean over rows and outputs:
 
@@ -83,8 +83,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Activation of the hidden layers. "gelu" is exact, as Keras with ``approximate=False``.
     dropout : float or array-like of shape (n_hidden_layers,), default=0.1
         Rate in [0, 1) of each hidden layer: the fraction of its units that each training step sets
-        to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``. Off when
-        predicting.
+        to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
+        Predictions do not use dropout.
     input_dropout : float, default=0.0
         Rate in [0, 1) of the standardised inputs.
     l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
@@ -130,11 +130,12 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     tol : float or None, default=None
         Tolerance >= 0 of an improvement. Without `early_stopping`, training stops after
         `n_iter_no_change` epochs in a row in which the smoothed training loss did not improve by
-        more than `tol`, and None trains for `max_iter` epochs. The smoothed loss is 0.8 of that of
-        the epoch before plus 0.2 of the loss of the epoch, since dropout makes losses noisy. With
-        `early_stopping`, None is 0.
+        more than `tol`, and None trains for `max_iter` epochs. The smoothed loss is 0.8 times the
+        previous smoothed loss plus 0.2 times the loss of the epoch, since dropout makes losses
+        noisy. With `early_stopping`, None is treated as 0.
     n_iter_no_change : int, default=10
-        Number of epochs without improvement after which training stops. numpy.inf never stops.
+        Number of epochs without improvement after which training stops. With numpy.inf, training
+        does not stop early.
     standardize : bool, default=True
         Whether to subtract the weighted mean of each column and divide by its standard deviation.
         One penalty for all weights assumes columns of the same scale.
@@ -146,8 +147,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Determines the first weights, the order of the rows and the dropout masks. The same integer
         gives the same bits on the same machine with the same versions, with any number of threads.
     verbose : int, default=0
-        If above 0, show a progress bar with the losses in a terminal, or print a line for each
-        epoch elsewhere.
+        If above 0, show a progress bar with the losses in a terminal, or print a line per epoch
+        elsewhere.
 
     Attributes
     ----------
@@ -156,7 +157,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     intercepts_ : list of ndarray of float32
         Biases, each of shape (n_outputs,).
     mean_ : ndarray of float64 of shape (n_features,), or None
-        Subtracted from the columns. None if `standardize` is False, and for a sparse table.
+        Mean of each column. None if `standardize` is False, and for a sparse table.
     scale_ : ndarray of float64 of shape (n_features,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
@@ -320,13 +321,13 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
             Frequencies: a row of weight 2 is the same as the row twice, and a row of weight 0 is
-            ignored. None is 1 for every row.
+            ignored. If None, all rows have weight 1.
         X_val : array-like of shape (n_validation_samples, n_features), default=None
             Validation rows for `early_stopping`, instead of a fraction of `X`.
         y_val : array-like, default=None
             Targets of the validation rows.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
-            Weights of the validation rows. None is 1 for every row.
+            Weights of the validation rows. If None, all rows have weight 1.
 
         Returns
         -------
@@ -359,7 +360,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies, as in `fit`. None is 1 for every row.
+            Frequencies, as in `fit`. If None, all rows have weight 1.
 
         Returns
         -------
@@ -374,7 +375,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         return self._fit(self._make_request(X, y, sample_weight, partial=True))
 
     def _predict(self, X):
-        return self._rescale(self._logits(X))
+        return self._rescale(self._compute_logits(X))
 
     def _rescale(self, logits):
         """Return predictions in the units of the targets."""
@@ -428,11 +429,13 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         -------
         estimator : RegularizedMLPRegressor
             It predicts without TensorFlow. Its parameters are those of the layers and of the
-            optimiser at a constant rate; an optimiser that skreg does not have leaves the defaults.
+            optimiser at a constant rate. If skreg does not have the optimiser, the parameters of
+            the solver keep their defaults.
             `loss` is "poisson" after an exponential, else that of the compiled model if skreg has
-            it, else "squared_error". It has no attributes about a training.
-            It computes in float32 with any policy of the model. Until it is trained, it rounds
-            inputs to float32 before it scales them, as Keras does.
+            it, else "squared_error". Attributes that describe a training, such as
+            `loss_curve_`, are not set.
+            It computes in float32 whatever the dtype policy of the model. Until it is trained, it
+            rounds inputs to float32 before it scales them, as Keras does.
 
         Raises
         ------

@@ -25,7 +25,7 @@ def ravel_column(y):
 
 @dataclass(frozen=True)
 class ClassTargets:
-    """Class codes, or the indicator of several labels a row.
+    """Class codes, or the indicator of several labels per row.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class ClassTargets:
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "y: expected one column of labels, or an indicator of zeros and ones for several "
-                "labels a row; received several columns of classes. Use "
+                "labels per row; received several columns of classes. Use "
                 "sklearn.multioutput.MultiOutputClassifier for those."
             )
         if kind == "multilabel-indicator":
@@ -121,7 +121,7 @@ class ClassTargets:
         return np.stack([np.bincount(column, rows.weight, n_codes) for column in columns])
 
     def compute_class_weight(self, totals) -> list[np.ndarray] | None:
-        """Return the factor of each code, one array a column of codes; None without class weights.
+        """Return the factors of the codes, an array per column of codes, or None without any.
 
         Parameters
         ----------

@@ -26,7 +26,7 @@ def predictive_uncertainty(samples):
     Parameters
     ----------
     samples : array-like of shape (n_samples, n_rows, n_classes)
-        From `RegularizedMLPClassifier.mc_dropout`. For several labels a row, pass one label at a
+        From `RegularizedMLPClassifier.mc_dropout`. For several labels per row, pass one label at a
         time: ``np.stack([1 - p, p], axis=-1)``.
 
     Returns

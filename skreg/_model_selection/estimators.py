@@ -230,7 +230,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or an indicator matrix of several labels per row.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies of the rows, in training and in scoring. None means 1 for every row.
+            Frequencies of the rows, in training and in scoring. If None, all rows have weight 1.
         **params : dict
             `groups` for the splitter. With metadata routing, all metadata that the splitter and the
             scorer request.
@@ -250,12 +250,12 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         """
         return self._fit(X, y, sample_weight, params)
 
-    def _logits(self, X):
+    def _compute_logits(self, X):
         """Logits whose probabilities are the average of those of the networks."""
         networks = self._get_networks()
         if len(networks) == 1:
-            return networks[0]._logits(X)
-        logits = np.stack([network._logits(X) for network in networks])
+            return networks[0]._compute_logits(X)
+        logits = np.stack([network._compute_logits(X) for network in networks])
         return self._link.average(logits)
 
 
@@ -405,7 +405,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies of the rows, in training and in scoring. None means 1 for every row.
+            Frequencies of the rows, in training and in scoring. If None, all rows have weight 1.
         **params : dict
             `groups` for the splitter. With metadata routing, all metadata that the splitter and the
             scorer request.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Stage(NamedTuple):
+class RungShares(NamedTuple):
     """A rung before the last one, in shares of the whole search.
 
     Attributes
@@ -29,7 +29,7 @@ class Stage(NamedTuple):
 
 # Chosen by benchmarks/choose_rungs.py. The scores of few rows say little: small tables, which train
 # fast, need more folds in the first rung, and one fold is enough for large tables.
-HALVING = Stage(0.32, 0.0, 0.4), Stage(0.72, 0.6, 0.16)
+HALVING = RungShares(0.32, 0.0, 0.4), RungShares(0.72, 0.6, 0.16)
 MIN_ROWS = 150
 MIN_SURVIVORS = 3
 
@@ -60,7 +60,7 @@ def spread_order(n_folds: int) -> list[int]:
 
 
 def plan_rungs(
-    n_candidates: int, n_rows: Sequence[int], max_iter: int, stages: Sequence[Stage] = ()
+    n_candidates: int, n_rows: Sequence[int], max_iter: int, stages: Sequence[RungShares] = ()
 ) -> list[Rung]:
     """Plan the rungs of a search whose folds have `n_rows` test rows each.
 

@@ -118,7 +118,7 @@ def summarise_winner(search: Search, scoring: Scoring, results: dict) -> dict:
 
 
 def train_winner(base_estimator, best_params: dict, X, y, sample_weight, verbose: int) -> dict:
-    """Train the winner on all rows, and return the attributes of an estimator that predicts so."""
+    """Train the winner on all rows. Return the attributes of a search that predicts with it."""
     start = time.perf_counter()
     network = clone(base_estimator).set_params(verbose=verbose, **best_params)
     network.fit(X, y, sample_weight)

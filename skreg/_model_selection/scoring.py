@@ -47,7 +47,7 @@ def negative_loss(estimator, X, y, sample_weight=None) -> float:
 
 
 def _compute_class_losses(estimator, X, y) -> np.ndarray:
-    loss, logits = find_class_loss(estimator.out_activation_), estimator._logits(X)
+    loss, logits = find_class_loss(estimator.out_activation_), estimator._compute_logits(X)
     if y.ndim == 2:
         return loss.compute_numpy(logits, y)
     codes = np.searchsorted(estimator.classes_, y).clip(max=len(estimator.classes_) - 1)
@@ -193,7 +193,7 @@ class SearchScoreMixin:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights. None means a weight of 1 for every row.
+            Sample weights. If None, all rows have weight 1.
         **params : dict
             Metadata that the scorer requests, with metadata routing.
 

@@ -51,12 +51,12 @@ class Activation(ABC):
         """Return the activation as an array. It may overwrite `z`."""
 
     @abstractmethod
-    def slope(self, z, a):
+    def compute_slope(self, z, a):
         """Return the derivative of `a` by `z`."""
 
     def backward(self, delta, layer: HiddenLayer):
         """Return the derivative of the loss by `z`, from that by the dropped activation."""
-        return layer.mask.apply(delta) * self.slope(layer.z, layer.a)
+        return layer.mask.apply(delta) * self.compute_slope(layer.z, layer.a)
 
 
 class Identity(Activation):
@@ -72,7 +72,7 @@ class Identity(Activation):
         """Return `z`."""
         return z
 
-    def slope(self, z, a):
+    def compute_slope(self, z, a):
         """Return ones."""
         return tensorflow().ones_like(a)
 
@@ -91,7 +91,7 @@ class Logistic(Activation):
         # Two to four times as fast as scipy.special.expit.
         return 0.5 * (1.0 + np.tanh(0.5 * z))
 
-    def slope(self, z, a):
+    def compute_slope(self, z, a):
         """Return a (1 - a)."""
         return a * (1.0 - a)
 
@@ -109,7 +109,7 @@ class Tanh(Activation):
         """Return tanh(z), in place."""
         return np.tanh(z, out=z)
 
-    def slope(self, z, a):
+    def compute_slope(self, z, a):
         """Return 1 - a^2."""
         return 1.0 - a * a
 
@@ -127,7 +127,7 @@ class ReLU(Activation):
         """Return max(z, 0), in place."""
         return np.maximum(z, 0, out=z)
 
-    def slope(self, z, a):
+    def compute_slope(self, z, a):
         """Return 1 where the unit is active, else 0."""
         tf = tensorflow()
         return tf.cast(a > 0, tf.float32)
@@ -151,7 +151,7 @@ class GELU(Activation):
         """Return z Phi(z)."""
         return z * ndtr(z)
 
-    def slope(self, z, a):
+    def compute_slope(self, z, a):
         """Return Phi(z) + z phi(z)."""
         density = tensorflow().exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
         return self._compute_distribution(z) + z * density
@@ -173,7 +173,7 @@ class SiLU(Activation):
         """Return z sigmoid(z)."""
         return z * expit(z)
 
-    def slope(self, z, a):
+    def compute_slope(self, z, a):
         """Return s + a (1 - s) with the sigmoid s of z."""
         sigmoid = tensorflow().sigmoid(z)
         return sigmoid + a * (1.0 - sigmoid)

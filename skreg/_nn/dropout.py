@@ -26,12 +26,12 @@ _WEYL = 0x9E3779B9  # 2**32 / golden ratio; separates the keys of layers from th
 class Mask(NamedTuple):
     """Inverted dropout: the units to keep, and the factor that preserves the mean."""
 
-    keep: Any  # boolean tensor
+    is_kept: Any  # boolean tensor
     scale: Any  # 1 / (1 - rate)
 
     def apply(self, values):
         """Set the units that are not kept to zero, and scale the others."""
-        return tensorflow().where(self.keep, values * self.scale, 0.0)
+        return tensorflow().where(self.is_kept, values * self.scale, 0.0)
 
 
 def compute_threshold(rate: float) -> int:
@@ -39,7 +39,7 @@ def compute_threshold(rate: float) -> int:
     return max(round((1.0 - rate) * 2**32), 1) - 1
 
 
-def compute_keep(shape, seed, step, layer: int, threshold):
+def compute_mask(shape, seed, step, layer: int, threshold):
     """Return which units of a layer a training step keeps.
 
     Parameters
@@ -57,15 +57,15 @@ def compute_keep(shape, seed, step, layer: int, threshold):
 
     Returns
     -------
-    keep : tensor of bool, shape (b, h)
+    mask : tensor of bool, shape (b, h)
     """
     tf = tensorflow()
     counters = tf.cast(tf.reshape(tf.range(shape[0] * shape[1], dtype=tf.int32), shape), tf.uint32)
-    return compute_keep_at(counters, seed, step, layer, threshold)
+    return compute_mask_at(counters, seed, step, layer, threshold)
 
 
-def compute_keep_at(counters, seed, step, layer: int, threshold):
-    """Return `compute_keep` at some positions only: row * h + column, of dtype uint32."""
+def compute_mask_at(counters, seed, step, layer: int, threshold):
+    """Return `compute_mask` at some positions only: row * h + column, of dtype uint32."""
     tf = tensorflow()
 
     def shift(x, k):
@@ -75,8 +75,8 @@ def compute_keep_at(counters, seed, step, layer: int, threshold):
     return _hash(counters, seed, step, layer_key, shift) <= threshold
 
 
-def compute_keep_numpy(shape, seed, step: int, layer: int, threshold: int):
-    """Return the same bits as `compute_keep`, in NumPy; `seed` is a pair of integers."""
+def compute_mask_numpy(shape, seed, step: int, layer: int, threshold: int):
+    """Return the same bits as `compute_mask`, in NumPy; `seed` is a pair of integers."""
 
     def shift(x, k):
         return np.right_shift(x, np.uint32(k))

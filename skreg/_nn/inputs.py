@@ -3,10 +3,10 @@
 Each kind of table has an input layer, a static part of the program, that turns row numbers into a
 batch. A batch multiplies itself with a kernel, and its transpose with a derivative.
 
-Every sparse row is cut into chunks of at most `chunk` non-zeros, and as many chunks as a batch has
-rows are worked on at a time, in a loop with a dynamic number of turns. So shapes are static
-whatever the rows hold, a long row costs only its own non-zeros, and the padding is at most
-`chunk` - 1 non-zeros a row. The decision notes have the figures of five ways to do it.
+Each sparse row is split into chunks of at most `chunk` non-zeros. A loop processes as many chunks
+per iteration as the batch has rows. The number of iterations is dynamic, so shapes do not depend on
+the rows. A long row costs only its own non-zeros, and the padding is at most `chunk` - 1 non-zeros
+per row. The decision notes have the figures of five ways to do it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class InputLayer(ABC):
         """Return the table as tensors."""
 
     @abstractmethod
-    def make_batch(self, table, rows, keep=None, scale=1.0):
+    def make_batch(self, table, rows, compute_mask=None, scale=1.0):
         """Return the batch of the given row numbers.
 
         Parameters
@@ -45,7 +45,7 @@ class InputLayer(ABC):
         table
             From `to_tensors`.
         rows : tensor of int32, shape (b,)
-        keep : callable, default=None
+        compute_mask : callable, default=None
             From positions, batch row * n_columns + column, to those that dropout keeps. None has no
             dropout.
         scale : tensor, shape ()
@@ -61,14 +61,14 @@ class DenseInputs(InputLayer):
         """Return a tensor over the memory of the table."""
         return view_as_tensor(table.values)
 
-    def make_batch(self, table, rows, keep=None, scale=1.0):
+    def make_batch(self, table, rows, compute_mask=None, scale=1.0):
         """Return a `DenseBatch`."""
         tf = tensorflow()
         values = tf.gather(table, rows)
-        if keep is not None:
+        if compute_mask is not None:
             counters = tf.range(rows.shape[0] * self.n_columns, dtype=tf.int32)
             counters = tf.cast(tf.reshape(counters, (rows.shape[0], self.n_columns)), tf.uint32)
-            values = Mask(keep(counters), scale).apply(values)
+            values = Mask(compute_mask(counters), scale).apply(values)
         return DenseBatch(values)
 
 
@@ -85,7 +85,7 @@ class SparseInputs(InputLayer):
             tf.constant(table.indptr), tf.constant(table.indices), tf.constant(table.values)
         )
 
-    def make_batch(self, table, rows, keep=None, scale=1.0):
+    def make_batch(self, table, rows, compute_mask=None, scale=1.0):
         """Return a `SparseBatch`."""
         tf = tensorflow()
         starts = tf.gather(table.indptr, rows)
@@ -99,7 +99,7 @@ class SparseInputs(InputLayer):
             lengths=lengths,
             chunks=chunks,
             ends=tf.cumsum(chunks),
-            keep=keep,
+            compute_mask=compute_mask,
             scale=scale,
         )
 
@@ -145,7 +145,7 @@ class SparseBatch(NamedTuple):
     lengths: Any  # int32, non-zeros of each row
     chunks: Any  # int32, chunks of each row
     ends: Any  # int32, cumulated chunks
-    keep: Any  # as in `InputLayer.make_batch`
+    compute_mask: Any  # as in `InputLayer.make_batch`
     scale: Any
 
     def matmul(self, kernel):
@@ -223,7 +223,7 @@ def _read_nonzero(batch: SparseBatch, row, start, count, j):
     real = j < count
     at = tf.where(real, start + tf.cast(j, start.dtype), 0)
     column, value = tf.gather(batch.table.indices, at), tf.gather(batch.table.values, at)
-    if batch.keep is not None:
-        kept = batch.keep(tf.cast(row * batch.n_columns + column, tf.uint32))
+    if batch.compute_mask is not None:
+        kept = batch.compute_mask(tf.cast(row * batch.n_columns + column, tf.uint32))
         value = tf.where(kept, value * batch.scale, 0.0)
     return column, tf.where(real, value, 0.0)

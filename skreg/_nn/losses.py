@@ -527,7 +527,7 @@ DEFAULT_LOSSES = {"identity": "squared_error", "exp": "poisson"}
 
 
 def choose_class_loss(n_classes: int, is_multilabel: bool) -> ClassLoss:
-    """Return the loss of labels: binary for two classes and for several labels a row."""
+    """Return the loss of labels: binary for two classes and for several labels per row."""
     is_binary = is_multilabel or n_classes == 2
     return CLASS_LOSSES["binary_cross_entropy" if is_binary else "categorical_cross_entropy"]
 

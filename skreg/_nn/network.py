@@ -31,9 +31,9 @@ class Network:
         Of the hidden layers, a key of `activations.ACTIVATIONS`.
     link : str
         From logits to predictions, a key of `losses.LINKS`.
-    inputs : Scaling or None
+    input_scaling : Scaling or None
         None takes the columns as they are.
-    outputs : Scaling or None
+    output_scaling : Scaling or None
         None takes the predictions as they are.
     input_dropout : float
     dropout : tuple of float
@@ -41,17 +41,17 @@ class Network:
     penalties : mapping of str to tuple of float
         Strength of each kernel, by the name of the penalty.
     from_keras : bool
-        Whether the scaling was read from a Keras model. Inputs are then rounded to float32 before
-        they are scaled, as Keras does: behind the divisor of 1e-7 that a Normalization has for a
-        constant column, what float32 rounds away could be any number.
+        Whether the scaling was read from a Keras model. Keras' Normalization divides a constant
+        column by 1e-7, which would magnify what float32 rounds away. Inputs are therefore rounded
+        to float32 before they are scaled, as in Keras.
     """
 
     kernels: Sequence[np.ndarray]
     biases: Sequence[np.ndarray]
     activation: str
     link: str
-    inputs: Scaling | None = None
-    outputs: Scaling | None = None
+    input_scaling: Scaling | None = None
+    output_scaling: Scaling | None = None
     input_dropout: float = 0.0
     dropout: tuple[float, ...] = ()
     penalties: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -35,12 +35,12 @@ class Penalty(ABC):
     optional: bool
 
     @abstractmethod
-    def value(self, kernel, strength):
+    def compute_value(self, kernel, strength):
         """Return the penalty as a tensor of shape ()."""
 
     @abstractmethod
-    def gradient(self, kernel, strength):
-        """Return the derivative of `value` by the kernel."""
+    def compute_gradient(self, kernel, strength):
+        """Return the derivative of `compute_value` by the kernel."""
 
 
 class L2(Penalty):
@@ -52,11 +52,11 @@ class L2(Penalty):
     name, optional = "l2", False
     keras_class, keras_name = "L2", "l2"
 
-    def value(self, kernel, strength):
+    def compute_value(self, kernel, strength):
         """Return the weighted sum of squares."""
         return strength * sum_squares(kernel)
 
-    def gradient(self, kernel, strength):
+    def compute_gradient(self, kernel, strength):
         """Return ``2 * strength * kernel``."""
         return 2.0 * strength * kernel
 
@@ -70,12 +70,12 @@ class L1(Penalty):
     name, optional = "l1", True
     keras_class, keras_name = "L1", "l1"
 
-    def value(self, kernel, strength):
+    def compute_value(self, kernel, strength):
         """Return the weighted sum of absolute values."""
         tf = tensorflow()
         return strength * tf.reduce_sum(tf.abs(kernel))
 
-    def gradient(self, kernel, strength):
+    def compute_gradient(self, kernel, strength):
         """Return ``strength * sign(kernel)``."""
         return strength * tensorflow().sign(kernel)
 

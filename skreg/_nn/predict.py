@@ -1,8 +1,9 @@
 """Prediction in NumPy: the forward pass, with and without dropout.
 
-Predicting never imports TensorFlow. Few rows are multiplied in one thread: OpenBLAS multiplies in
-one thread up to 2^18 multiplications, and beyond wakes threads that spin for some 25 ms afterwards.
-In a search, which scores one network and trains the next, they would take the cores that train.
+Predicting never imports TensorFlow. OpenBLAS uses one thread for products of up to 2^18
+multiplications. For larger ones it wakes threads, which keep spinning for about 25 ms. In a search,
+which scores one network and trains the next one, they would take the cores that train. So few rows
+are multiplied in one thread.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def sample_logits(network: Network, X, dtype, sampler: DropoutSampler, n_samples
 def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
     kernels = [kernel.astype(dtype, copy=False) for kernel in network.kernels]
     biases = list(network.biases)
-    center, scale = network.inputs or (None, None)
+    center, scale = network.input_scaling or (None, None)
     stays_sparse = sparse.issparse(X)
     if stays_sparse and center is not None:
         # Dropout of centred inputs drops their zeros, too; a divisor of 1e-7 needs the difference.

@@ -22,7 +22,7 @@ class OptimizerInputs(NamedTuple):
 
     learning_rate: Any  # of this step, after the schedule
     step: Any  # 1 in the first step
-    parameters: Mapping[str, Any]  # those of the solver, by name
+    hyperparameters: Mapping[str, Any]  # those of the solver, by name
 
 
 class Solver(ABC):
@@ -79,13 +79,13 @@ class Adam(Solver):
         """Return the next parameter and its two moments."""
         tf = tensorflow()
         first, second = moments
-        beta_1, beta_2 = inputs.parameters["beta_1"], inputs.parameters["beta_2"]
+        beta_1, beta_2 = inputs.hyperparameters["beta_1"], inputs.hyperparameters["beta_2"]
         first = beta_1 * first + (1.0 - beta_1) * gradient
         second = beta_2 * second + (1.0 - beta_2) * (gradient * gradient)
         correction_1 = 1.0 - tf.pow(beta_1, inputs.step)
         correction_2 = 1.0 - tf.pow(beta_2, inputs.step)
         rate = inputs.learning_rate * tf.sqrt(correction_2) / correction_1
-        parameter = parameter - rate * first / (tf.sqrt(second) + inputs.parameters["epsilon"])
+        parameter = parameter - rate * first / (tf.sqrt(second) + inputs.hyperparameters["epsilon"])
         return parameter, (first, second)
 
     def clip(self, parameters):
@@ -111,8 +111,8 @@ class SGD(Solver):
     def update(self, parameter, moments, gradient, inputs):
         """Return the next parameter and its velocity."""
         (velocity,) = moments
-        momentum = inputs.parameters["momentum"]
-        nesterov = inputs.parameters["nesterovs_momentum"]
+        momentum = inputs.hyperparameters["momentum"]
+        nesterov = inputs.hyperparameters["nesterovs_momentum"]
         descent = inputs.learning_rate * gradient
         velocity = momentum * velocity - descent
         ahead = momentum * velocity - descent

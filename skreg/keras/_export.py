@@ -48,7 +48,7 @@ def make_keras_model(network: Network, solver: str, hyper: Hyperparameters, loss
         layer.set_weights([kernel, bias])
     # Keras exports a model to ONNX only if it was called.
     model(np.zeros((1, len(network.kernels[0])), np.float32))
-    scales = np.ones(1) if network.outputs is None else network.outputs.scale
+    scales = np.ones(1) if network.output_scaling is None else network.output_scaling.scale
     has_one_scale = np.allclose(scales, scales[0], rtol=1e-6, atol=0)
     objective = loss.to_keras(keras.losses, float(scales[0])) if has_one_scale else None
     if objective is not None:
@@ -91,8 +91,8 @@ def _iterate_layers(keras, network: Network):
     # probabilities beyond its precision.
     precise = keras.backend.result_type(keras.config.dtype_policy().variable_dtype, "float32")
     yield keras.Input((len(network.kernels[0]),), name="features")
-    if network.inputs is not None:
-        yield from _iterate_rescalings(layers, network.inputs, precise)
+    if network.input_scaling is not None:
+        yield from _iterate_rescalings(layers, network.input_scaling, precise)
     if network.input_dropout:
         yield layers.Dropout(network.input_dropout, name="input_dropout")
     activation, link = ACTIVATIONS[network.activation], LINKS[network.link]
@@ -108,8 +108,8 @@ def _iterate_layers(keras, network: Network):
         )
         if hidden and network.dropout[k - 1]:
             yield layers.Dropout(network.dropout[k - 1], name=f"dropout_{k}")
-    if network.outputs is not None:
-        center, scale = (_round_to_float32("the target", part) for part in network.outputs)
+    if network.output_scaling is not None:
+        center, scale = (_round_to_float32("the target", part) for part in network.output_scaling)
         yield layers.Rescaling(scale, center, name="target_scale", dtype=precise)
 
 

@@ -48,8 +48,8 @@ def check_format(path: Path, format: str | None) -> str:
     format = _find_format(path) if format is None else format
     if (format == "keras") != (path.suffix == ".keras"):
         raise ValueError(
-            "path: expected the ending '.keras' for format='keras', by which Keras knows it, and "
-            f"for no other; received {str(path)!r} and {format!r}."
+            "path: expected the ending '.keras' if and only if format='keras'; received "
+            f"{str(path)!r} and {format!r}."
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path: expected a folder that exists; received {str(path)!r}.")
@@ -135,7 +135,7 @@ def _write_keras(model, labels: str | None, path: Path) -> None:
 def _write_saved_model(model, labels: str | None, path: Path) -> None:
     model.export(path, format="tf_saved_model", verbose=False)
     if labels is not None:
-        # The folder that TensorFlow leaves to those who have more to say.
+        # TensorFlow reserves this folder for additional files.
         extra = path / "assets.extra"
         extra.mkdir()
         (extra / _LABELS).write_text(labels)
@@ -173,7 +173,7 @@ def load_model(model: Any) -> tuple[Any, np.ndarray | None]:
 def _read_file(path: Path) -> tuple[Any, np.ndarray | None]:
     if not path.exists():
         raise FileNotFoundError(f"from_keras: expected a file; received {str(path)!r}.")
-    import_keras()  # an error of the import is not one of the file
+    import_keras()  # first, so that an import error is not reported as an unreadable file
     try:
         with zipfile.ZipFile(path) as archive:
             labels = _from_json(archive.read(_LABELS)) if _LABELS in archive.namelist() else None
@@ -217,7 +217,7 @@ def save_model(estimator, path, format=None):
     NotFittedError, TypeError
         If `estimator` is not fitted, or has another type.
     ValueError
-        If the format is unknown or does not fit to the ending, if JSON cannot hold the labels, or
+        If the format is unknown or does not match the ending, if JSON cannot hold the labels, or
         as in `to_keras`.
 
     Notes

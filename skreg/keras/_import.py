@@ -75,8 +75,8 @@ def read_network(model: Any) -> Network:
         biases=biases,
         activation=_read_activation(keras, dense[:-1]),
         link=_map_functions(keras, LINKS)[dense[-1][1]],
-        inputs=_broadcast(inputs, len(kernels[0])),
-        outputs=_broadcast(outputs, len(biases[-1])),
+        input_scaling=_broadcast(inputs, len(kernels[0])),
+        output_scaling=_broadcast(outputs, len(biases[-1])),
         input_dropout=rates.get(0, 0.0),
         dropout=tuple(rates.get(k, 0.0) for k in range(1, len(dense))),
         penalties=_read_strengths(keras, [layer for layer, _ in dense]),
@@ -260,7 +260,7 @@ def read_class_network(network: Network, model: Any, classes) -> tuple[Network, 
         network = replace(network, link=links[0]) if links else network
     kernel, bias = network.kernels[-1], network.biases[-1]
     link = LINKS[network.link]
-    if not isinstance(link, ClassLink) or network.outputs is not None:
+    if not isinstance(link, ClassLink) or network.output_scaling is not None:
         raise ValueError(
             "from_keras: expected probabilities, a last activation that is softmax or sigmoid and "
             f"no layer after it; received {link.keras_name!r}."
@@ -268,7 +268,7 @@ def read_class_network(network: Network, model: Any, classes) -> tuple[Network, 
     several_labels = not link.sums_to_one and len(bias) > 1
     if several_labels and choose_class_loss(len(bias), False).is_keras(losses, loss):
         raise ValueError(
-            "from_keras: expected a softmax for a loss of one class a row; received 'sigmoid' and "
+            "from_keras: expected softmax for a loss of one class per row; received 'sigmoid' and "
             f"{getattr(loss, '__name__', type(loss).__name__)!r}."
         )
     n_classes = len(bias) if link.sums_to_one or several_labels else 2
@@ -282,7 +282,7 @@ def read_class_network(network: Network, model: Any, classes) -> tuple[Network, 
     if several_labels:
         if classes is not None and not np.array_equal(labels, np.arange(n_classes)):
             raise ValueError(
-                "classes: expected None for several labels a row, which are columns; received "
+                "classes: expected None for several labels per row, which are columns; received "
                 f"{classes!r}."
             )
         return network, {"classes_": labels, "out_activation_": link.name}
@@ -337,7 +337,7 @@ def read_number_network(network: Network, model: Any) -> tuple[str, dict]:
         if known.link.name == network.link and known.is_keras(losses, theirs):
             loss = known
     n_outputs = len(network.biases[-1])
-    center, scale = network.outputs or (np.zeros(n_outputs), np.ones(n_outputs))
+    center, scale = network.output_scaling or (np.zeros(n_outputs), np.ones(n_outputs))
     attributes = {
         "target_center_": center,
         "target_scale_": scale,

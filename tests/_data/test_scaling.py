@@ -163,7 +163,7 @@ def test_function_is_the_same_when_the_inputs_scale_moves():
     )
     # The column that was constant has told nothing of its scale: its weights stay.
     np.testing.assert_allclose(moved[0][2], kernel[2], rtol=1e-6)
-    plain = Statistics.plain(3)
+    plain = Statistics.make_identity(3)
     back = rescale_inputs(*moved, new, plain)
     np.testing.assert_allclose(
         outputs(X[:20], plain, *back), outputs(X[:20], old, kernel, bias), atol=1e-4

@@ -32,7 +32,9 @@ def test_slope_is_the_derivative(name):
     with tf.GradientTape() as tape:
         a = ACTIVATIONS[name].compute(z)
     expected = tape.gradient(a, z)
-    np.testing.assert_allclose(ACTIVATIONS[name].slope(z, a), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        ACTIVATIONS[name].compute_slope(z, a), expected, rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skreg._nn.dropout import compute_keep, compute_keep_numpy, compute_threshold
+from skreg._nn.dropout import compute_mask, compute_mask_numpy, compute_threshold
 from skreg._tensorflow import tensorflow
 
 RATES = [0.1, 0.5, 0.9]
@@ -14,7 +14,7 @@ def standardised_masks(rate, seed, layer=1, n_steps=1000, shape=(32, 128)):
     """Masks of many steps with mean 0 and variance 1 if units are kept at 1 - rate."""
     threshold = compute_threshold(rate)
     masks = np.stack(
-        [compute_keep_numpy(shape, seed, step, layer, threshold) for step in range(n_steps)]
+        [compute_mask_numpy(shape, seed, step, layer, threshold) for step in range(n_steps)]
     )
     return (masks - (1 - rate)) / np.sqrt(rate * (1 - rate))
 
@@ -31,20 +31,20 @@ def test_compiled_and_numpy_twins_are_equal_bit_for_bit(rate, shape):
 
     @tf.function(jit_compile=True)
     def compiled(seed, step, threshold):
-        return compute_keep(shape, (seed[0], seed[1]), step, 2, threshold)
+        return compute_mask(shape, (seed[0], seed[1]), step, 2, threshold)
 
     for seed in SEEDS:
         for step in (0, 1, 12345, 2**31):
             threshold = compute_threshold(rate)
             arguments = (seed, step, threshold)
-            expected = compute_keep_numpy(shape, seed, step, 2, threshold)
+            expected = compute_mask_numpy(shape, seed, step, 2, threshold)
             got = compiled(*(tf.constant(value, tf.uint32) for value in arguments))
             np.testing.assert_array_equal(got, expected)
 
 
 def test_rate_zero_keeps_every_unit():
     assert compute_threshold(0.0) == 2**32 - 1
-    assert compute_keep_numpy((64, 1024), (3, 4), 5, 1, compute_threshold(0.0)).all()
+    assert compute_mask_numpy((64, 1024), (3, 4), 5, 1, compute_threshold(0.0)).all()
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -80,7 +80,7 @@ def test_units_rows_steps_layers_and_seeds_are_independent(rate, seed):
 
 def test_no_two_steps_share_a_mask():
     masks = {
-        compute_keep_numpy((8, 16), (1, 2), step, 1, compute_threshold(0.5)).tobytes()
+        compute_mask_numpy((8, 16), (1, 2), step, 1, compute_threshold(0.5)).tobytes()
         for step in range(5000)
     }
     assert len(masks) == 5000

@@ -17,7 +17,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._data.rows import merge_rows
 from skreg._data.tables import CSRTable, DenseTable, make_training_rows
 from skreg._engine.trainer import train
-from skreg._nn.dropout import compute_keep_numpy, compute_threshold
+from skreg._nn.dropout import compute_mask_numpy, compute_threshold
 from skreg._nn.inputs import SparseInputs, SparseTensors
 from skreg._tensorflow import tensorflow
 
@@ -71,7 +71,7 @@ def test_products_equal_those_of_the_dense_rows(make, k, size):
 def test_dropout_of_sparse_inputs_is_the_mask_of_dense_ones():
     tf = tensorflow()
     X = random_csr(20, 50, 0.3)
-    keep = compute_keep_numpy((20, 50), (3, 4), 5, 0, compute_threshold(0.4))
+    keep = compute_mask_numpy((20, 50), (3, 4), 5, 0, compute_threshold(0.4))
     flat = tf.constant(keep.ravel())
     batch = SparseInputs(50, 4).make_batch(
         tensors(X), tf.range(20), lambda at: tf.gather(flat, tf.cast(at, tf.int32)), 1 / 0.6

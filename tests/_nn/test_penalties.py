@@ -18,7 +18,7 @@ KERNEL = np.array([[0.5, -2.0], [0.0, 3.0]], np.float32)
 @pytest.mark.parametrize("name", PENALTIES)
 def test_value_is_that_of_keras(name):
     expected = getattr(keras.regularizers, name.upper())(0.3)(KERNEL)
-    np.testing.assert_allclose(PENALTIES[name].value(KERNEL, 0.3), expected, rtol=1e-6)
+    np.testing.assert_allclose(PENALTIES[name].compute_value(KERNEL, 0.3), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -26,8 +26,10 @@ def test_gradient_is_the_derivative_of_the_value(name):
     tf = tensorflow()
     kernel = tf.Variable(KERNEL)
     with tf.GradientTape() as tape:
-        value = PENALTIES[name].value(kernel, 0.3)
-    np.testing.assert_allclose(PENALTIES[name].gradient(kernel, 0.3), tape.gradient(value, kernel))
+        value = PENALTIES[name].compute_value(kernel, 0.3)
+    np.testing.assert_allclose(
+        PENALTIES[name].compute_gradient(kernel, 0.3), tape.gradient(value, kernel)
+    )
 
 
 @pytest.mark.parametrize(

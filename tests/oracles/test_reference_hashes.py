@@ -14,7 +14,7 @@ from oracles.reference_hashes import CASES, digest, table
 from skreg._data.rows import merge_rows, split_rows
 from skreg._data.tables import count_visits, draw_orders
 from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
-from skreg._nn.dropout import compute_keep_numpy, compute_threshold
+from skreg._nn.dropout import compute_mask_numpy, compute_threshold
 from skreg._nn.mlp import draw_parameters
 
 
@@ -50,7 +50,7 @@ EXACT = {
     "held-out rows": held_out_rows,
     "visits": lambda: count_visits(np.array([0.5, 1.0, 2.0, 3.5]))[0],
     "orders": lambda: draw_orders(np.arange(50, dtype=np.int32), 5, 3, 4, (4, 64)),
-    "masks": lambda: compute_keep_numpy((32, 16), (1, 2), 9, 1, compute_threshold(0.3)),
+    "masks": lambda: compute_mask_numpy((32, 16), (1, 2), 9, 1, compute_threshold(0.3)),
     "first weights": lambda: draw_parameters(
         make_job().spec.layer_sizes, 5, 1, make_generator((1, 2), FIRST_WEIGHTS)
     ),

@@ -5,7 +5,7 @@ import pytest
 from helpers import draw_first_weights, iterate_batches, make_job
 
 from skreg._engine.trainer import train
-from skreg._nn.dropout import compute_keep_numpy, compute_threshold
+from skreg._nn.dropout import compute_mask_numpy, compute_threshold
 
 
 def train_with_numpy(job):
@@ -19,7 +19,7 @@ def train_with_numpy(job):
     for step, rows in enumerate(iterate_batches(job)):
         n = len(rows)
         masks = [
-            compute_keep_numpy(
+            compute_mask_numpy(
                 (padded_batch, kernel.shape[0]), job.seed, step, layer, compute_threshold(rate)
             )[:n]
             / (1 - rate)
