@@ -23,6 +23,7 @@ from skreg._engine.spec import StopCriterion
 from skreg._engine.trainer import FIRST_WEIGHTS, make_generator, make_key
 from skreg._model_selection.scoring import negative_loss
 from skreg._nn.mlp import draw_parameters
+from skreg._nn.penalties import PENALTIES
 
 TESTS = Path(__file__).parent  # where other processes find this module
 
@@ -31,19 +32,20 @@ TESTS = Path(__file__).parent  # where other processes find this module
 BATCH = 16
 
 
-def hyperparameters(n_hidden=2, *, l2=(1e-3,), l1=(0.0,), **changes):
+def hyperparameters(n_hidden=2, **changes):
     """Hyperparameters of a quick training; `changes` may name those of solver and loss, too."""
-    n_kernels = n_hidden + 1
+    strengths = {**{penalty: (0.0,) for penalty in PENALTIES}, "l2": (1e-3,)}
+    strengths |= {penalty: changes.pop(penalty) for penalty in PENALTIES if penalty in changes}
     values = {
         "dropout": (0.0,) * n_hidden,
         "input_dropout": 0.0,
         "penalties": {
-            name: strengths * n_kernels if len(strengths) == 1 else strengths
-            for name, strengths in (("l2", l2), ("l1", l1))
+            penalty: of_kernels if len(of_kernels) > 1 else of_kernels * (n_hidden + 1)
+            for penalty, of_kernels in strengths.items()
         },
         "weight_decay": 0.0,
         "learning_rate_init": 1e-2,
-        "cosine": False,
+        "cosine": 0.0,
         "max_iter": 13,
         "tol": None,
         "n_iter_no_change": 10,
