@@ -225,6 +225,14 @@ def score_of_a_dummy(data):
     return dummy.fit(X, y).score(X_test, y_test)
 
 
+def assert_same_network(left, right):
+    """The two were trained alike, bit for bit."""
+    assert left.loss_curve_ == right.loss_curve_
+    for name in ("coefs_", "intercepts_"):
+        for one, other in zip(getattr(left, name), getattr(right, name), strict=True):
+            assert_array_equal(one, other)
+
+
 def assert_learned(score, bound, data):
     """A bound that a dummy comes near would show nothing."""
     assert score_of_a_dummy(data) + 0.2 < bound < score
