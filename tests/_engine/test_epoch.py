@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers import draw_first_weights, hyperparameters, make_job
+from helpers import draw_first_weights, make_hyperparameters, make_job
 
 from skreg._data.rows import MergedRows
 from skreg._data.tables import make_validation_rows
@@ -119,7 +119,7 @@ def test_training_stops_after_n_iter_no_change_epochs_without_improvement(stoppe
 def test_validation_does_not_change_the_training_losses():
     job = make_job(max_iter=30, dropout=(0.5, 0.5))
     without = train(job)
-    hyper = hyperparameters(max_iter=30, dropout=(0.5, 0.5), n_iter_no_change=1000)
+    hyper = make_hyperparameters(max_iter=30, dropout=(0.5, 0.5), n_iter_no_change=1000)
     validated = train(add_validation(job, hyper=hyper))
     np.testing.assert_allclose(without.losses, validated.losses, rtol=1e-5)
 
@@ -143,5 +143,5 @@ def test_two_fits_of_5_epochs_equal_one_of_10(solver):
     start = WarmStart(first.kernels, first.biases, first.get_moments(), 5 * job.n_steps, 5)
     second = train(dataclasses.replace(job, warm_start=start))
     assert first.losses + second.losses == whole.losses
-    for got, expected in zip(second.kernels, whole.kernels, strict=True):
-        np.testing.assert_array_equal(got, expected)
+    for kernel, expected in zip(second.kernels, whole.kernels, strict=True):
+        np.testing.assert_array_equal(kernel, expected)

@@ -81,7 +81,7 @@ def compilations(tmp_path_factory):
     """How many programs XLA compiled at each stage of the script."""
     dump = tmp_path_factory.mktemp("dump")
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={dump} --xla_dump_hlo_as_text"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(dump)],
         capture_output=True,
         text=True,
@@ -89,8 +89,8 @@ def compilations(tmp_path_factory):
         env={**os.environ, "XLA_FLAGS": flags},
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
 @pytest.mark.parametrize("stage", ["values of adam", "values of sgd", "folds and padded columns"])

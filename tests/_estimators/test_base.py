@@ -13,14 +13,14 @@ import tracemalloc
 import joblib
 import numpy as np
 import pytest
-from helpers import assert_same_network, classifier, regressor
+from helpers import assert_same_network, make_classifier, make_regressor
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_classification
 
 from skreg import RegularizedMLPClassifier
 
 
-def small(**changes):
+def make_small(**changes):
     values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
@@ -31,8 +31,8 @@ def small(**changes):
 @pytest.fixture
 def with_sequences(iris):
     """An estimator with parameters that are mutable sequences, in a process with TensorFlow."""
-    small().fit(*iris)
-    return small(dropout=[0.1, 0.2], l2=np.array([0.1, 0.2, 0.3]), hidden_layer_sizes=[8, 4])
+    make_small().fit(*iris)
+    return make_small(dropout=[0.1, 0.2], l2=np.array([0.1, 0.2, 0.3]), hidden_layer_sizes=[8, 4])
 
 
 def test_fit_leaves_the_parameters_as_they_are(iris, with_sequences):
@@ -57,13 +57,13 @@ def test_fit_leaves_global_generators_and_the_environment_as_they_are(iris, with
 
 @pytest.fixture(scope="module")
 def fitted(iris):
-    return small(dropout=(0.1, 0.3), l2=1e-2).fit(*iris)
+    return make_small(dropout=(0.1, 0.3), l2=1e-2).fit(*iris)
 
 
 def test_clone_has_the_same_parameters_and_is_not_fitted(fitted):
-    twin = clone(fitted)
-    assert twin.get_params() == fitted.get_params()
-    assert not hasattr(twin, "coefs_")
+    copied = clone(fitted)
+    assert copied.get_params() == fitted.get_params()
+    assert not hasattr(copied, "coefs_")
 
 
 def test_clone_is_fitted_to_the_same_network(fitted, iris):
@@ -81,7 +81,7 @@ def test_set_params_replaces_a_sequence_by_a_number(fitted):
 
 def test_parameters_set_after_a_fit_do_not_change_its_predictions(iris):
     X, y = iris
-    model = small().fit(X, y)
+    model = make_small().fit(X, y)
     expected = model.predict_proba(X)
     model.set_params(activation="tanh", standardize=False, hidden_layer_sizes=(3,))
     np.testing.assert_array_equal(model.predict_proba(X), expected)
@@ -89,7 +89,7 @@ def test_parameters_set_after_a_fit_do_not_change_its_predictions(iris):
 
 def test_a_fit_that_fails_leaves_the_estimator_as_it_was(iris):
     X, y = iris
-    model = small().fit(X, y)
+    model = make_small().fit(X, y)
     before = model.predict_proba(X)
     with pytest.raises(ValueError, match="class_weight"):
         model.set_params(class_weight={0: -1}).fit(X[:, :2], np.array(["u", "v", "w"])[y])
@@ -123,8 +123,8 @@ COPIES = {
 @pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES.keys())
 def test_a_copy_gives_the_same_predictions(default, make_copy, tmp_path):
     model, X = default
-    twin = make_copy(model, tmp_path / "model")
-    np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
+    copied = make_copy(model, tmp_path / "model")
+    np.testing.assert_array_equal(copied.predict_proba(X), model.predict_proba(X))
 
 
 def assert_pickle_is_small(model):
@@ -137,7 +137,10 @@ def test_a_pickle_of_default_layers_is_small(default):
     assert_pickle_is_small(default[0])
 
 
-ESTIMATORS = {"classifier": (load_iris, classifier), "regressor": (load_diabetes, regressor)}
+ESTIMATORS = {
+    "classifier": (load_iris, make_classifier),
+    "regressor": (load_diabetes, make_regressor),
+}
 
 
 @pytest.mark.parametrize("width", [16, 512])
@@ -150,7 +153,7 @@ def test_a_pickle_is_small(name, width):
 
 def test_a_pickle_predicts_without_importing_tensorflow(iris, tmp_path):
     X, y = iris
-    model = small().fit(X, y)
+    model = make_small().fit(X, y)
     joblib.dump((model, X), tmp_path / "model")
     code = (
         "import sys, joblib\n"
@@ -206,7 +209,7 @@ def test_a_pickle_of_another_format_is_refused(quick, version):
 
 
 def test_representation_has_every_parameter(iris):
-    html = small().fit(*iris)._repr_html_()
+    html = make_small().fit(*iris)._repr_html_()
     assert "RegularizedMLPClassifier" in html
     for name in ("dropout", "l2", "early_stopping"):
         assert name in html
@@ -216,7 +219,7 @@ def test_representation_links_to_the_documentation_of_the_package(iris, monkeypa
     message = email.message.Message()
     message["Project-URL"] = "Documentation, https://example.org/skreg"
     monkeypatch.setattr("skreg._estimators.base.metadata", lambda name: message)
-    html = small().fit(*iris)._repr_html_()
+    html = make_small().fit(*iris)._repr_html_()
     assert "https://example.org/skreg#RegularizedMLPClassifier" in html
 
 
@@ -227,7 +230,7 @@ def test_representation_links_to_the_documentation_of_the_package(iris, monkeypa
 def predicted():
     """A classifier, its table and its probabilities."""
     X, y = make_classification(400, 6, random_state=0)
-    model = small().fit(X, y)
+    model = make_small().fit(X, y)
     return model, X, model.predict_proba(X)
 
 
@@ -246,7 +249,7 @@ def test_predictions_do_not_depend_on_the_size_of_blocks(predicted, monkeypatch)
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
 def test_prediction_needs_no_second_copy_of_the_table(dtype, order):
-    model = small().fit(*make_classification(200, 100, random_state=0))
+    model = make_small().fit(*make_classification(200, 100, random_state=0))
     X = np.random.default_rng(0).integers(-3, 3, size=(200_000, 100)).astype(dtype, order=order)
     tracemalloc.start()
     try:

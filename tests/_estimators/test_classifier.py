@@ -7,7 +7,7 @@ from sklearn.datasets import load_iris
 from skreg import RegularizedMLPClassifier
 
 
-def small(**changes):
+def make_small(**changes):
     values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
@@ -20,7 +20,7 @@ def fitted(request):
     """The number of classes, and a classifier of iris with so many."""
     X, y = load_iris(return_X_y=True)
     n_classes = request.param
-    return n_classes, small().fit(X[y < n_classes], y[y < n_classes])
+    return n_classes, make_small().fit(X[y < n_classes], y[y < n_classes])
 
 
 def test_weights_have_the_shapes_of_mlp_classifier_and_are_float32(fitted):
@@ -57,7 +57,7 @@ def probable(request):
     """A classifier, the table of iris and its probabilities."""
     X, y = load_iris(return_X_y=True)
     rows = y >= 3 - request.param
-    model = small(max_iter=30).fit(X[rows], y[rows])
+    model = make_small(max_iter=30).fit(X[rows], y[rows])
     return model, X, model.predict_proba(X)
 
 
@@ -88,7 +88,7 @@ def test_differences_of_logits_are_logarithms_of_ratios(probable):
 
 def test_float32_tables_give_float32_probabilities(iris):
     X, y = iris
-    model = small().fit(X.astype(np.float32), y)
+    model = make_small().fit(X.astype(np.float32), y)
     single = model.predict_proba(X.astype(np.float32))
     assert single.dtype == np.float32
     assert model.predict_proba(X).dtype == np.float64
@@ -99,7 +99,7 @@ def test_float32_tables_give_float32_probabilities(iris):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rows_far_away_have_finite_probabilities(iris, dtype, standardize):
     X, y = iris
-    model = small(max_iter=30, standardize=standardize).fit(X, y)
+    model = make_small(max_iter=30, standardize=standardize).fit(X, y)
     for sign in (1, -1):
         far = np.full((1, 4), sign * np.finfo(dtype).max, dtype=dtype)
         assert np.isfinite(model.predict_proba(far)).all()
@@ -127,7 +127,7 @@ def test_unusual_but_finite_tables_are_learned(iris, name):
     X = UNUSUAL[name](X)
     if name == "all rows twice":
         X, y = X.repeat(2, axis=0), y.repeat(2)
-    model = small(max_iter=150, dropout=0.1, learning_rate_init=5e-3).fit(X, y)
+    model = make_small(max_iter=150, dropout=0.1, learning_rate_init=5e-3).fit(X, y)
     assert model.score(X, y) > 0.85
     assert np.isfinite(model.predict_log_proba(X)).all()
 
@@ -136,12 +136,12 @@ def test_unusual_but_finite_tables_are_learned(iris, name):
 def test_a_column_with_both_ends_of_the_range_of_floats_is_learned(dtype):
     signs = np.random.default_rng(0).choice([-1, 1], size=(100, 4))
     X = (signs * (0.95 * np.finfo(dtype).max)).astype(dtype)
-    model = small(max_iter=150, dropout=0.1).fit(X, signs[:, 0])
+    model = make_small(max_iter=150, dropout=0.1).fit(X, signs[:, 0])
     assert model.score(X, signs[:, 0]) > 0.95
     assert np.isfinite(model.predict_log_proba(X)).all()
 
 
 def test_a_column_of_the_smallest_numbers_is_fitted(iris):
     X, y = iris
-    model = small().fit((X > 3) * 5e-324, y)
+    model = make_small().fit((X > 3) * 5e-324, y)
     assert np.isfinite(model.predict_proba((X > 3) * 5e-324)).all()

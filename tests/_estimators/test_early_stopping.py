@@ -16,12 +16,12 @@ from skreg._engine.trainer import HELD_OUT, make_generator
 X, y = load_iris(return_X_y=True)
 
 
-def classifier(**changes):
+def make_classifier(**changes):
     values = {"hidden_layer_sizes": (16, 8), "max_iter": 60, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
 
-def regressor(**changes):
+def make_regressor(**changes):
     values = {"hidden_layer_sizes": (16, 8), "dropout": 0.1, "max_iter": 60, "random_state": 0}
     return RegularizedMLPRegressor(**{**values, **changes})
 
@@ -39,7 +39,7 @@ def fit_with_validation(table, make_estimator, **changes):
 @pytest.fixture(scope="module")
 def by_loss(cancer):
     """A classifier that was stopped by the validation loss."""
-    return fit_with_validation(cancer, classifier)
+    return fit_with_validation(cancer, make_classifier)
 
 
 def test_curves_have_a_loss_an_epoch_and_no_scores(by_loss):
@@ -61,7 +61,7 @@ def test_weights_of_a_classifier_have_the_lowest_validation_loss(cancer, by_loss
 
 def test_weights_of_a_regressor_have_the_lowest_validation_loss(diabetes):
     _, X_val, _, y_val = diabetes
-    model = fit_with_validation(diabetes, regressor)
+    model = fit_with_validation(diabetes, make_regressor)
     error = ((model.predict(X_val) - y_val) ** 2).mean() / model.target_scale_**2
     np.testing.assert_allclose(error, min(model.validation_loss_curve_), rtol=1e-4)
 
@@ -74,7 +74,7 @@ def by_score(request, cancer):
     """A classifier that was stopped by a score, and its scorer."""
     scoring = request.param
     scorer = scoring if callable(scoring) else get_scorer(scoring or "accuracy")
-    return fit_with_validation(cancer, classifier, validation_scoring=scoring), scorer
+    return fit_with_validation(cancer, make_classifier, validation_scoring=scoring), scorer
 
 
 def test_weights_have_the_best_validation_score(cancer, by_score):
@@ -91,7 +91,7 @@ def test_best_epoch_has_the_best_validation_score(by_score):
 
 
 def test_the_loss_as_a_score_gives_the_network_of_the_loss(cancer, by_loss):
-    by_score = fit_with_validation(cancer, classifier, validation_scoring="neg_log_loss")
+    by_score = fit_with_validation(cancer, make_classifier, validation_scoring="neg_log_loss")
     assert_same_network(by_loss, by_score)
     np.testing.assert_allclose(
         by_score.validation_scores_, -np.array(by_loss.validation_loss_curve_), rtol=1e-3
@@ -101,7 +101,7 @@ def test_the_loss_as_a_score_gives_the_network_of_the_loss(cancer, by_loss):
 @pytest.fixture(scope="module")
 def without(cancer):
     X, _, y, _ = cancer
-    return classifier(max_iter=5).fit(X, y)
+    return make_classifier(max_iter=5).fit(X, y)
 
 
 def test_without_early_stopping_there_is_no_validation_curve(without):
@@ -122,7 +122,7 @@ TARGETS = {
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
 def test_early_stopping_of_other_labels_than_integers(target, scoring):
-    model = classifier(
+    model = make_classifier(
         early_stopping=True,
         validation_scoring=scoring,
         learning_rate_init=0.02,
@@ -140,7 +140,7 @@ def test_early_stopping_of_other_labels_than_integers(target, scoring):
 def held_out(cancer):
     """A fit that holds rows out, the merged rows that it trains on, and those held out."""
     X, _, y, _ = cancer
-    model = classifier(early_stopping=True, n_iter_no_change=60).fit(X, y)
+    model = make_classifier(early_stopping=True, n_iter_no_change=60).fit(X, y)
     rows = merge_rows(X, y, None)
     state = np.random.RandomState(0).randint(0, 2**32, size=2, dtype=np.uint32)
     generator = make_generator((int(state[0]), int(state[1])), HELD_OUT)
@@ -156,7 +156,7 @@ def test_training_rows_are_those_that_were_not_held_out(cancer, held_out):
     """A fit on the training rows alone gives the same losses."""
     X, _, y, _ = cancer
     model, training, _ = held_out
-    alone = classifier().fit(X[training.first], y[training.first])
+    alone = make_classifier().fit(X[training.first], y[training.first])
     np.testing.assert_allclose(model.loss_curve_, alone.loss_curve_, rtol=1e-4)
     np.testing.assert_array_equal(model.mean_, alone.mean_)
 
@@ -165,9 +165,9 @@ def test_training_rows_are_those_that_were_not_held_out(cancer, held_out):
 def test_weighted_rows_equal_repeated_rows_under_early_stopping(cancer, scoring):
     X, _, y, _ = cancer
     counts = np.random.default_rng(0).integers(0, 4, size=len(y))
-    model = classifier(early_stopping=True, validation_scoring=scoring)
+    model = make_classifier(early_stopping=True, validation_scoring=scoring)
     weighted = model.fit(X, y, sample_weight=counts)
-    repeated = classifier(early_stopping=True, validation_scoring=scoring)
+    repeated = make_classifier(early_stopping=True, validation_scoring=scoring)
     repeated.fit(X.repeat(counts, axis=0), y.repeat(counts))
     assert_same_network(weighted, repeated)
     assert weighted.validation_loss_curve_ == repeated.validation_loss_curve_
@@ -180,9 +180,9 @@ def test_weighted_rows_equal_repeated_rows_under_early_stopping(cancer, scoring)
 def test_weighted_validation_rows_equal_repeated_ones(cancer):
     X, X_val, y, y_val = cancer
     weight = np.random.default_rng(0).integers(0, 4, size=len(y_val))
-    weighted = classifier(early_stopping=True)
+    weighted = make_classifier(early_stopping=True)
     weighted.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
-    repeated = classifier(early_stopping=True)
+    repeated = make_classifier(early_stopping=True)
     repeated.fit(X, y, X_val=X_val.repeat(weight, axis=0), y_val=y_val.repeat(weight))
     np.testing.assert_allclose(
         weighted.validation_loss_curve_, repeated.validation_loss_curve_, rtol=1e-4
@@ -193,8 +193,10 @@ def test_class_weights_multiply_the_weights_of_validation_rows():
     class_weight = {0: 1.0, 1: 5.0, 2: 1.0}
     weight = np.array([class_weight[label] for label in y])
     arguments = {"X_val": X, "y_val": y}
-    by_class = classifier(early_stopping=True, class_weight=class_weight).fit(X, y, **arguments)
-    by_row = classifier(early_stopping=True)
+    by_class = make_classifier(early_stopping=True, class_weight=class_weight).fit(
+        X, y, **arguments
+    )
+    by_row = make_classifier(early_stopping=True)
     by_row.fit(X, y, sample_weight=weight, sample_weight_val=weight, **arguments)
     assert_same_network(by_class, by_row)
     assert by_class.validation_loss_curve_ == by_row.validation_loss_curve_
@@ -203,11 +205,11 @@ def test_class_weights_multiply_the_weights_of_validation_rows():
 def test_a_pipeline_transforms_validation_rows_by_metadata_routing(cancer):
     X, X_val, y, y_val = cancer
     with config_context(enable_metadata_routing=True):
-        model = classifier(early_stopping=True).set_fit_request(X_val=True, y_val=True)
+        model = make_classifier(early_stopping=True).set_fit_request(X_val=True, y_val=True)
         pipeline = make_pipeline(StandardScaler(), model, transform_input=["X_val"])
         pipeline.fit(X, y, X_val=X_val, y_val=y_val)
     scaler = StandardScaler().fit(X)
-    alone = classifier(early_stopping=True)
+    alone = make_classifier(early_stopping=True)
     alone.fit(scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val)
     assert_same_network(pipeline[-1], alone)
 
@@ -228,7 +230,7 @@ BAD_VALIDATION = {
     ("change", "X_val", "y_val", "message"), BAD_VALIDATION.values(), ids=BAD_VALIDATION.keys()
 )
 def test_bad_validation_rows_are_refused(change, X_val, y_val, message):
-    model = classifier(**{"early_stopping": True, **change})
+    model = make_classifier(**{"early_stopping": True, **change})
     with pytest.raises(ValueError, match=message):
         model.fit(X, y, X_val=X_val, y_val=y_val)
     assert not hasattr(model, "coefs_")
@@ -237,7 +239,7 @@ def test_bad_validation_rows_are_refused(change, X_val, y_val, message):
 
 def test_a_score_of_nan_is_refused_and_leaves_the_estimator_as_it_was(cancer):
     X, _, y, _ = cancer
-    model = classifier(max_iter=3).fit(X[:, :4], y)
+    model = make_classifier(max_iter=3).fit(X[:, :4], y)
     before = model.predict_proba(X[:, :4])
     model.set_params(early_stopping=True, validation_scoring=lambda *arguments: np.nan)
     with pytest.raises(ValueError, match="validation_scoring: expected a number; received NaN"):

@@ -13,14 +13,14 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 X, y = load_iris(return_X_y=True)
 
 
-def small(**changes):
+def make_small(**changes):
     values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
 
 @pytest.fixture(scope="module")
 def unweighted():
-    return small().fit(X, y)
+    return make_small().fit(X, y)
 
 
 # -- rows and weights --------------------------------------------------------------------------
@@ -28,7 +28,7 @@ def unweighted():
 
 def test_order_of_the_rows_changes_no_bit(unweighted):
     order = np.random.default_rng(0).permutation(150)
-    assert_same_network(unweighted, small().fit(X[order], y[order]))
+    assert_same_network(unweighted, make_small().fit(X[order], y[order]))
 
 
 @pytest.fixture(scope="module")
@@ -36,23 +36,23 @@ def counted():
     """Weights from 0 to 3, and a classifier fitted with them."""
     counts = np.random.default_rng(0).integers(0, 4, size=150)
     assert {0, 1, 2, 3} == set(counts)
-    return counts, small().fit(X, y, sample_weight=counts)
+    return counts, make_small().fit(X, y, sample_weight=counts)
 
 
 def test_a_row_of_weight_k_equals_k_copies(counted):
     counts, weighted = counted
-    assert_same_network(weighted, small().fit(X.repeat(counts, axis=0), y.repeat(counts)))
+    assert_same_network(weighted, make_small().fit(X.repeat(counts, axis=0), y.repeat(counts)))
 
 
 def test_a_row_of_weight_zero_is_no_row(counted):
     counts, _ = counted
-    subset = small().fit(X[counts > 0], y[counts > 0])
-    assert_same_network(subset, small().fit(X, y, sample_weight=counts > 0))
+    subset = make_small().fit(X[counts > 0], y[counts > 0])
+    assert_same_network(subset, make_small().fit(X, y, sample_weight=counts > 0))
 
 
 def test_weights_change_the_network(counted, unweighted):
     counts, weighted = counted
-    subset = small().fit(X, y, sample_weight=counts > 0)
+    subset = make_small().fit(X, y, sample_weight=counts > 0)
     assert subset.loss_curve_ != weighted.loss_curve_ != unweighted.loss_curve_
 
 
@@ -90,46 +90,46 @@ def distinct():
 @pytest.mark.parametrize("factor", [1e300, 1e-300, 1e-310])
 def test_losses_are_finite_with_huge_and_tiny_weights(distinct, factor):
     X, y = distinct
-    model = small().fit(X, y, sample_weight=np.full(len(y), factor))
+    model = make_small().fit(X, y, sample_weight=np.full(len(y), factor))
     assert np.isfinite(model.loss_curve_).all()
 
 
 @pytest.mark.parametrize("factor", [1e-300, 1e-310])
 def test_equal_tiny_weights_are_one_visit_a_row(distinct, factor):
     X, y = distinct
-    model = small().fit(X, y, sample_weight=np.full(len(y), factor))
-    np.testing.assert_allclose(model.loss_curve_, small().fit(X, y).loss_curve_, rtol=1e-4)
+    model = make_small().fit(X, y, sample_weight=np.full(len(y), factor))
+    np.testing.assert_allclose(model.loss_curve_, make_small().fit(X, y).loss_curve_, rtol=1e-4)
 
 
 # -- random states -----------------------------------------------------------------------------
 
 
 def test_the_same_random_state_gives_the_same_network(unweighted):
-    assert_same_network(unweighted, small().fit(X, y))
+    assert_same_network(unweighted, make_small().fit(X, y))
 
 
 def test_a_second_fit_gives_the_same_network(unweighted):
-    assert small().fit(X, y).fit(X, y).loss_curve_ == unweighted.loss_curve_
+    assert make_small().fit(X, y).fit(X, y).loss_curve_ == unweighted.loss_curve_
 
 
 def test_another_random_state_gives_another_network(unweighted):
-    assert small(random_state=1).fit(X, y).loss_curve_ != unweighted.loss_curve_
+    assert make_small(random_state=1).fit(X, y).loss_curve_ != unweighted.loss_curve_
 
 
 def test_a_random_state_object_moves_on_with_each_fit(unweighted):
     state = np.random.RandomState(0)
-    assert small(random_state=state).fit(X, y).loss_curve_ == unweighted.loss_curve_
-    assert small(random_state=state).fit(X, y).loss_curve_ != unweighted.loss_curve_
+    assert make_small(random_state=state).fit(X, y).loss_curve_ == unweighted.loss_curve_
+    assert make_small(random_state=state).fit(X, y).loss_curve_ != unweighted.loss_curve_
 
 
 def test_random_state_none_draws_from_the_global_generator_of_numpy():
     before = np.random.get_state()
     try:
         np.random.seed(0)
-        curve = small(random_state=None).fit(X, y).loss_curve_
-        assert small(random_state=None).fit(X, y).loss_curve_ != curve
+        curve = make_small(random_state=None).fit(X, y).loss_curve_
+        assert make_small(random_state=None).fit(X, y).loss_curve_ != curve
         np.random.seed(0)
-        assert small(random_state=None).fit(X, y).loss_curve_ == curve
+        assert make_small(random_state=None).fit(X, y).loss_curve_ == curve
     finally:
         np.random.set_state(before)
 
@@ -138,21 +138,21 @@ def test_random_state_none_draws_from_the_global_generator_of_numpy():
 
 
 def test_max_iter_without_tol_does_not_warn():
-    small(max_iter=2).fit(X, y)  # a warning would be an error here
+    make_small(max_iter=2).fit(X, y)  # a warning would be an error here
 
 
 def test_max_iter_before_tol_is_reached_warns():
     with pytest.warns(ConvergenceWarning, match="stopped improving by more than tol=0.0"):
-        small(max_iter=2, tol=0.0).fit(X, y)
+        make_small(max_iter=2, tol=0.0).fit(X, y)
 
 
 def test_tol_stops_the_fit():
-    model = small(max_iter=1000, tol=1e-2, n_iter_no_change=3).fit(X, y)
+    model = make_small(max_iter=1000, tol=1e-2, n_iter_no_change=3).fit(X, y)
     assert model.n_iter_ == len(model.loss_curve_) < 1000
 
 
 def test_an_epsilon_that_float32_rounds_to_zero_keeps_losses_finite():
-    assert np.isfinite(small(epsilon=1e-60).fit(X, y).loss_curve_).all()
+    assert np.isfinite(make_small(epsilon=1e-60).fit(X, y).loss_curve_).all()
 
 
 @pytest.fixture(
@@ -165,7 +165,7 @@ def test_an_epsilon_that_float32_rounds_to_zero_keeps_losses_finite():
 def diverged(request):
     """A classifier whose training diverged, and the warnings of its fit."""
     activation, rate = request.param
-    model = small(solver="sgd", activation=activation, learning_rate_init=rate, max_iter=50)
+    model = make_small(solver="sgd", activation=activation, learning_rate_init=rate, max_iter=50)
     with pytest.warns(ConvergenceWarning, match=r"learning_rate_init \(now") as warned:
         model.fit(X, y)
     return model, warned
@@ -197,20 +197,20 @@ def wine():
     return load_wine(return_X_y=True)
 
 
-def plain(**changes):
+def make_plain(**changes):
     """A network without regularisation."""
     values = {"dropout": 0.0, "l2": 0.0, "hidden_layer_sizes": (16,), "max_iter": 10}
     return RegularizedMLPClassifier(**{**values, "random_state": 0, **changes})
 
 
 def test_zeros_by_layer_are_no_regularisation(wine):
-    by_layer = plain(dropout=(0.0,), l2=(0.0, 0.0)).fit(*wine)
-    assert_same_network(plain().fit(*wine), by_layer)
+    by_layer = make_plain(dropout=(0.0,), l2=(0.0, 0.0)).fit(*wine)
+    assert_same_network(make_plain().fit(*wine), by_layer)
 
 
 @pytest.mark.parametrize("name", ["dropout", "l2", "input_dropout", "weight_decay"])
 def test_every_regularisation_changes_the_network(wine, name):
-    assert plain(**{name: 0.1}).fit(*wine).loss_curve_ != plain().fit(*wine).loss_curve_
+    assert make_plain(**{name: 0.1}).fit(*wine).loss_curve_ != make_plain().fit(*wine).loss_curve_
 
 
 def test_l2_shrinks_the_kernels(wine):
@@ -230,12 +230,12 @@ def test_dropout_is_off_in_predictions(wine):
 # -- warm starts -------------------------------------------------------------------------------
 
 
-def classifier(**changes):
+def make_classifier(**changes):
     values = {"hidden_layer_sizes": (16, 8), "max_iter": 60, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
 
-def regressor(**changes):
+def make_regressor(**changes):
     values = {"hidden_layer_sizes": (16, 8), "dropout": 0.1, "max_iter": 60, "random_state": 0}
     return RegularizedMLPRegressor(**{**values, **changes})
 
@@ -244,8 +244,8 @@ def regressor(**changes):
 def warm_and_cold(cancer):
     """Two equal first fits, one of which another fit can continue, with the table."""
     X, _, y, _ = cancer
-    cold = classifier(max_iter=30).fit(X, y)
-    return classifier(max_iter=30, warm_start=True).fit(X, y), cold, X, y
+    cold = make_classifier(max_iter=30).fit(X, y)
+    return make_classifier(max_iter=30, warm_start=True).fit(X, y), cold, X, y
 
 
 def test_warm_start_does_not_change_the_first_fit(warm_and_cold):
@@ -260,25 +260,25 @@ def test_warm_start_continues_from_the_weights(warm_and_cold):
     assert continued.n_iter_ == 30
 
 
-@pytest.mark.parametrize("estimator", [classifier, regressor])
+@pytest.mark.parametrize("estimator", [make_classifier, make_regressor])
 def test_a_warm_start_on_another_scale_does_not_change_the_function(estimator):
     """At a learning rate near zero the second fit leaves the predictions as they are."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 5))
     y = 10 * X[:, 0] + rng.normal(size=200)
-    target = (y > 0).astype(int) if estimator is classifier else y
+    target = (y > 0).astype(int) if estimator is make_classifier else y
     model = estimator(warm_start=True).fit(X[:100], target[:100])
-    before = model.decision_function(X) if estimator is classifier else model.predict(X)
+    before = model.decision_function(X) if estimator is make_classifier else model.predict(X)
     model.set_params(learning_rate_init=1e-30).fit(
-        3 * X[100:] + 1, 2 * target[100:] // 2 if estimator is classifier else 5 * y[100:]
+        3 * X[100:] + 1, 2 * target[100:] // 2 if estimator is make_classifier else 5 * y[100:]
     )
-    after = model.decision_function(X) if estimator is classifier else model.predict(X)
+    after = model.decision_function(X) if estimator is make_classifier else model.predict(X)
     np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3 * np.abs(before).max())
 
 
 @pytest.fixture(scope="module")
 def warm():
-    return classifier(warm_start=True, max_iter=2).fit(X, y)
+    return make_classifier(warm_start=True, max_iter=2).fit(X, y)
 
 
 @pytest.mark.parametrize(

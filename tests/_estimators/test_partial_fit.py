@@ -14,12 +14,12 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 X, y = load_iris(return_X_y=True)
 
 
-def classifier(**changes):
+def make_classifier(**changes):
     values = {"hidden_layer_sizes": (16, 8), "max_iter": 60, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
 
-def regressor(**changes):
+def make_regressor(**changes):
     values = {"hidden_layer_sizes": (16, 8), "dropout": 0.1, "max_iter": 60, "random_state": 0}
     return RegularizedMLPRegressor(**{**values, **changes})
 
@@ -98,7 +98,7 @@ def test_a_part_on_another_scale_does_not_change_the_function(loss):
     X = rng.normal(size=(200, 4))
     X[:100, 3] = 0.5  # constant in the first batch
     y = 50 + 10 * X[:, 0]
-    model = regressor(loss=loss)
+    model = make_regressor(loss=loss)
     for _ in range(30):
         model.partial_fit(X[:100], y[:100])
     before = model.predict(X[:100])
@@ -110,11 +110,11 @@ def test_a_part_on_another_scale_does_not_change_the_function(loss):
 def test_balanced_class_weights_count_all_rows_so_far():
     first = np.r_[np.flatnonzero(y == 0)[:4], np.flatnonzero(y == 1)[:12]]
     second = np.r_[np.flatnonzero(y == 1)[12:30], np.flatnonzero(y == 2)[:6]]
-    balanced = classifier(class_weight="balanced").partial_fit(
+    balanced = make_classifier(class_weight="balanced").partial_fit(
         X[first], y[first], classes=[0, 1, 2]
     )
     balanced.partial_fit(X[second], y[second])
-    by_hand = classifier(class_weight={0: 16 / (2 * 4), 1: 16 / (2 * 12)})
+    by_hand = make_classifier(class_weight={0: 16 / (2 * 4), 1: 16 / (2 * 12)})
     by_hand.partial_fit(X[first], y[first], classes=[0, 1, 2])
     by_hand.set_params(class_weight={0: 40 / (3 * 4), 1: 40 / (3 * 30), 2: 40 / (3 * 6)})
     by_hand.partial_fit(X[second], y[second])
@@ -124,7 +124,7 @@ def test_balanced_class_weights_count_all_rows_so_far():
 
 def test_weighted_parts_equal_repeated_parts():
     counts = np.random.default_rng(0).integers(1, 4, size=50)
-    weighted, repeated = classifier(), classifier()
+    weighted, repeated = make_classifier(), make_classifier()
     for k in range(3):
         rows, labels = X[k::3], y[k::3]
         weighted.partial_fit(rows, labels, sample_weight=counts, classes=[0, 1, 2])
@@ -137,15 +137,15 @@ def test_weighted_parts_equal_repeated_parts():
 
 
 def test_a_pickled_estimator_continues_bit_for_bit():
-    model = classifier()
+    model = make_classifier()
     for k in range(3):
         model.partial_fit(X[k::4], y[k::4], classes=[0, 1, 2])
-    twin = pickle.loads(pickle.dumps(model)).partial_fit(X[3::4], y[3::4])
-    assert_same_network(model.partial_fit(X[3::4], y[3::4]), twin)
+    loaded = pickle.loads(pickle.dumps(model)).partial_fit(X[3::4], y[3::4])
+    assert_same_network(model.partial_fit(X[3::4], y[3::4]), loaded)
 
 
 def test_partial_fit_continues_a_fit_with_early_stopping():
-    model = classifier(early_stopping=True, max_iter=200, learning_rate_init=0.01).fit(X, y)
+    model = make_classifier(early_stopping=True, max_iter=200, learning_rate_init=0.01).fit(X, y)
     score = model.score(X, y)
     model.partial_fit(X, y)
     assert model.n_iter_ == 1
@@ -153,7 +153,7 @@ def test_partial_fit_continues_a_fit_with_early_stopping():
 
 
 def test_partial_fit_continues_with_another_solver():
-    model = classifier(hidden_layer_sizes=(5,)).partial_fit(X, y, classes=[0, 1, 2])
+    model = make_classifier(hidden_layer_sizes=(5,)).partial_fit(X, y, classes=[0, 1, 2])
     model.set_params(solver="sgd").partial_fit(X, y)
     assert model.n_iter_ == 2
 
@@ -171,13 +171,13 @@ def test_partial_fit_continues_with_another_solver():
 )
 def test_the_first_call_needs_all_classes(classes, message):
     with pytest.raises(ValueError, match=message):
-        classifier().partial_fit(X, y, classes=classes)
+        make_classifier().partial_fit(X, y, classes=classes)
 
 
 @pytest.fixture
 def begun():
     """A classifier of three classes that has seen two of them."""
-    return classifier().partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
+    return make_classifier().partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
 
 
 @pytest.mark.parametrize(

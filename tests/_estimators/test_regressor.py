@@ -10,7 +10,7 @@ from skreg import RegularizedMLPRegressor
 LOSSES = ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
 
 
-def small(**changes):
+def make_regressor(**changes):
     values = {"hidden_layer_sizes": (16, 8), "dropout": 0.1, "max_iter": 100, "random_state": 0}
     return RegularizedMLPRegressor(**{**values, **changes})
 
@@ -24,7 +24,7 @@ def diabetes():
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_learns_in_the_unit_of_the_target(diabetes, loss):
     X, y, X_test, y_test = diabetes
-    model = small(loss=loss, l2=1e-2).fit(X, y)
+    model = make_regressor(loss=loss, l2=1e-2).fit(X, y)
     assert model.score(X_test, y_test) > 0.4
     assert model.predict(X_test).shape == y_test.shape
     assert model.out_activation_ == ("exp" if loss == "poisson" else "identity")
@@ -35,9 +35,9 @@ def test_robust_losses_learn_targets_with_outliers(diabetes, loss):
     X, y, X_test, y_test = diabetes
     with_outliers = y.copy()
     with_outliers[::20] = 1e7
-    robust = small(loss=loss, l2=1e-2).fit(X, with_outliers)
+    robust = make_regressor(loss=loss, l2=1e-2).fit(X, with_outliers)
     assert robust.score(X_test, y_test) > 0.3
-    squared = small(l2=1e-2).fit(X, with_outliers)
+    squared = make_regressor(l2=1e-2).fit(X, with_outliers)
     assert mean_absolute_error(y_test, robust.predict(X_test)) < mean_absolute_error(
         y_test, squared.predict(X_test)
     )
@@ -47,8 +47,10 @@ def test_robust_losses_learn_targets_with_outliers(diabetes, loss):
 def test_weighted_rows_equal_repeated_rows(diabetes, loss):
     X, y, _, _ = diabetes
     counts = np.random.default_rng(0).integers(0, 4, size=len(y))
-    weighted = small(loss=loss, max_iter=10).fit(X, y, sample_weight=counts)
-    repeated = small(loss=loss, max_iter=10).fit(X.repeat(counts, axis=0), y.repeat(counts))
+    weighted = make_regressor(loss=loss, max_iter=10).fit(X, y, sample_weight=counts)
+    repeated = make_regressor(loss=loss, max_iter=10).fit(
+        X.repeat(counts, axis=0), y.repeat(counts)
+    )
     assert weighted.loss_curve_ == repeated.loss_curve_
     np.testing.assert_array_equal(weighted.predict(X), repeated.predict(X))
 
@@ -56,7 +58,7 @@ def test_weighted_rows_equal_repeated_rows(diabetes, loss):
 @pytest.fixture(scope="module")
 def quick(diabetes):
     X, y, *_ = diabetes
-    return small(max_iter=3).fit(X, y)
+    return make_regressor(max_iter=3).fit(X, y)
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def test_prediction_refuses_another_order_of_columns(of_frames):
 # -- tables of the same numbers ----------------------------------------------------------------
 
 
-def small(**changes):
+def make_small(**changes):
     values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
@@ -267,12 +267,12 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def of_float64():
-    return small().fit(X, y)
+    return make_small().fit(X, y)
 
 
 @pytest.mark.parametrize("convert", TABLES.values(), ids=TABLES.keys())
 def test_any_table_of_the_same_numbers_gives_the_same_network(of_float64, convert):
-    model = small().fit(convert(X), y)
+    model = make_small().fit(convert(X), y)
     assert_same_network(of_float64, model)
     np.testing.assert_array_equal(of_float64.predict_proba(X), model.predict_proba(convert(X)))
 
@@ -280,7 +280,7 @@ def test_any_table_of_the_same_numbers_gives_the_same_network(of_float64, conver
 def test_memory_mapped_tables_give_the_same_network(of_float64, tmp_path):
     joblib.dump(X, tmp_path / "X")
     mapped = joblib.load(tmp_path / "X", mmap_mode="r")
-    assert_same_network(of_float64, small().fit(mapped, y))
+    assert_same_network(of_float64, make_small().fit(mapped, y))
 
 
 NARROW = {
@@ -292,19 +292,19 @@ NARROW = {
 
 @pytest.mark.parametrize("table", NARROW.values(), ids=NARROW.keys())
 def test_tables_of_narrow_types_give_the_network_of_their_values(table):
-    assert_same_network(small().fit(table, y), small().fit(table.astype(float), y))
+    assert_same_network(make_small().fit(table, y), make_small().fit(table.astype(float), y))
 
 
 @pytest.mark.parametrize("make_frame", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
 def test_frames_of_mixed_column_types_are_read_as_numbers(make_frame):
     values = np.c_[X[:, 0], (10 * X[:, 1]).astype(int), X[:, 2] > 3]
     columns = {"a": X[:, 0], "b": (10 * X[:, 1]).astype(int), "c": X[:, 2] > 3}
-    assert_same_network(small().fit(make_frame(columns), y), small().fit(values, y))
+    assert_same_network(make_small().fit(make_frame(columns), y), make_small().fit(values, y))
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint64, np.float16])
 def test_tables_of_small_types_are_fitted_without_standardising(dtype):
-    model = small(standardize=False).fit((X > 3).astype(dtype), y)
+    model = make_small(standardize=False).fit((X > 3).astype(dtype), y)
     assert np.isfinite(model.predict_proba((X > 3).astype(dtype))).all()
 
 

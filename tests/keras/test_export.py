@@ -17,12 +17,12 @@ DIGITS = load_digits(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
 
 
-def classifier(**changes):
+def make_classifier(**changes):
     values = {"hidden_layer_sizes": (12, 8), "max_iter": 5, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
 
-def regressor(**changes):
+def make_regressor(**changes):
     values = {"hidden_layer_sizes": (12, 8), "max_iter": 5, "random_state": 0}
     return RegularizedMLPRegressor(**{**values, **changes})
 
@@ -59,7 +59,7 @@ CLASSIFIERS = {
 def exported_classifier(request):
     """A classifier, its Keras model and its table."""
     (X, y), changes = CLASSIFIERS[request.param]
-    model = classifier(**changes).fit(X, y)
+    model = make_classifier(**changes).fit(X, y)
     return model, model.to_keras(), X, y
 
 
@@ -101,7 +101,7 @@ LOSSES = ["squared_error", "absolute_error", "huber", "poisson"]
 def exported_regressor(request):
     """A regressor, its Keras model, and the largest target."""
     X, y = DIABETES
-    model = regressor(loss=request.param, max_iter=20).fit(X, y)
+    model = make_regressor(loss=request.param, max_iter=20).fit(X, y)
     return model, model.to_keras(), np.abs(y).max()
 
 
@@ -131,13 +131,13 @@ def test_a_regressor_that_came_back_can_be_trained(exported_regressor):
 
 
 def test_log_cosh_is_not_compiled_if_targets_are_standardised():
-    model = regressor(loss="log_cosh").fit(*DIABETES)
+    model = make_regressor(loss="log_cosh").fit(*DIABETES)
     assert not model.to_keras().compiled
 
 
 def test_log_cosh_is_compiled_if_targets_are_not_standardised():
     X, y = DIABETES
-    exported = regressor(loss="log_cosh", standardize=False).fit(X, y / 100).to_keras()
+    exported = make_regressor(loss="log_cosh", standardize=False).fit(X, y / 100).to_keras()
     assert isinstance(exported.loss, keras.losses.LogCosh)
     assert RegularizedMLPRegressor.from_keras(exported).loss == "log_cosh"
 
@@ -148,7 +148,7 @@ def test_keras_trains_by_the_same_loss(loss):
     X, y = DIABETES
     values = {"loss": loss, "dropout": 0.0, "l2": (1e-3, 1e-2, 0.0), "solver": "sgd"}
     values |= {"learning_rate": "constant", "learning_rate_init": 0.02, "momentum": 0.0}
-    model = regressor(**values, batch_size=len(y)).fit(X, y)
+    model = make_regressor(**values, batch_size=len(y)).fit(X, y)
     exported = model.to_keras()
     exported.train_on_batch(X.astype(np.float32), y.astype(np.float32)[:, None])
     model.set_params(warm_start=True, max_iter=1).fit(X, y)
@@ -159,7 +159,7 @@ def test_keras_trains_by_the_same_loss(loss):
 @pytest.fixture(scope="module")
 def exported():
     """The Keras model of a classifier of digits with default layers."""
-    return classifier(hidden_layer_sizes=(128, 64)).fit(*DIGITS).to_keras()
+    return make_classifier(hidden_layer_sizes=(128, 64)).fit(*DIGITS).to_keras()
 
 
 def test_layers_are_those_of_the_tutorials(exported):
@@ -183,7 +183,7 @@ def test_training_continues_in_keras_as_in_skreg(solver):
     """The optimiser and the objective are the same: without dropout, steps of the table agree."""
     X, y = DIGITS
     values = {"dropout": 0.0, "l2": 1e-3, "weight_decay": 0.05, "learning_rate": "constant"}
-    model = classifier(solver=solver, batch_size=len(y), max_iter=3, **values).fit(X, y)
+    model = make_classifier(solver=solver, batch_size=len(y), max_iter=3, **values).fit(X, y)
     exported = model.to_keras()
     for _ in range(5):
         exported.train_on_batch(X.astype(np.float32), y)
@@ -195,7 +195,7 @@ def test_training_continues_in_keras_as_in_skreg(solver):
 def test_a_network_of_sparse_rows_is_exported():
     X, y = DIGITS
     rows = sparse.csr_array(np.where(np.arange(64) % 9 == 0, X, 0))
-    model = classifier().fit(rows, y)
+    model = make_classifier().fit(rows, y)
     predicted = model.to_keras().predict(rows.toarray(), verbose=0)
     np.testing.assert_allclose(predicted, model.predict_proba(rows), atol=1e-5)
 
@@ -224,7 +224,7 @@ def far_from_zero(request):
     """A classifier of columns far from zero, and the table."""
     X, y = make_integers_far_from_zero()
     X = request.param(X)
-    return classifier(max_iter=30).fit(X, y), X
+    return make_classifier(max_iter=30).fit(X, y), X
 
 
 def test_columns_far_from_zero_are_predicted_in_keras(far_from_zero):
@@ -241,7 +241,7 @@ def test_columns_far_from_zero_are_predicted_by_a_model_that_came_back(far_from_
 
 def test_means_far_from_zero_come_back():
     X, y = make_integers_far_from_zero()
-    model = classifier(max_iter=30).fit(X, y)
+    model = make_classifier(max_iter=30).fit(X, y)
     loaded = RegularizedMLPClassifier.from_keras(model.to_keras())
     np.testing.assert_allclose(loaded.mean_, model.mean_, rtol=1e-12)
 
@@ -253,7 +253,7 @@ def mixed_precision():
     float16 ends at 65,504, so that columns and probabilities stay in float32.
     """
     X, y = make_integers_far_from_zero()
-    model = classifier(max_iter=30, dropout=0.1).fit(X, y)
+    model = make_classifier(max_iter=30, dropout=0.1).fit(X, y)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -285,7 +285,7 @@ def test_a_model_trained_in_mixed_precision_comes_back(mixed_precision):
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1:UserWarning")
 def test_a_single_class_comes_back():
     X = CANCER[0]
-    model = classifier().fit(X, np.repeat("only", len(X)))
+    model = make_classifier().fit(X, np.repeat("only", len(X)))
     exported = model.to_keras()
     np.testing.assert_array_equal(exported.predict(X, verbose=0), np.ones((len(X), 1)))
     loaded = RegularizedMLPClassifier.from_keras(exported, classes=["only"])
@@ -299,7 +299,7 @@ def test_several_outputs_come_back(scales):
     X, y = DIABETES
     standardised = (y - y.mean()) / y.std()
     Y = np.c_[standardised, standardised[::-1]] * scales
-    model = regressor(max_iter=20).fit(X, Y)
+    model = make_regressor(max_iter=20).fit(X, Y)
     exported = model.to_keras()
     np.testing.assert_allclose(exported.predict(X, verbose=0), model.predict(X), atol=1e-4)
     assert exported.compiled == (scales[0] == scales[1])
@@ -309,7 +309,7 @@ def test_several_outputs_come_back(scales):
 
 def test_a_quantile_is_predicted_in_keras_and_not_compiled():
     X, y = DIABETES
-    model = regressor(loss="quantile", quantile=0.9, max_iter=20).fit(X, y)
+    model = make_regressor(loss="quantile", quantile=0.9, max_iter=20).fit(X, y)
     exported = model.to_keras()
     np.testing.assert_allclose(exported.predict(X, verbose=0)[:, 0], model.predict(X), rtol=1e-5)
     assert not exported.compiled
@@ -320,7 +320,7 @@ def test_a_quantile_is_predicted_in_keras_and_not_compiled():
 
 @pytest.fixture(scope="module")
 def fitted_regressor():
-    return regressor().fit(*DIABETES)
+    return make_regressor().fit(*DIABETES)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_a_bad_parameter_that_was_set_after_the_fit_is_refused(fitted_regressor,
 
 def test_an_estimator_that_is_not_fitted_is_refused():
     with pytest.raises(NotFittedError):
-        classifier().to_keras()
+        make_classifier().to_keras()
 
 
 @pytest.mark.parametrize(
@@ -359,6 +359,6 @@ def test_an_estimator_that_is_not_fitted_is_refused():
 )
 def test_scales_that_float32_cannot_hold_are_refused(factor, shift, factor_of_y, message):
     X, y = DIABETES
-    model = regressor(max_iter=1).fit(factor * X + shift, factor_of_y * y)
+    model = make_regressor(max_iter=1).fit(factor * X + shift, factor_of_y * y)
     with pytest.raises(ValueError, match=message):
         model.to_keras()

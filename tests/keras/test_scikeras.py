@@ -23,22 +23,22 @@ DIABETES = load_diabetes(return_X_y=True)
 SMALL = {"hidden_layer_sizes": (8,), "verbose": 0, "random_state": 0}
 
 
-def classifier(**changes):
+def make_classifier(**changes):
     return KerasClassifier(build_classifier, **{**SMALL, "epochs": 3, **changes})
 
 
-def regressor(**changes):
+def make_regressor(**changes):
     return KerasRegressor(build_regressor, **{**SMALL, "epochs": 3, **changes})
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    return classifier().fit(X, y)
+    return make_classifier().fit(X, y)
 
 
 @pytest.mark.parametrize(
     ("make_wrapper", "is_kind"),
-    [(classifier, is_classifier), (regressor, is_regressor)],
+    [(make_classifier, is_classifier), (make_regressor, is_regressor)],
     ids=["classifier", "regressor"],
 )
 def test_wrappers_are_recognised(make_wrapper, is_kind):
@@ -46,7 +46,7 @@ def test_wrappers_are_recognised(make_wrapper, is_kind):
 
 
 def test_folds_of_a_classifier_are_stratified():
-    assert isinstance(check_cv(3, y, classifier=is_classifier(classifier())), StratifiedKFold)
+    assert isinstance(check_cv(3, y, classifier=is_classifier(make_classifier())), StratifiedKFold)
 
 
 def test_importing_a_wrapper_leaves_keras_as_it_is():
@@ -91,19 +91,19 @@ def test_another_number_of_columns_is_refused(fitted):
 
 def test_another_order_of_columns_is_refused():
     frame = pd.DataFrame(X[:, :3], columns=list("abc"))
-    model = classifier().fit(frame, y)
+    model = make_classifier().fit(frame, y)
     np.testing.assert_array_equal(model.feature_names_in_, list("abc"))
     with pytest.raises(ValueError, match="feature names should match"):
         model.predict_proba(frame[["c", "b", "a"]])
 
 
-@pytest.mark.parametrize("make_wrapper", [classifier, regressor])
+@pytest.mark.parametrize("make_wrapper", [make_classifier, make_regressor])
 def test_sparse_rows_are_refused(make_wrapper):
     with pytest.raises(TypeError, match="Sparse data was passed"):
         make_wrapper().fit(sparse.csr_array(X), y)
 
 
-@pytest.mark.parametrize("make_wrapper", [classifier, regressor])
+@pytest.mark.parametrize("make_wrapper", [make_classifier, make_regressor])
 def test_a_missing_target_is_refused(make_wrapper):
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         make_wrapper().fit(X, None)
@@ -111,7 +111,7 @@ def test_a_missing_target_is_refused(make_wrapper):
 
 @pytest.mark.parametrize(
     ("make_wrapper", "target"),
-    [(classifier, y), (regressor, X[:, 0])],
+    [(make_classifier, y), (make_regressor, X[:, 0])],
     ids=["classifier", "regressor"],
 )
 def test_a_column_of_targets_warns(make_wrapper, target):
@@ -124,20 +124,20 @@ def test_a_column_of_targets_warns(make_wrapper, target):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_class_weights_leave_the_weights_of_the_caller_as_they_are(method):
     weight = np.ones(len(y))
-    model = classifier(class_weight="balanced", epochs=1)
+    model = make_classifier(class_weight="balanced", epochs=1)
     getattr(model, method)(X, y, sample_weight=weight)
     np.testing.assert_array_equal(weight, 1)
 
 
 def test_several_labels_a_row_are_predicted():
     several = np.c_[y, X[:, 0] > 0, X[:, 1] > 0].astype(int)
-    model = classifier(epochs=20).fit(X, several)
+    model = make_classifier(epochs=20).fit(X, several)
     assert model.predict_proba(X).shape == model.predict(X).shape == (len(X), 3)
 
 
 def test_a_grid_search_tunes_dropout_and_l2():
     grid = {"dropout": [0.0, 0.2], "l2": [1e-4, 1e-2]}
-    model = classifier(learning_rate=0.01, epochs=5, dropout=0.5, l2=1e-3)
+    model = make_classifier(learning_rate=0.01, epochs=5, dropout=0.5, l2=1e-3)
     search = GridSearchCV(model, grid, cv=2).fit(X, y)
     assert search.best_score_ > 0.9
     rates = [layer.rate for layer in search.best_estimator_.model_.layers if hasattr(layer, "rate")]
@@ -155,7 +155,7 @@ EXPECTED = {
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("make_wrapper", [classifier, regressor])
+@pytest.mark.parametrize("make_wrapper", [make_classifier, make_regressor])
 def test_wrappers_pass_the_checks_of_scikit_learn(make_wrapper):
     model = make_wrapper(epochs=15, dropout=0.0, learning_rate=0.05)
     results = check_estimator(model, expected_failed_checks=EXPECTED, on_skip=None)

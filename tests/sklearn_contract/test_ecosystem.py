@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import classifier, regressor
+from helpers import make_classifier, make_regressor
 from joblib import parallel_config
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.dummy import DummyClassifier
@@ -43,7 +43,7 @@ def make_orders(n=600):
 def test_a_skrub_pipeline_learns_from_strings_dates_and_missing_values():
     skrub = pytest.importorskip("skrub")
     X, X_test, y, y_test = train_test_split(*make_orders(), random_state=0)
-    model = skrub.tabular_pipeline(classifier(max_iter=40)).fit(X, y)
+    model = skrub.tabular_pipeline(make_classifier(max_iter=40)).fit(X, y)
     assert DummyClassifier().fit(X, y).score(X_test, y_test) < 0.65
     # Two of the three columns alone predict at most four rows in five.
     assert model.score(X_test, y_test) > 0.9
@@ -59,7 +59,9 @@ def oversampled():
     table = train_test_split(X[chosen], y[chosen], random_state=0, stratify=y[chosen])
     X, _, y, _ = table
     assert y.mean() > 0.93
-    pipeline = pipelines.make_pipeline(samplers.RandomOverSampler(random_state=0), classifier())
+    pipeline = pipelines.make_pipeline(
+        samplers.RandomOverSampler(random_state=0), make_classifier()
+    )
     return pipeline.fit(X, y), table
 
 
@@ -71,7 +73,7 @@ def test_a_pipeline_of_imbalanced_learn_learns_a_rare_class(oversampled):
 def test_rows_that_imbalanced_learn_repeats_equal_weighted_rows(oversampled):
     pipeline, (X, X_test, y, _) = oversampled
     counts = np.bincount(pipeline[0].sample_indices_, minlength=len(y))
-    weighted = classifier().fit(X, y, sample_weight=counts)
+    weighted = make_classifier().fit(X, y, sample_weight=counts)
     np.testing.assert_array_equal(pipeline.predict_proba(X_test), weighted.predict_proba(X_test))
 
 
@@ -84,7 +86,7 @@ def test_an_optuna_study_finds_a_low_loss():
         dropout = trial.suggest_float("dropout", 0.0, 0.9)
         l2 = trial.suggest_float("l2", 1e-5, 10.0, log=True)
         scores = cross_val_score(
-            classifier(dropout=dropout, l2=l2), X, y, cv=3, scoring="neg_log_loss"
+            make_classifier(dropout=dropout, l2=l2), X, y, cv=3, scoring="neg_log_loss"
         )
         return -scores.mean()
 
@@ -125,7 +127,7 @@ def two_jobs(request):
 def compute_scores(function):
     """Every score of every split, as arrays by name."""
     X, y = load_iris(return_X_y=True)
-    model = make_pipeline(StandardScaler(), classifier(max_iter=10))
+    model = make_pipeline(StandardScaler(), make_classifier(max_iter=10))
     options = {"cv": 3, "scoring": "neg_log_loss", "error_score": "raise"}
     options["return_train_score"] = True
     if function == "cross_validate":
@@ -145,7 +147,9 @@ def test_two_jobs_on_any_backend_give_the_scores_of_one(two_jobs, function):
     with two_jobs():
         together = compute_scores(function)
     assert together.keys() == alone.keys()
-    assert any(len(set(array)) > 1 for array in alone.values())  # else equality says nothing
+    assert any(
+        len(set(array)) > 1 for array in alone.values()
+    )  # otherwise equality would prove nothing
     for key, array in alone.items():
         np.testing.assert_array_equal(together[key], array, err_msg=key)
 
@@ -155,7 +159,7 @@ def fit_and_count_threads(_):
     from skreg._tensorflow import tensorflow
 
     X = np.random.default_rng(0).normal(size=(200, 64))
-    wide = classifier(hidden_layer_sizes=(512, 512), batch_size=64, max_iter=2)
+    wide = make_classifier(hidden_layer_sizes=(512, 512), batch_size=64, max_iter=2)
     wide.fit(X, X[:, 0] > 0)
     tasks = Path("/proc/self/task")  # Linux only
     n_running = None
@@ -225,13 +229,13 @@ COPIES = [copy_by_pickle, copy_by_joblib, copy_by_cloudpickle, copy_by_skops]
 
 def make_search():
     grid = {"regularizedmlpclassifier__l2": [1e-3, 1e-2]}
-    return GridSearchCV(make_pipeline(StandardScaler(), classifier()), grid, cv=2)
+    return GridSearchCV(make_pipeline(StandardScaler(), make_classifier()), grid, cv=2)
 
 
 MODELS = {
-    "classifier": (load_iris, classifier),
-    "regressor": (load_diabetes, regressor),
-    "pipeline": (load_iris, lambda: make_pipeline(StandardScaler(), classifier())),
+    "classifier": (load_iris, make_classifier),
+    "regressor": (load_diabetes, make_regressor),
+    "pipeline": (load_iris, lambda: make_pipeline(StandardScaler(), make_classifier())),
     "search": (load_iris, make_search),
 }
 
@@ -264,7 +268,7 @@ def test_a_loaded_estimator_gives_the_same_predictions(fitted, make_copy):
 def test_a_loaded_stream_continues_bit_for_bit(make_copy):
     """A file holds moments, statistics and the position in the sequence of noise, too."""
     X, y = load_diabetes(return_X_y=True)
-    model = regressor().partial_fit(X[:200], y[:200])
+    model = make_regressor().partial_fit(X[:200], y[:200])
     loaded = make_copy(model).partial_fit(X[200:], y[200:])
     expected = model.partial_fit(X[200:], y[200:]).predict(X)
     np.testing.assert_array_equal(loaded.predict(X), expected)

@@ -7,7 +7,7 @@ above the score of a dummy.
 import numpy as np
 import pytest
 import sklearn
-from helpers import assert_learned, classifier, regressor, split
+from helpers import assert_learned, make_classifier, make_regressor, split
 from scipy.stats import loguniform, uniform
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -44,7 +44,7 @@ VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 def fit_frozen(data):
     """A frozen network that was fitted on the training rows of the case."""
     X, _, y, _ = split(data)
-    return FrozenEstimator(classifier().fit(X, y))
+    return FrozenEstimator(make_classifier().fit(X, y))
 
 
 def make_bins(encode):
@@ -59,7 +59,7 @@ METHODS = ["sigmoid", "isotonic", *(["temperature"] if VERSION >= (1, 8) else []
 
 # The table, a bound for the score on its test rows, and the meta-estimator.
 META = {
-    "Pipeline": ("wine", 0.85, lambda: make_pipeline(StandardScaler(), PCA(4), classifier())),
+    "Pipeline": ("wine", 0.85, lambda: make_pipeline(StandardScaler(), PCA(4), make_classifier())),
     "ColumnTransformer": (
         "wine",
         0.85,
@@ -71,7 +71,7 @@ META = {
                 ],
                 remainder="passthrough",
             ),
-            classifier(),
+            make_classifier(),
         ),
     ),
     "ColumnTransformer to a sparse table": (
@@ -82,37 +82,39 @@ META = {
                 [("binned", make_bins("onehot"), slice(0, 4))],
                 sparse_threshold=1,
             ),
-            classifier(),
+            make_classifier(),
         ),
     ),
     "FeatureUnion": (
         "iris",
         0.75,
         lambda: make_pipeline(
-            FeatureUnion([("turned", PCA(2)), ("kept", SelectKBest(k=2))]), classifier()
+            FeatureUnion([("turned", PCA(2)), ("kept", SelectKBest(k=2))]), make_classifier()
         ),
     ),
-    "GridSearchCV": ("iris", 0.75, lambda: GridSearchCV(classifier(), GRID, cv=3)),
+    "GridSearchCV": ("iris", 0.75, lambda: GridSearchCV(make_classifier(), GRID, cv=3)),
     "GridSearchCV of a regressor": (
         "diabetes",
         0.25,
-        lambda: GridSearchCV(regressor(), GRID, cv=3),
+        lambda: GridSearchCV(make_regressor(), GRID, cv=3),
     ),
     "RandomizedSearchCV": (
         "iris",
         0.75,
-        lambda: RandomizedSearchCV(classifier(), DISTRIBUTIONS, n_iter=3, cv=3, random_state=0),
+        lambda: RandomizedSearchCV(
+            make_classifier(), DISTRIBUTIONS, n_iter=3, cv=3, random_state=0
+        ),
     ),
     "HalvingGridSearchCV": (
         "iris",
         0.75,
-        lambda: HalvingGridSearchCV(classifier(), GRID, cv=3, random_state=0),
+        lambda: HalvingGridSearchCV(make_classifier(), GRID, cv=3, random_state=0),
     ),
     "HalvingRandomSearchCV over epochs": (
         "iris",
         0.65,
         lambda: HalvingRandomSearchCV(
-            classifier(),
+            make_classifier(),
             DISTRIBUTIONS,
             n_candidates=4,
             resource="max_iter",
@@ -125,7 +127,7 @@ META = {
         f"CalibratedClassifierCV, {method}": (
             "cancer",
             0.9,
-            lambda method=method: CalibratedClassifierCV(classifier(), method=method, cv=3),
+            lambda method=method: CalibratedClassifierCV(make_classifier(), method=method, cv=3),
         )
         for method in METHODS
     },
@@ -137,46 +139,48 @@ META = {
     "TunedThresholdClassifierCV": (
         "cancer",
         0.9,
-        lambda: TunedThresholdClassifierCV(classifier(), cv=3),
+        lambda: TunedThresholdClassifierCV(make_classifier(), cv=3),
     ),
     "FixedThresholdClassifier": (
         "cancer",
         0.9,
-        lambda: FixedThresholdClassifier(classifier(), threshold=0.4),
+        lambda: FixedThresholdClassifier(make_classifier(), threshold=0.4),
     ),
     "FrozenEstimator": ("digits", 0.8, lambda: fit_frozen("digits")),
     "BaggingClassifier": (
         "digits",
         0.8,
-        lambda: BaggingClassifier(classifier(), 4, random_state=0),
+        lambda: BaggingClassifier(make_classifier(), 4, random_state=0),
     ),
     "BaggingClassifier of columns": (
         "wine",
         0.85,
-        lambda: BaggingClassifier(classifier(), 5, max_features=7, bootstrap=False, random_state=0),
+        lambda: BaggingClassifier(
+            make_classifier(), 5, max_features=7, bootstrap=False, random_state=0
+        ),
     ),
     "BaggingRegressor": (
         "diabetes",
         0.25,
-        lambda: BaggingRegressor(regressor(), 4, random_state=0),
+        lambda: BaggingRegressor(make_regressor(), 4, random_state=0),
     ),
     "AdaBoostClassifier": (
         "digits",
         0.8,
-        lambda: AdaBoostClassifier(classifier(max_iter=10), n_estimators=3, random_state=0),
+        lambda: AdaBoostClassifier(make_classifier(max_iter=10), n_estimators=3, random_state=0),
     ),
     "VotingClassifier": (
         "wine",
         0.85,
         lambda: VotingClassifier(
-            [("free", classifier(l2=0)), ("held", classifier(l2=0.01))], voting="soft"
+            [("free", make_classifier(l2=0)), ("held", make_classifier(l2=0.01))], voting="soft"
         ),
     ),
     "StackingClassifier": (
         "wine",
         0.85,
         lambda: StackingClassifier(
-            [("free", classifier(l2=0)), ("held", classifier(l2=0.01))],
+            [("free", make_classifier(l2=0)), ("held", make_classifier(l2=0.01))],
             LogisticRegression(),
             cv=3,
         ),
@@ -184,29 +188,29 @@ META = {
     "StackingClassifier with a network on top": (
         "wine",
         0.85,
-        lambda: StackingClassifier([("relu", classifier())], classifier(), cv=3),
+        lambda: StackingClassifier([("relu", make_classifier())], make_classifier(), cv=3),
     ),
-    "OneVsRestClassifier": ("iris", 0.75, lambda: OneVsRestClassifier(classifier())),
-    "OneVsOneClassifier": ("iris", 0.75, lambda: OneVsOneClassifier(classifier())),
+    "OneVsRestClassifier": ("iris", 0.75, lambda: OneVsRestClassifier(make_classifier())),
+    "OneVsOneClassifier": ("iris", 0.75, lambda: OneVsOneClassifier(make_classifier())),
     "OutputCodeClassifier": (
         "iris",
         0.75,
-        lambda: OutputCodeClassifier(classifier(), code_size=3, random_state=0),
+        lambda: OutputCodeClassifier(make_classifier(), code_size=3, random_state=0),
     ),
-    "ClassifierChain": ("two labels", 0.75, lambda: ClassifierChain(classifier())),
-    "MultiOutputClassifier": ("two labels", 0.75, lambda: MultiOutputClassifier(classifier())),
+    "ClassifierChain": ("two labels", 0.75, lambda: ClassifierChain(make_classifier())),
+    "MultiOutputClassifier": ("two labels", 0.75, lambda: MultiOutputClassifier(make_classifier())),
     "TransformedTargetRegressor": (
         "diabetes",
         0.25,
-        lambda: TransformedTargetRegressor(regressor(), func=np.log, inverse_func=np.exp),
+        lambda: TransformedTargetRegressor(make_regressor(), func=np.log, inverse_func=np.exp),
     ),
     "SequentialFeatureSelector": (
         "cancer",
         0.85,
         lambda: make_pipeline(
             ColumnTransformer([("few", "passthrough", slice(20, 24))]),
-            SequentialFeatureSelector(classifier(), n_features_to_select=2, cv=2),
-            classifier(),
+            SequentialFeatureSelector(make_classifier(), n_features_to_select=2, cv=2),
+            make_classifier(),
         ),
     ),
 }
@@ -223,7 +227,7 @@ def test_a_meta_estimator_of_networks_learns(name):
 def test_self_training_learns_from_one_label_in_five():
     X, X_test, y, y_test = split("cancer")
     given = np.where(np.arange(len(y)) % 5 == 0, y, -1)
-    model = SelfTrainingClassifier(classifier(), threshold=0.95).fit(X, given)
+    model = SelfTrainingClassifier(make_classifier(), threshold=0.95).fit(X, given)
     labelled = (given == -1) & (model.transduction_ != -1)
     assert labelled.sum() > 100
     assert (model.transduction_ == y)[labelled].mean() > 0.9
@@ -234,7 +238,7 @@ def test_self_training_learns_from_one_label_in_five():
 def thresholds():
     """A network, and classifiers with a low and with a high threshold around it."""
     X, _, y, _ = split("cancer")
-    model = classifier().fit(X, y)
+    model = make_classifier().fit(X, y)
     low, high = (
         FixedThresholdClassifier(FrozenEstimator(model), threshold=threshold).fit(X, y)
         for threshold in (0.01, 0.99)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
-from helpers import assert_learned, classifier, regressor, split
+from helpers import assert_learned, make_classifier, make_regressor, split
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import get_scorer
@@ -31,7 +31,7 @@ def mislabelled():
 
 
 def request_weights(**changes):
-    model = classifier(**changes)
+    model = make_classifier(**changes)
     return model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
 
 
@@ -40,7 +40,7 @@ def test_weights_reach_a_network_through_cross_validate(routing, mislabelled):
     scores = cross_validate(request_weights(), X, y, cv=3, params={"sample_weight": weight})
     assert_learned(scores["test_score"].mean(), 0.8, "wine")
     # Without weights most of the labels are wrong.
-    ignored = cross_validate(classifier().set_fit_request(sample_weight=False), X, y, cv=3)
+    ignored = cross_validate(make_classifier().set_fit_request(sample_weight=False), X, y, cv=3)
     assert ignored["test_score"].mean() < 0.7
 
 
@@ -71,7 +71,7 @@ def test_weights_reach_a_network_through_a_search(routing, mislabelled, build_se
 def test_rows_of_weight_zero_do_not_change_the_refit_of_a_search(routing, mislabelled):
     X, y, weight = mislabelled
     search = make_search().fit(X, y, sample_weight=weight)
-    alone = classifier(**search.best_params_).fit(X[weight > 0], y[weight > 0])
+    alone = make_classifier(**search.best_params_).fit(X[weight > 0], y[weight > 0])
     np.testing.assert_array_equal(search.predict_proba(X), alone.predict_proba(X))
 
 
@@ -80,7 +80,7 @@ STOPPING = {"max_iter": 200, "early_stopping": True, "n_iter_no_change": 5}
 
 @pytest.fixture(
     scope="module",
-    params=[(classifier, "digits"), (regressor, "diabetes")],
+    params=[(make_classifier, "digits"), (make_regressor, "diabetes")],
     ids=["classifier", "regressor"],
 )
 def fitted(request):
@@ -120,7 +120,7 @@ def test_validation_rows_stop_the_fit_of_a_pipeline(fitted):
 def test_validation_rows_reach_every_fit_of_a_search_over_a_pipeline(routing):
     X, X_test, y, y_test = split("digits")
     X, X_val, y, y_val = train_test_split(X, y, test_size=0.25, random_state=0, stratify=y)
-    network = classifier(max_iter=100, early_stopping=True, n_iter_no_change=5)
+    network = make_classifier(max_iter=100, early_stopping=True, n_iter_no_change=5)
     network.set_fit_request(X_val=True, y_val=True)
     pipeline = Pipeline([("components", PCA(8)), ("net", network)], transform_input=["X_val"])
     search = GridSearchCV(pipeline, {"net__l2": [1e-4, 1e-2]}, cv=3, error_score="raise")
