@@ -1,28 +1,31 @@
-"""What every test runs under."""
+"""Settings and fixtures of all tests."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-# scikit-learn's array-API checks run, instead of being skipped, only with this; SciPy reads it when
-# it is imported, so it is set before any test module is.
 TESTS = Path(__file__).parent
 
+# Without it, scikit-learn skips its checks of the array API. SciPy reads it when it is imported, so
+# it is set before any test module is imported.
 os.environ["SCIPY_ARRAY_API"] = "1"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of a file in one process, which compiles their programs once."""
+    """Run the tests of a file in one process, which compiles their programs once."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
 
 
 @pytest.fixture(autouse=True)
-def _keras_draws_the_same_and_keeps_nothing(request):
-    """Keras draws from global seeds, and keeps what its models compiled: gigabytes a run."""
+def _seed_and_clear_keras(request):
+    """Seed Keras before a test and free the memory of its models after it.
+
+    Keras draws from global seeds. It keeps the programs of its models, which are gigabytes a run.
+    """
     path = request.node.path
     if path.parent.name != "keras" and path.stem != "test_migration":
         yield
@@ -36,15 +39,15 @@ def _keras_draws_the_same_and_keeps_nothing(request):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """A list that grows by one for each network of a search that is trained, and not read."""
+    """A list that grows by one for each network that a search trains."""
     from skreg._model_selection.folds import Fold
 
-    count = []
-    original = Fold.train_network
+    calls = []
+    train_network = Fold.train_network
 
-    def counted(self, *arguments):
-        count.append(arguments)
-        return original(self, *arguments)
+    def record_and_train(self, *arguments):
+        calls.append(arguments)
+        return train_network(self, *arguments)
 
-    monkeypatch.setattr(Fold, "train_network", counted)
-    return count
+    monkeypatch.setattr("skreg._model_selection.folds.Fold.train_network", record_and_train)
+    return calls

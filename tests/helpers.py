@@ -1,4 +1,4 @@
-"""What several test modules share: jobs of the engine, quick estimators, and real tables."""
+"""Functions for several test modules: jobs of the engine, quick estimators, and real tables."""
 
 from functools import cache
 from pathlib import Path
@@ -25,16 +25,16 @@ from skreg._model_selection.scoring import negative_loss
 from skreg._nn.mlp import draw_parameters
 from skreg._nn.penalties import PENALTIES
 
-TESTS = Path(__file__).parent  # where other processes find this module
+TESTS = Path(__file__).parent  # the working directory of processes that import this module
 
 # -- jobs of the engine ------------------------------------------------------------------------
 
 BATCH = 16
 
 
-def hyperparameters(n_hidden=2, **changes):
-    """Hyperparameters of a quick training; `changes` may name those of solver and loss, too."""
-    strengths = {**{penalty: (0.0,) for penalty in PENALTIES}, "l2": (1e-3,)}
+def make_hyperparameters(n_hidden=2, **changes):
+    """Hyperparameters of a short training; `changes` can name those of solver and loss."""
+    strengths = {**dict.fromkeys(PENALTIES, (0.0,)), "l2": (1e-3,)}
     strengths |= {penalty: changes.pop(penalty) for penalty in PENALTIES if penalty in changes}
     values = {
         "dropout": (0.0,) * n_hidden,
@@ -71,7 +71,7 @@ def make_job(
     n_outputs=1,
     **changes,
 ):
-    """A job on random rows: classes, or with `loss` numbers of `n_outputs` columns."""
+    """A job with random rows: classes, or with `loss` numbers in `n_outputs` columns."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, 5))
     y = rng.integers(0, n_classes, size=n)
@@ -93,7 +93,7 @@ def make_job(
         loss=loss,
         solver=solver,
         batch_size=batch_size,
-        hyper=hyperparameters(len(hidden), **changes),
+        hyper=make_hyperparameters(len(hidden), **changes),
         seed=seed,
         stop_criterion=StopCriterion.NONE
         if changes.get("tol") is None
@@ -102,7 +102,7 @@ def make_job(
 
 
 def iterate_batches(job):
-    """Yield the rows of every step, in the order in which the program visits them."""
+    """Yield the rows of every step in the order of the program."""
     key = make_key(job.seed)
     visits = job.rows.visits
     for epoch in range(job.hyper.max_iter):
@@ -144,34 +144,35 @@ def quick_regression_search(**changes):
     return RegularizedMLPRegressorCV(**options)
 
 
-def grid_search(ours, grid=None, **options):
-    """GridSearchCV over the plain estimator with the same parameters."""
-    kinds = {
+def grid_search(search, grid=None, **options):
+    """GridSearchCV over the single estimator with the same parameters."""
+    estimators = {
         RegularizedMLPClassifierCV: RegularizedMLPClassifier,
         RegularizedMLPRegressorCV: RegularizedMLPRegressor,
     }
-    kind = kinds[type(ours)]
-    shared = set(ours.get_params()) & set(kind().get_params())
-    model = kind(**{name: ours.get_params()[name] for name in shared})
-    scoring = negative_loss if ours.scoring == "loss" else ours.scoring
-    grid = grid or {"dropout": ours.dropouts, "l2": ours.l2s}
-    return GridSearchCV(model, grid, cv=ours.cv, scoring=scoring, refit=ours.refit, **options)
+    Estimator = estimators[type(search)]
+    shared = set(search.get_params()) & set(Estimator().get_params())
+    model = Estimator(**{name: search.get_params()[name] for name in shared})
+    scoring = negative_loss if search.scoring == "loss" else search.scoring
+    grid = grid or {"dropout": search.dropouts, "l2": search.l2s}
+    return GridSearchCV(model, grid, cv=search.cv, scoring=scoring, refit=search.refit, **options)
 
 
-def assert_same_search(ours, theirs):
-    assert ours.best_index_ == theirs.best_index_
-    assert ours.best_params_ == theirs.best_params_
-    assert ours.n_splits_ == theirs.n_splits_
-    for name, values in theirs.cv_results_.items():
+def assert_same_search(search, expected):
+    """A search of skreg has the scores and the network of a GridSearchCV."""
+    assert search.best_index_ == expected.best_index_
+    assert search.best_params_ == expected.best_params_
+    assert search.n_splits_ == expected.n_splits_
+    for name, values in expected.cv_results_.items():
         if not name.endswith("_time"):
-            assert_array_equal(ours.cv_results_[name], values, err_msg=name)
-    scores = [v for name, v in theirs.cv_results_.items() if name.startswith("split")]
-    assert np.unique(scores).size > 1  # else equality would say nothing
-    for one, other in zip(ours.coefs_, theirs.best_estimator_.coefs_, strict=True):
+            assert_array_equal(search.cv_results_[name], values, err_msg=name)
+    scores = [values for name, values in expected.cv_results_.items() if name.startswith("split")]
+    assert np.unique(scores).size > 1  # otherwise equality would prove nothing
+    for one, other in zip(search.coefs_, expected.best_estimator_.coefs_, strict=True):
         assert_array_equal(one, other)
 
 
-# -- networks that learn real tables -----------------------------------------------------------
+# -- real tables and estimators that learn them ------------------------------------------------
 
 
 SMALL = {
@@ -183,21 +184,21 @@ SMALL = {
 }
 
 
-def classifier(**changes):
+def make_classifier(**changes):
     return RegularizedMLPClassifier(**{**SMALL, **changes})
 
 
-def regressor(**changes):
+def make_regressor(**changes):
     return RegularizedMLPRegressor(**{**SMALL, "l2": 0.03, **changes})
 
 
-def digits():
+def load_some_digits():
     X, y = load_digits(return_X_y=True)
     return X[:600], y[:600]
 
 
-def iris_with_two_labels():
-    """Whether a flower is a setosa, and whether it is a virginica."""
+def load_iris_with_two_labels():
+    """Iris with two labels: setosa or not, and virginica or not."""
     X, y = load_iris(return_X_y=True)
     return X, np.column_stack([y == 0, y == 2]).astype(int)
 
@@ -206,27 +207,36 @@ TABLES = {
     "cancer": lambda: load_breast_cancer(return_X_y=True),
     "wine": lambda: load_wine(return_X_y=True),
     "iris": lambda: load_iris(return_X_y=True),
-    "digits": digits,
-    "two labels": iris_with_two_labels,
+    "digits": load_some_digits,
+    "two labels": load_iris_with_two_labels,
     "diabetes": lambda: load_diabetes(return_X_y=True),
 }
 
 
 @cache
 def split(data):
-    """X_train, X_test, y_train, y_test of a table."""
+    """X_train, X_test, y_train and y_test of a table."""
     X, y = TABLES[data]()
     stratify = y if data in ("cancer", "wine", "iris", "digits") else None
     return train_test_split(X, y, test_size=0.3, random_state=0, stratify=stratify)
 
 
 @cache
-def score_of_a_dummy(data):
+def score_dummy(data):
+    """The score of a constant prediction on the test rows."""
     X, X_test, y, y_test = split(data)
     dummy = DummyRegressor() if data == "diabetes" else DummyClassifier()
     return dummy.fit(X, y).score(X_test, y_test)
 
 
+def assert_same_network(left, right):
+    """Two estimators have the same losses and weights, bit for bit."""
+    assert left.loss_curve_ == right.loss_curve_
+    for name in ("coefs_", "intercepts_"):
+        for one, other in zip(getattr(left, name), getattr(right, name), strict=True):
+            assert_array_equal(one, other)
+
+
 def assert_learned(score, bound, data):
-    """A bound that a dummy comes near would show nothing."""
-    assert score_of_a_dummy(data) + 0.2 < bound < score
+    """The score is above a bound, which is well above the score of a dummy."""
+    assert score_dummy(data) + 0.2 < bound < score

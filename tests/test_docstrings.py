@@ -1,4 +1,4 @@
-"""Every public object is documented as numpydoc asks, and its examples run."""
+"""Docstrings of public objects: numpydoc accepts them, and their examples run."""
 
 import doctest
 import inspect
@@ -17,21 +17,21 @@ import skreg._plotting.training_curve
 import skreg.keras
 import skreg.keras._scikeras
 
-# Not asked for, each with its reason.
+# Checks that are not made, each with the reason.
 EXCLUDED = {
-    "ES01": "a summary may say it all",
+    "ES01": "a summary can be enough",
     "EX01": "examples stand with the class, not with each method",
     "SA01": "see-also sections stand with the class",
     "SA04": "see-also entries of other packages need no description here",
-    "GL08": "fit_context hides nothing: private helpers are not public objects",
-    "PR01": "checked below against the signature, which numpydoc takes without `self`",
+    "GL08": "private helpers need no docstring",
+    "PR01": "checked below, since numpydoc reads the signature without `self`",
     "RT02": "returned values have names, as in scikit-learn",
     "GL03": "blank lines around lists",
     "YD01": "no generators",
 }
 
 
-def public_objects():
+def list_public_objects():
     for name in skreg.__all__:
         thing = getattr(skreg, name)
         if callable(thing):
@@ -45,16 +45,16 @@ def public_objects():
         yield f"skreg.keras.{name}"
 
 
-@pytest.mark.parametrize("path", list(public_objects()))
+@pytest.mark.parametrize("path", list(list_public_objects()))
 def test_docstring_is_valid(path):
-    # scikeras takes any parameter of the model's builder, so that no signature names them.
+    # scikeras takes the parameters of the builder, which its signature does not name.
     excluded = {*EXCLUDED, "PR02"} if "keras.Keras" in path else EXCLUDED
     errors = [(code, text) for code, text in validate(path)["errors"] if code not in excluded]
     assert errors == []
 
 
 @pytest.mark.parametrize("name", [n for n in skreg.__all__ if inspect.isclass(getattr(skreg, n))])
-def test_every_parameter_stands_in_the_docstring_with_its_default(name):
+def test_every_parameter_is_documented_with_its_default(name):
     cls = getattr(skreg, name)
     sections = inspect.getdoc(cls).split("Attributes\n---")[0]
     for parameter in inspect.signature(cls).parameters.values():

@@ -1,4 +1,4 @@
-"""The one door to TensorFlow: late, quiet, in the right process, and nothing else changed."""
+"""Importing TensorFlow: late, without output, once a process, and with no other effect."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ model = RegularizedMLPClassifier(hidden_layer_sizes=(4,), max_iter=2, random_sta
 
 
 def run(code, **environment):
-    """Run `code` in a new process and return it, finished."""
+    """Run `code` in a new process and return the finished process."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
@@ -29,9 +29,10 @@ def run(code, **environment):
 
 
 def assert_printed(code, expected, **environment):
-    done = run(code, **environment)
-    assert (done.stdout, done.returncode) == (expected, 0), done.stderr
-    return done
+    """Run `code` and compare what it prints."""
+    process = run(code, **environment)
+    assert (process.stdout, process.returncode) == (expected, 0), process.stderr
+    return process
 
 
 def test_importing_skreg_imports_neither_tensorflow_nor_keras_nor_matplotlib():
@@ -46,11 +47,11 @@ def test_importing_skreg_imports_neither_tensorflow_nor_keras_nor_matplotlib():
 
 
 def test_first_fit_writes_nothing_to_standard_error():
-    done = assert_printed(FIT + "model.fit(X, y)\nprint('done')", "done\n")
-    assert done.stderr == ""
+    process = assert_printed(FIT + "model.fit(X, y)\nprint('done')", "done\n")
+    assert process.stderr == ""
 
 
-def test_a_fitted_estimator_predicts_where_tensorflow_cannot_be_imported(tmp_path):
+def test_a_fitted_estimator_predicts_if_tensorflow_cannot_be_imported(tmp_path):
     path = tmp_path / "model.pickle"
     dump = (
         "import pickle\npickle.dump((model.fit(X, y), model.predict_proba(X)), open({0!r}, 'wb'))"
@@ -69,7 +70,7 @@ def test_a_fitted_estimator_predicts_where_tensorflow_cannot_be_imported(tmp_pat
     )
 
 
-def test_a_fit_changes_no_more_of_the_process_than_importing_tensorflow():
+def test_a_fit_changes_the_process_as_importing_tensorflow_does():
     code = """
         import json, logging, os, random, sys, warnings
         import numpy as np
@@ -92,23 +93,22 @@ def test_a_fit_changes_no_more_of_the_process_than_importing_tensorflow():
         """
     seed = "np.random.seed(3); random.seed(3)\n"
     fitted = run(textwrap.dedent(code).format(first=seed + FIT + "model.fit(X, y)", seeded=True))
-    bare = run(textwrap.dedent(code).format(first=seed, seeded=True))
-    assert fitted.returncode == bare.returncode == 0, fitted.stderr
-    assert fitted.stdout == bare.stdout
+    imported = run(textwrap.dedent(code).format(first=seed, seeded=True))
+    assert fitted.returncode == imported.returncode == 0, fitted.stderr
+    assert fitted.stdout == imported.stdout
 
 
-def test_lines_held_back_are_shown_when_the_import_fails(tmp_path):
+def test_lines_of_tensorflow_are_written_if_the_import_fails(tmp_path):
     (tmp_path / "tensorflow.py").write_text(
         "import os\nos.write(2, b'E0000 00:00:1 the cause\\n')\nraise ImportError('broken')\n"
     )
-    done = run(FIT + "model.fit(X, y)", PYTHONPATH=str(tmp_path))
-    assert done.returncode == 1
-    assert "E0000 00:00:1 the cause" in done.stderr
-    assert "ImportError: broken" in done.stderr
+    process = run(FIT + "model.fit(X, y)", PYTHONPATH=str(tmp_path))
+    assert process.returncode == 1
+    assert "E0000 00:00:1 the cause" in process.stderr
+    assert "ImportError: broken" in process.stderr
 
 
-def test_what_others_write_meanwhile_is_passed_on(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("")
+def test_other_lines_are_written_while_tensorflow_is_imported():
     code = """
         import os, sys
         from skreg._tensorflow import _hold_back_greeting
@@ -117,12 +117,12 @@ def test_what_others_write_meanwhile_is_passed_on(tmp_path):
             os.write(2, b"a line of the user's\\n")
         print("done")
         """
-    done = assert_printed(code, "done\n")
-    assert done.stderr == "a line of the user's\n"
+    process = assert_printed(code, "done\n")
+    assert process.stderr == "a line of the user's\n"
 
 
-def test_a_fit_inside_a_graph_is_refused_and_spoils_no_other():
-    done = run(
+def test_a_fit_in_a_graph_is_refused_and_a_later_fit_works():
+    process = run(
         FIT
         + """
 import tensorflow as tf
@@ -134,24 +134,24 @@ except RuntimeError as error:
 print(len(model.fit(X, y).loss_curve_))
 """
     )
-    assert done.stdout.splitlines() == [
+    assert process.stdout.splitlines() == [
         "Expected a fit outside of tf.function and tf.Graph; received a call inside of one.",
         "2",
     ]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
-def test_training_after_a_fork_is_refused_and_predicting_is_not():
+def test_after_a_fork_fit_is_refused_and_predict_works():
     assert_printed(
         FIT
         + textwrap.dedent(
             """
             import os, signal, warnings
-            warnings.simplefilter("ignore")  # Python itself warns of forking with threads
+            warnings.simplefilter("ignore")  # Python warns of a fork with threads
             model.fit(X, y)
             child = os.fork()
             if child == 0:
-                signal.alarm(120)  # if it waited for ever, it would hold the pipes of `run` open
+                signal.alarm(120)  # a child that hangs would keep the pipes of `run` open
                 print(model.predict(X).shape, flush=True)
                 try:
                     model.fit(X, y)
@@ -165,7 +165,7 @@ def test_training_after_a_fork_is_refused_and_predicting_is_not():
     )
 
 
-def test_a_worker_process_uses_the_threads_it_was_given(tmp_path):
+def test_a_worker_process_uses_the_threads_that_it_is_given(tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(
         textwrap.dedent(
@@ -183,7 +183,7 @@ def test_a_worker_process_uses_the_threads_it_was_given(tmp_path):
             """
         )
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(script)],
         capture_output=True,
         text=True,
@@ -191,5 +191,5 @@ def test_a_worker_process_uses_the_threads_it_was_given(tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=True,
     )
-    # 0 is TensorFlow's own choice, left alone in a process of one's own.
-    assert done.stdout == "[1] 0\n"
+    # The main process has 0, which is the choice of TensorFlow.
+    assert process.stdout == "[1] 0\n"

@@ -1,10 +1,10 @@
-"""The end of an epoch: losses, stopping, divergence, validation, and continued training."""
+"""The end of an epoch: loss, convergence, divergence, validation and continued training."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from helpers import draw_first_weights, hyperparameters, make_job
+from helpers import draw_first_weights, make_hyperparameters, make_job
 
 from skreg._data.rows import MergedRows
 from skreg._data.tables import make_validation_rows
@@ -14,7 +14,7 @@ from skreg._engine.trainer import train
 from skreg._nn.predict import forward
 
 
-def test_loss_is_the_objective_at_learning_rate_nearly_zero():
+def test_loss_at_a_learning_rate_near_zero_is_the_objective():
     job = make_job(n_classes=3, learning_rate_init=1e-12, n=70)
     result = train(job)
     kernels, biases = draw_first_weights(job)
@@ -24,16 +24,16 @@ def test_loss_is_the_objective_at_learning_rate_nearly_zero():
     logits = values @ kernels[-1] + biases[-1]
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(70), job.rows.targets[:70]]
     penalty = sum(1e-3 * (kernel.astype(float) ** 2).sum() for kernel in kernels)
-    # Steps differ in size by at most one, so the mean over rows is the mean over steps by size.
+    # The mean over rows is the mean over steps, weighted by their sizes.
     np.testing.assert_allclose(result.losses, losses.mean() + penalty, rtol=1e-5)
 
 
-def test_padding_of_columns_stays_zero_and_is_cut_off():
+def test_kernels_have_no_padded_rows():
     result = train(make_job(weight_decay=0.1, input_dropout=0.5))
     assert result.kernels[0].shape == (5, 12)
 
 
-def test_diverged_training_keeps_its_last_finite_weights():
+def test_diverged_training_returns_its_last_finite_weights():
     job = make_job(solver="sgd", learning_rate_init=1e20, max_iter=50)
     result = train(job)
     assert result.status is Status.DIVERGED
@@ -47,71 +47,85 @@ def test_tol_stops_when_the_smoothed_loss_stalls():
     result = train(job)
     assert result.status is Status.CONVERGED
     smoothed = result.losses[0]
-    best, stalled, expected = np.inf, 0, None
+    best, n_stalled, expected = np.inf, 0, None
     for epoch, loss in enumerate(result.losses):
         smoothed = loss if epoch == 0 else 0.8 * smoothed + 0.2 * loss
-        stalled = stalled + 1 if smoothed > best - 1e-3 else 0
+        n_stalled = n_stalled + 1 if smoothed > best - 1e-3 else 0
         best = min(best, smoothed)
-        if stalled >= 5:
+        if n_stalled >= 5:
             expected = epoch + 1
             break
     assert len(result.losses) == expected
 
 
-def test_tol_that_is_not_reached_is_reported():
-    result = train(make_job(max_iter=3, tol=0.0))
-    assert result.status is Status.NOT_CONVERGED
-    result = train(make_job(max_iter=3))
-    assert result.status is Status.FINISHED
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"tol": 0.0}, Status.NOT_CONVERGED), ({}, Status.FINISHED)],
+    ids=["with tol", "without tol"],
+)
+def test_status_at_max_iter(changes, status):
+    assert train(make_job(max_iter=3, **changes)).status is status
 
 
-def with_validation(job, n=40, **changes):
+def add_validation(job, n=40, **changes):
+    """The same job with validation rows, whose loss stops it."""
     rng = np.random.default_rng(5)
     X = rng.normal(size=(n, 5))
     targets = rng.integers(0, 2, size=(n, 1)).astype(np.float32)
     weight = rng.uniform(0.5, 2, size=n)
-    held_out = make_validation_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
+    validation = make_validation_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
     return dataclasses.replace(
-        job, validation=held_out, stop_criterion=StopCriterion.VALIDATION_LOSS, **changes
+        job, validation=validation, stop_criterion=StopCriterion.VALIDATION_LOSS, **changes
     )
 
 
-def validation_loss(held_out, kernels, biases):
-    values = held_out.table.values[:, : len(kernels[0])].astype(float)
+def compute_validation_loss(validation, kernels, biases):
+    values = validation.table.values[:, : len(kernels[0])].astype(float)
     logits = forward(values, [k.astype(float) for k in kernels], biases, "relu")
-    losses = np.logaddexp(0, logits) - logits * held_out.targets
-    return (held_out.share * losses[:, 0]).sum()
+    losses = np.logaddexp(0, logits) - logits * validation.targets
+    return (validation.share * losses[:, 0]).sum()
 
 
-@pytest.mark.parametrize("n", [40, 2500])
-def test_weights_of_the_best_validation_loss_are_kept(n):
-    job = with_validation(make_job(max_iter=200, n_iter_no_change=7, tol=1e-4), n)
-    result = train(job)
-    curve = np.array(result.validation_losses)
-    assert result.best_epoch == curve.argmin() + 1
-    got = validation_loss(job.validation, result.kernels, result.biases)
-    np.testing.assert_allclose(got, curve.min(), rtol=1e-4)
-    # It ended when 7 epochs in a row had not beaten the best so far by more than tol.
-    best, stalled = np.inf, 0
+@pytest.fixture(scope="module", params=[40, 2500])
+def stopped(request):
+    """A job that its validation loss stops, and its result."""
+    job = add_validation(make_job(max_iter=200, n_iter_no_change=7, tol=1e-4), request.param)
+    return job, train(job)
+
+
+def test_best_epoch_has_the_lowest_validation_loss(stopped):
+    _, result = stopped
+    assert result.best_epoch == np.argmin(result.validation_losses) + 1
+
+
+def test_weights_are_those_of_the_best_epoch(stopped):
+    job, result = stopped
+    loss = compute_validation_loss(job.validation, result.kernels, result.biases)
+    np.testing.assert_allclose(loss, min(result.validation_losses), rtol=1e-4)
+
+
+def test_training_stops_after_n_iter_no_change_epochs_without_improvement(stopped):
+    _, result = stopped
+    best, n_stalled = np.inf, 0
     stalls = []
-    for loss in curve:
-        stalled = 0 if loss < best - 1e-4 else stalled + 1
+    for loss in result.validation_losses:
+        n_stalled = 0 if loss < best - 1e-4 else n_stalled + 1
         best = min(best, loss)
-        stalls.append(stalled)
-    assert stalls.index(7) == len(curve) - 1 < 199
+        stalls.append(n_stalled)
+    assert stalls.index(7) == len(stalls) - 1 < 199
     assert result.status is Status.CONVERGED
 
 
-def test_validation_changes_nothing_of_the_training():
+def test_validation_does_not_change_the_training_losses():
     job = make_job(max_iter=30, dropout=(0.5, 0.5))
-    alone = train(job)
-    hyper = hyperparameters(max_iter=30, dropout=(0.5, 0.5), n_iter_no_change=1000)
-    validated = train(with_validation(job, hyper=hyper))
-    np.testing.assert_allclose(alone.losses, validated.losses, rtol=1e-5)
+    without = train(job)
+    hyper = make_hyperparameters(max_iter=30, dropout=(0.5, 0.5), n_iter_no_change=1000)
+    validated = train(add_validation(job, hyper=hyper))
+    np.testing.assert_allclose(without.losses, validated.losses, rtol=1e-5)
 
 
-def test_validation_loss_that_is_not_finite_is_a_divergence():
-    job = with_validation(make_job(max_iter=10))
+def test_a_validation_loss_that_is_not_finite_is_divergence():
+    job = add_validation(make_job(max_iter=10))
     job.validation.table.values[0] = np.inf
     result = train(job)
     assert result.status is Status.DIVERGED
@@ -120,8 +134,8 @@ def test_validation_loss_that_is_not_finite_is_a_divergence():
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_continued_training_equals_one_that_never_stopped(solver):
-    """Two fits of 5 epochs, the second from the first one's end, are one of 10, bit for bit."""
+def test_two_fits_of_5_epochs_equal_one_of_10(solver):
+    """The second one continues with the weights and moments of the first, bit for bit."""
     changes = {"dropout": (0.5, 0.3), "solver": solver, "n": 70}
     whole = train(make_job(max_iter=10, **changes))
     job = make_job(max_iter=5, **changes)
@@ -129,5 +143,5 @@ def test_continued_training_equals_one_that_never_stopped(solver):
     start = WarmStart(first.kernels, first.biases, first.get_moments(), 5 * job.n_steps, 5)
     second = train(dataclasses.replace(job, warm_start=start))
     assert first.losses + second.losses == whole.losses
-    for got, expected in zip(second.kernels, whole.kernels, strict=True):
-        np.testing.assert_array_equal(got, expected)
+    for kernel, expected in zip(second.kernels, whole.kernels, strict=True):
+        np.testing.assert_array_equal(kernel, expected)

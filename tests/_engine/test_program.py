@@ -1,6 +1,6 @@
-"""Few programs: values never compile, shapes are bucketed, no program is compiled twice.
+"""Few programs: values compile nothing, sizes are rounded up, no program is compiled twice.
 
-XLA can compile again where nothing is traced again, so what is counted is what XLA itself dumps.
+XLA can compile again without a new trace, so the tests count the programs that XLA dumps.
 """
 
 import json
@@ -12,11 +12,11 @@ import threading
 import pytest
 from helpers import make_job
 
-import skreg._engine.program as program
+from skreg._engine.program import build_advance, count_programs, get_program
 from skreg._engine.trainer import train
 
-# What 200 fits over two architectures, tables of 6 and 8 columns, 330 to 430 rows and any values
-# may compile: 2 architectures x 1 padded width x the 4 buckets that those rows fall into.
+# The programs of 200 fits with any values, two architectures, 6 or 8 columns and 330 to 430 rows:
+# 2 architectures x 1 padded number of columns x 4 padded numbers of rows.
 MOST_PROGRAMS_OF_200_FITS = 8
 
 SCRIPT = """
@@ -24,11 +24,11 @@ import json, pathlib, sys, warnings
 import numpy as np
 from skreg import RegularizedMLPClassifier
 
-warnings.simplefilter("ignore")  # of tol and few epochs
+warnings.simplefilter("ignore")  # about convergence
 dump = pathlib.Path(sys.argv[1])
 counts = {}
 
-def data(n_rows, n_columns, seed=0):
+def make_data(n_rows, n_columns, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, n_columns))
     return X, (X[:, 0] > 0).astype(int)
@@ -36,14 +36,14 @@ def data(n_rows, n_columns, seed=0):
 def fit(data, **parameters):
     RegularizedMLPClassifier(**{"max_iter": 2, "random_state": 0, **parameters}).fit(*data)
 
-def compiled_since(before):
-    return len(list(dump.glob("*advance*before_optimizations.txt"))) - before
+def count_compiled():
+    return len(list(dump.glob("*advance*before_optimizations.txt")))
 
-def counted(name, fits):
-    before = compiled_since(0)
+def run_stage(name, fits):
+    before = count_compiled()
     for data, parameters in fits:
         fit(data, **parameters)
-    counts[name] = compiled_since(before)
+    counts[name] = count_compiled() - before
 
 adam = [
     {}, {"dropout": 0.0}, {"dropout": (0.1, 0.2)}, {"input_dropout": 0.3}, {"l2": 0.0},
@@ -52,19 +52,19 @@ adam = [
     {"max_iter": 7}, {"tol": 1e-3}, {"n_iter_no_change": 2}, {"random_state": 5},
     {"class_weight": {0: 0.5}}, {"standardize": False},
 ]
-table = data(100, 5)
-counted("values of adam", [(table, {"hidden_layer_sizes": (9, 7), **c}) for c in adam])
+table = make_data(100, 5)
+run_stage("values of adam", [(table, {"hidden_layer_sizes": (9, 7), **c}) for c in adam])
 sgd = [{}, {"momentum": 0.1}, {"nesterovs_momentum": False}]
-counted("values of sgd",
+run_stage("values of sgd",
         [(table, {"hidden_layer_sizes": (9, 8), "solver": "sgd", **c}) for c in sgd])
 l1 = [{"l1": 0.1}, {"l1": (0.0, 0.0, 1.0)}, {"l1": 0.1, "l2": 0.0}]
-counted("values of l1", [(table, {"hidden_layer_sizes": (9, 7), **c}) for c in l1])
-counted("folds and padded columns",
-        [(data(n, d), {"hidden_layer_sizes": (13,)})
+run_stage("values of l1", [(table, {"hidden_layer_sizes": (9, 7), **c}) for c in l1])
+run_stage("folds and padded columns",
+        [(make_data(n, d), {"hidden_layer_sizes": (13,)})
          for n, d in ((379, 5), (380, 5), (384, 8), (380, 7), (361, 6))])
 rng = np.random.default_rng(0)
-counted("200 mixed fits", [
-    (data(int(rng.integers(330, 430)), int(rng.choice([6, 8])), seed=k), {
+run_stage("200 mixed fits", [
+    (make_data(int(rng.integers(330, 430)), int(rng.choice([6, 8])), seed=k), {
         "hidden_layer_sizes": [(15,), (15, 6)][k % 2],
         "dropout": rng.uniform(0, 0.9),
         "l2": 10 ** rng.uniform(-6, 0),
@@ -83,7 +83,7 @@ def compilations(tmp_path_factory):
     """How many programs XLA compiled at each stage of the script."""
     dump = tmp_path_factory.mktemp("dump")
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={dump} --xla_dump_hlo_as_text"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(dump)],
         capture_output=True,
         text=True,
@@ -91,36 +91,36 @@ def compilations(tmp_path_factory):
         env={**os.environ, "XLA_FLAGS": flags},
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
-@pytest.mark.parametrize(
-    "stage", ["values of adam", "values of sgd", "values of l1", "folds and padded columns"]
-)
-def test_other_values_and_other_folds_compile_nothing(compilations, stage):
+STAGES = ["values of adam", "values of sgd", "values of l1", "folds and padded columns"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_of_other_values_or_folds_compiles_one_program(compilations, stage):
     assert compilations[stage] == 1
 
 
-def test_200_mixed_fits_stay_under_the_stated_number_of_programs(compilations):
+def test_200_mixed_fits_compile_few_programs(compilations):
     assert 2 <= compilations["200 mixed fits"] <= MOST_PROGRAMS_OF_200_FITS
 
 
 @pytest.fixture
 def traced(monkeypatch):
-    """The specs traced from now on."""
+    """A list that grows by the spec of each program that is traced."""
     specs = []
-    build = program.build_advance
 
-    def counting(spec):
+    def record_and_build(spec):
         specs.append(spec)
-        return build(spec)
+        return build_advance(spec)
 
-    monkeypatch.setattr(program, "build_advance", counting)
+    monkeypatch.setattr("skreg._engine.program.build_advance", record_and_build)
     return specs
 
 
-def test_threads_that_need_one_new_program_together_compile_it_once(traced):
+def test_threads_that_need_the_same_new_program_compile_it_once(traced):
     job = make_job(hidden=(17, 3), max_iter=2)
     ready = threading.Barrier(4)
     results = []
@@ -138,17 +138,18 @@ def test_threads_that_need_one_new_program_together_compile_it_once(traced):
     assert len({tuple(result.losses) for result in results}) == 1
 
 
-def test_program_for_which_the_system_has_no_room_is_refused_before_it_aborts(monkeypatch):
-    train(make_job(max_iter=1))  # compiled before
+def test_a_program_without_room_for_its_memory_maps_is_refused(monkeypatch):
+    """The system would end the process."""
+    train(make_job(max_iter=1))  # a program was compiled before
     monkeypatch.setattr("skreg._tensorflow._MAPS_PER_PROGRAM", 10**9)
     with pytest.raises(RuntimeError, match=r"has compiled \d+ programs.*vm.max_map_count"):
         train(make_job(hidden=(23, 3), max_iter=1))
 
 
-def test_a_program_is_traced_as_one_concrete_function_and_counted(traced):
-    before = program.count_programs()
+def test_programs_are_counted_once_and_have_their_compile_time():
+    before = count_programs()
     job = make_job(hidden=(19, 3), max_iter=2)
     train(job)
     train(job)
-    assert program.count_programs() == before + 1
-    assert program.get_program(job.spec).compile_seconds > 0
+    assert count_programs() == before + 1
+    assert get_program(job.spec).compile_seconds > 0

@@ -1,4 +1,6 @@
-"""Monte-Carlo dropout: the moments that theory gives, and what the measures mean."""
+"""Monte-Carlo dropout: mean and deviation of its samples, and measures of uncertainty."""
+
+import copy
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ DIGITS = load_digits(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
 
 
-def classifier(**changes):
+def fit_classifier(**changes):
     values = {"hidden_layer_sizes": (32,), "max_iter": 10, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes}).fit(*DIGITS)
 
@@ -32,8 +34,8 @@ def test_samples_of_a_linear_layer_have_the_moments_of_inverted_dropout():
     np.testing.assert_allclose(samples.std(axis=0), deviation, rtol=0.1)
 
 
-def test_each_row_and_sample_has_masks_of_its_own():
-    model = classifier(dropout=0.5, activation="tanh")  # no unit is dead
+def test_every_row_and_sample_has_its_own_masks():
+    model = fit_classifier(dropout=0.5, activation="tanh")  # no unit is zero
     same = np.repeat(DIGITS[0][:1], 50, axis=0)
     samples = model.mc_dropout(same, n_samples=40, random_state=0)
     assert samples.shape == (40, 50, 10)
@@ -41,34 +43,53 @@ def test_each_row_and_sample_has_masks_of_its_own():
     np.testing.assert_allclose(samples.sum(axis=2), 1)
 
 
-def test_a_seed_gives_the_same_samples_and_none_gives_others():
-    model, X = classifier(), DIGITS[0][:20]
-    first = model.mc_dropout(X, 5, random_state=3)
-    np.testing.assert_array_equal(model.mc_dropout(X, 5, random_state=3), first)
-    assert (model.mc_dropout(X, 5, random_state=4) != first).any()
-    assert model.mc_dropout(X.astype(np.float32), 5).dtype == np.float32
+@pytest.fixture(scope="module")
+def default():
+    return fit_classifier()
 
 
-def test_small_rates_give_the_network_without_dropout():
-    model, X = classifier(), DIGITS[0]
-    model.set_params(dropout=1e-7)
+def test_the_same_seed_gives_the_same_samples(default):
+    X = DIGITS[0][:20]
+    first = default.mc_dropout(X, 5, random_state=3)
+    np.testing.assert_array_equal(default.mc_dropout(X, 5, random_state=3), first)
+
+
+def test_another_seed_gives_other_samples(default):
+    X = DIGITS[0][:20]
+    first = default.mc_dropout(X, 5, random_state=3)
+    assert (default.mc_dropout(X, 5, random_state=4) != first).any()
+
+
+def test_samples_of_a_float32_table_are_float32(default):
+    assert default.mc_dropout(DIGITS[0][:20].astype(np.float32), 5).dtype == np.float32
+
+
+def test_a_rate_near_zero_gives_the_network_without_dropout(default):
+    model, X = copy.deepcopy(default).set_params(dropout=1e-7), DIGITS[0]
     np.testing.assert_allclose(model.mc_dropout(X, 1, 0)[0], model.predict_proba(X), atol=1e-5)
 
 
-def test_sparse_rows_and_several_labels_and_outputs():
+def test_samples_of_several_labels():
     X, y = DIGITS
-    model = RegularizedMLPClassifier((8,), max_iter=2, random_state=0)
     labels = np.c_[y > 4, y % 2 == 0].astype(int)
-    assert model.fit(X, labels).mc_dropout(X, 3).shape == (3, len(X), 2)
-    thin = sparse.csr_array(X)
-    model.set_params(input_dropout=0.2).fit(thin, y)
-    assert model.mc_dropout(thin, 3).shape == (3, len(X), 10)
-    numbers = RegularizedMLPRegressor((8,), max_iter=2).fit(X, np.c_[y, -y])
-    assert numbers.mc_dropout(X, 3).shape == (3, len(X), 2)
+    model = RegularizedMLPClassifier((8,), max_iter=2, random_state=0).fit(X, labels)
+    assert model.mc_dropout(X, 3).shape == (3, len(X), 2)
 
 
-def test_sparse_rows_of_a_centred_network_are_dropped_as_dense_ones():
-    """Also their zeros, which centring makes other numbers: moments as of the dense table."""
+def test_samples_of_sparse_rows():
+    X, y = sparse.csr_array(DIGITS[0]), DIGITS[1]
+    model = RegularizedMLPClassifier((8,), max_iter=2, input_dropout=0.2, random_state=0)
+    assert model.fit(X, y).mc_dropout(X, 3).shape == (3, X.shape[0], 10)
+
+
+def test_samples_of_several_outputs():
+    X, y = DIGITS
+    model = RegularizedMLPRegressor((8,), max_iter=2).fit(X, np.c_[y, -y])
+    assert model.mc_dropout(X, 3).shape == (3, len(X), 2)
+
+
+def test_samples_of_sparse_and_dense_rows_of_a_centred_network_agree():
+    """Dropout also drops zeros, which centring makes other numbers."""
     X, y = DIGITS
     thin = np.where(np.random.default_rng(0).random(X.shape) < 0.7, 0, X)
     values = {"input_dropout": 0.3, "dropout": 0.0, "max_iter": 3, "random_state": 0}
@@ -81,51 +102,81 @@ def test_sparse_rows_of_a_centred_network_are_dropped_as_dense_ones():
     assert np.abs((sparsely.mean(axis=0) - dense.mean(axis=0)) / error).max() < 6
 
 
-def test_uncertainty_rises_on_what_was_not_learned():
+@pytest.mark.parametrize("measure", ["entropy", "mutual_information"])
+def test_uncertainty_is_higher_for_classes_that_were_not_learned(measure):
     X, y = DIGITS
     model = RegularizedMLPClassifier(random_state=0).fit(X[y < 5], y[y < 5])
-    known, new = (
+    known, unknown = (
         predictive_uncertainty(model.mc_dropout(part, 100, 0)) for part in (X[y < 5], X[y >= 5])
     )
-    assert np.median(new.entropy) > 5 * np.median(known.entropy)
-    assert np.median(new.mutual_information) > 5 * np.median(known.mutual_information)
+    assert np.median(getattr(unknown, measure)) > 5 * np.median(getattr(known, measure))
 
 
-def test_the_measures_of_samples_that_agree_and_that_do_not():
-    unsure = np.full((3, 1, 4), 0.25)
-    measures = predictive_uncertainty(unsure)
+def test_equal_samples_have_entropy_and_no_mutual_information():
+    measures = predictive_uncertainty(np.full((3, 1, 4), 0.25))
     np.testing.assert_allclose(measures.entropy, np.log(4))
     np.testing.assert_allclose(measures.mutual_information, 0, atol=1e-12)
-    torn = np.eye(4)[:, None]
-    measures = predictive_uncertainty(torn)
+
+
+def test_samples_that_contradict_each_other_have_mutual_information():
+    measures = predictive_uncertainty(np.eye(4)[:, None])
     np.testing.assert_allclose(measures.mean, 0.25)
     np.testing.assert_allclose(measures.mutual_information, np.log(4))
 
 
-def test_sums_that_rounding_takes_beyond_one_have_no_entropy_below_zero():
-    found = predictive_uncertainty([[[1.0009, 0.0]]])
-    assert found.entropy == found.mutual_information == 0
+def test_entropy_is_not_negative_if_a_sum_is_rounded_above_one():
+    measures = predictive_uncertainty([[[1.0009, 0.0]]])
+    assert measures.entropy == measures.mutual_information == 0
 
 
-def test_bad_input_is_refused():
+# -- bad input ---------------------------------------------------------------------------------
+
+
+def test_an_estimator_that_is_not_fitted_is_refused():
     with pytest.raises(NotFittedError):
         RegularizedMLPClassifier().mc_dropout(DIGITS[0])
-    model = classifier(dropout=0.0)
+
+
+def test_a_network_without_a_layer_with_dropout_is_refused():
     with pytest.raises(ValueError, match=r"dropout=0\.5 for 0 hidden layers and input_dropout=0"):
-        classifier(hidden_layer_sizes=(), dropout=0.5).mc_dropout(DIGITS[0])
+        fit_classifier(hidden_layer_sizes=(), dropout=0.5).mc_dropout(DIGITS[0])
+
+
+def test_a_dropout_of_zero_is_refused():
     with pytest.raises(ValueError, match=r"dropout: expected a rate above 0 .*dropout=0\.0"):
-        model.mc_dropout(DIGITS[0])
-    for n_samples in (0, 2.5, None, True):
-        with pytest.raises(ValueError, match="n_samples: expected an integer >= 1"):
-            classifier().mc_dropout(DIGITS[0], n_samples)
+        fit_classifier(dropout=0.0).mc_dropout(DIGITS[0])
+
+
+def test_a_dropout_that_was_set_to_none_is_refused(default):
+    model = copy.deepcopy(default).set_params(dropout=None)
     with pytest.raises(ValueError, match=r"dropout: expected one number .*received None"):
-        classifier().set_params(dropout=None).mc_dropout(DIGITS[0])
-    for samples in ([[["0.5", "0.5"]]], np.full((1, 1, 2), 0.5 + 0j), np.full((1, 1, 2), None)):
-        with pytest.raises(ValueError, match="samples: expected real numbers; received "):
-            predictive_uncertainty(samples)
-    for samples in (np.ones((3, 2)), np.ones((0, 3, 2))):
-        with pytest.raises(ValueError, match="samples: expected probabilities of shape"):
-            predictive_uncertainty(samples)
-    for row in ([1.0, 1.0], [-1.0, 2.0], [np.nan, 1.0]):
-        with pytest.raises(ValueError, match=r"none below 0, that sum to 1 .* received "):
-            predictive_uncertainty([[[0.5, 0.5], row]])
+        model.mc_dropout(DIGITS[0])
+
+
+@pytest.mark.parametrize("n_samples", [0, 2.5, None, True])
+def test_a_bad_number_of_samples_is_refused(default, n_samples):
+    with pytest.raises(ValueError, match="n_samples: expected an integer >= 1"):
+        default.mc_dropout(DIGITS[0], n_samples)
+
+
+BAD_SAMPLES = {
+    "strings": ([[["0.5", "0.5"]]], "samples: expected real numbers; received "),
+    "complex": (np.full((1, 1, 2), 0.5 + 0j), "samples: expected real numbers; received "),
+    "None": (np.full((1, 1, 2), None), "samples: expected real numbers; received "),
+    "two axes": (np.ones((3, 2)), "samples: expected probabilities of shape"),
+    "no sample": (np.ones((0, 3, 2)), "samples: expected probabilities of shape"),
+    **{
+        name: ([[[0.5, 0.5], row]], r"none below 0, that sum to 1 .* received ")
+        for name, row in {
+            "sum of two": [1.0, 1.0],
+            "negative": [-1.0, 2.0],
+            "NaN": [np.nan, 1.0],
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize(("samples", "message"), BAD_SAMPLES.values(), ids=BAD_SAMPLES.keys())
+def test_bad_samples_are_refused(samples, message):
+    with pytest.raises(ValueError, match=message):
+        predictive_uncertainty(samples)

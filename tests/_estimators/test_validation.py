@@ -1,16 +1,17 @@
-"""Bad input: which error, what it says, and that it comes before any training."""
+"""Tables as they come: what is read alike, and what is refused before training begins."""
 
 from datetime import date
 
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from helpers import assert_same_network
 from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
-import skreg._estimators.fit
 from skreg import RegularizedMLPClassifier
 
 X, y = load_iris(return_X_y=True)
@@ -18,11 +19,15 @@ X, y = load_iris(return_X_y=True)
 
 @pytest.fixture
 def _no_training(monkeypatch):
-    def trained(*arguments, **keywords):
+    """Make a test fail if training begins."""
+
+    def fail(*arguments, **keywords):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(skreg._estimators.fit, "train", trained)
+    monkeypatch.setattr("skreg._estimators.fit.train", fail)
 
+
+# -- bad parameters ----------------------------------------------------------------------------
 
 PARAMETERS = [
     ({"dropout": 1.0}, r"'dropout'.*\[0.0?, 1.0?\).*Got 1.0"),
@@ -88,13 +93,17 @@ PARAMETERS = [
 
 @pytest.mark.usefixtures("_no_training")
 @pytest.mark.parametrize(("change", "message"), PARAMETERS)
-def test_parameter_is_refused_by_name(change, message):
+def test_bad_parameter_is_refused_by_name(change, message):
     model = RegularizedMLPClassifier(**change)  # never in __init__
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)
 
 
-def changed(value, row=3, column=1):
+# -- bad data ----------------------------------------------------------------------------------
+
+
+def replace_value(value, row=3, column=1):
+    """Iris with one value replaced."""
     table = X.astype(object) if isinstance(value, str) else X.copy()
     table[row, column] = value
     return table
@@ -104,8 +113,8 @@ frame = pd.DataFrame(X, columns=list("abcd"))
 ones = np.ones(150)
 
 DATA = {
-    "NaN": (changed(np.nan), y, None, r"Input X contains NaN(.|\n)*imputer"),
-    "infinity": (changed(np.inf), y, None, r"Input X contains infinity"),
+    "NaN": (replace_value(np.nan), y, None, r"Input X contains NaN(.|\n)*imputer"),
+    "infinity": (replace_value(np.inf), y, None, r"Input X contains infinity"),
     "no rows": (X[:0], y[:0], None, r"Found array with 0 sample\(s\)"),
     "no columns": (X[:, :0], y, None, r"0 feature\(s\)"),
     "one-dimensional X": (X[:, 0], y, None, r"Expected 2D array, got 1D array instead"),
@@ -129,8 +138,13 @@ DATA = {
         None,
         r"'a' of X has values of type Date(.|\n)*Expected numbers in X",
     ),
-    "sparse NaN": (csr_array(changed(np.nan)), y, None, r"Input X contains NaN"),
-    "strings": (changed("red"), y, None, r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder"),
+    "sparse NaN": (csr_array(replace_value(np.nan)), y, None, r"Input X contains NaN"),
+    "strings": (
+        replace_value("red"),
+        y,
+        None,
+        r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
+    ),
     "categories": (
         frame.assign(e=pd.Categorical(["u", "v", "w"] * 50)),
         y,
@@ -161,7 +175,7 @@ DATA = {
 
 @pytest.mark.usefixtures("_no_training")
 @pytest.mark.parametrize(("table", "labels", "weight", "message"), DATA.values(), ids=DATA.keys())
-def test_data_is_refused_with_what_was_expected(table, labels, weight, message):
+def test_bad_data_is_refused_with_what_was_expected(table, labels, weight, message):
     with pytest.raises(ValueError, match=message):
         RegularizedMLPClassifier().fit(table, labels, sample_weight=weight)
 
@@ -176,28 +190,123 @@ def test_dates_are_refused_with_a_hint():
 
 
 @pytest.mark.usefixtures("_no_training")
-def test_values_too_large_for_float32_need_standardising():
+def test_values_too_large_for_float32_are_refused_without_standardising():
     with pytest.raises(
         ValueError, match=r"X: expected values within.*received -2e\+30.*standardize"
     ):
-        RegularizedMLPClassifier(standardize=False).fit(changed(-2e30), y)
+        RegularizedMLPClassifier(standardize=False).fit(replace_value(-2e30), y)
 
+
+# -- prediction --------------------------------------------------------------------------------
 
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 
 
+@pytest.fixture(scope="module")
+def of_arrays():
+    return RegularizedMLPClassifier(hidden_layer_sizes=(3,), max_iter=1).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def of_frames():
+    return RegularizedMLPClassifier(hidden_layer_sizes=(3,), max_iter=1).fit(frame, y)
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_prediction_checks_that_it_was_fitted_and_its_table(method):
+def test_prediction_before_fit_is_refused(method):
     model = RegularizedMLPClassifier(hidden_layer_sizes=(3,), max_iter=1)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         getattr(model, method)(X)
-    model.fit(X, y)
-    with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4"):
-        getattr(model, method)(X[:, :3])
-    with pytest.raises(ValueError, match="contains NaN"):
-        getattr(model, method)(changed(np.nan))
-    with pytest.raises(ValueError, match=r"(?s)string.*OneHotEncoder"):
-        getattr(model, method)(changed("red"))
-    model.fit(frame, y)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        pytest.param(X[:, :3], r"X has 3 features, but .* is expecting 4", id="columns"),
+        pytest.param(replace_value(np.nan), "contains NaN", id="NaN"),
+        pytest.param(replace_value("red"), r"(?s)string.*OneHotEncoder", id="strings"),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_prediction_refuses_another_table(of_arrays, method, table, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(of_arrays, method)(table)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_prediction_refuses_other_names_of_columns(of_frames, method):
     with pytest.raises(ValueError, match="feature names should match"):
-        getattr(model, method)(frame.rename(columns={"a": "z"}))
+        getattr(of_frames, method)(frame.rename(columns={"a": "z"}))
+
+
+def test_prediction_refuses_another_order_of_columns(of_frames):
+    with pytest.raises(ValueError, match="feature names should match"):
+        of_frames.predict(frame[list("dcba")])
+
+
+# -- tables of the same numbers ----------------------------------------------------------------
+
+
+def make_small(**changes):
+    values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "random_state": 0}
+    return RegularizedMLPClassifier(**{**values, **changes})
+
+
+TABLES = {
+    "read-only": lambda X: np.frombuffer(X.tobytes()).reshape(X.shape),
+    "column-major": np.asfortranarray,
+    "strided": lambda X: X.repeat(2, axis=0)[::2],
+    "other byte order": lambda X: X.astype(X.dtype.newbyteorder()),
+    "objects": lambda X: X.astype(object),
+    "lists": lambda X: X.tolist(),
+    "pandas": lambda X: pd.DataFrame(X, columns=list("abcd")),
+    "pandas, nullable": lambda X: pd.DataFrame(X, columns=list("abcd")).astype("Float64"),
+    "polars": lambda X: pl.DataFrame(X, schema=list("abcd")),
+}
+
+
+@pytest.fixture(scope="module")
+def of_float64():
+    return make_small().fit(X, y)
+
+
+@pytest.mark.parametrize("convert", TABLES.values(), ids=TABLES.keys())
+def test_any_table_of_the_same_numbers_gives_the_same_network(of_float64, convert):
+    model = make_small().fit(convert(X), y)
+    assert_same_network(of_float64, model)
+    np.testing.assert_array_equal(of_float64.predict_proba(X), model.predict_proba(convert(X)))
+
+
+def test_memory_mapped_tables_give_the_same_network(of_float64, tmp_path):
+    joblib.dump(X, tmp_path / "X")
+    mapped = joblib.load(tmp_path / "X", mmap_mode="r")
+    assert_same_network(of_float64, make_small().fit(mapped, y))
+
+
+NARROW = {
+    "int16": (10 * X).astype(np.int16),
+    "bool": X > X.mean(axis=0),
+    "float32": X.astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("table", NARROW.values(), ids=NARROW.keys())
+def test_tables_of_narrow_types_give_the_network_of_their_values(table):
+    assert_same_network(make_small().fit(table, y), make_small().fit(table.astype(float), y))
+
+
+@pytest.mark.parametrize("make_frame", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_frames_of_mixed_column_types_are_read_as_numbers(make_frame):
+    values = np.c_[X[:, 0], (10 * X[:, 1]).astype(int), X[:, 2] > 3]
+    columns = {"a": X[:, 0], "b": (10 * X[:, 1]).astype(int), "c": X[:, 2] > 3}
+    assert_same_network(make_small().fit(make_frame(columns), y), make_small().fit(values, y))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint64, np.float16])
+def test_tables_of_small_types_are_fitted_without_standardising(dtype):
+    model = make_small(standardize=False).fit((X > 3).astype(dtype), y)
+    assert np.isfinite(model.predict_proba((X > 3).astype(dtype))).all()
+
+
+def test_names_of_columns_are_kept(of_frames):
+    assert of_frames.feature_names_in_.tolist() == list("abcd")

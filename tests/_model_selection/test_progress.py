@@ -1,16 +1,11 @@
 """What a search reports while it runs: `verbose` and callbacks of scikit-learn."""
 
-import io
-import sys
-
 import numpy as np
 import pytest
 from helpers import CANCER, quick_search
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedKFold
-
-from skreg._estimators.progress import SearchProgress
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -45,26 +40,6 @@ def test_progress_increases_to_100_percent(capsys, changes):
     shares = [int(line[1:4]) for line in lines if line.startswith("[")]
     assert shares == sorted(shares)
     assert shares[-1] == 100
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_bar_in_a_terminal_fits_into_80_columns(monkeypatch):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setenv("COLUMNS", "80")
-    progress = SearchProgress(24)
-    with progress.open():
-        for fold in range(2):
-            values = {"dropout": (0.25, 0.5), "l2": 1e-3}
-            progress.update(values, fold, 12, 12 * (fold + 1), -0.0712345)
-    text = terminal.getvalue()
-    assert "dropout=(0.25, 0.5), l2=0.001: -0.07123" in text
-    assert "100%" in text
-    assert "…" not in text
 
 
 # -- callbacks ---------------------------------------------------------------------------------

@@ -2,7 +2,13 @@
 
 import numpy as np
 import pytest
-from helpers import CANCER, assert_same_search, grid_search, quick_search
+from helpers import (
+    CANCER,
+    assert_same_search,
+    grid_search,
+    quick_regression_search,
+    quick_search,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -227,3 +233,18 @@ def test_score_without_a_network_is_refused(scoring):
     model = quick_search(scoring=scoring, refit=False).fit(X, y)
     with pytest.raises(NotFittedError, match="fitted with refit=False"):
         model.score(X, y)
+
+
+@pytest.mark.parametrize("refit", [True, "folds"])
+def test_scorer_of_a_classifier_search_scores_the_search(refit):
+    search = quick_search(refit=refit).fit(*CANCER)
+    X, y = CANCER
+    expected = -log_loss(y, search.predict_proba(X))
+    assert search.scorer_(search, X, y) == pytest.approx(expected)
+
+
+def test_scorer_of_a_regressor_search_scores_the_search():
+    X, y = load_diabetes(return_X_y=True)
+    search = quick_regression_search().fit(X, y)
+    expected = -mean_squared_error(y, search.predict(X)) / search.target_scale_[0] ** 2
+    assert search.scorer_(search, X, y) == pytest.approx(expected)

@@ -1,33 +1,34 @@
-"""Networks as Keras models: the same layers, predictions and training, there and back."""
+"""Networks as Keras models: layers, predictions, training, and the way back."""
+
+import copy
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.exceptions import NotFittedError
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+
+keras = pytest.importorskip("keras")
 
 CANCER = load_breast_cancer(return_X_y=True)
 DIGITS = load_digits(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
 
 
-@pytest.fixture(scope="module")
-def keras():
-    return pytest.importorskip("keras")
-
-
-def classifier(**changes):
+def make_classifier(**changes):
     values = {"hidden_layer_sizes": (12, 8), "max_iter": 5, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
 
 
-def regressor(**changes):
+def make_regressor(**changes):
     values = {"hidden_layer_sizes": (12, 8), "max_iter": 5, "random_state": 0}
     return RegularizedMLPRegressor(**{**values, **changes})
 
 
-def probabilities(model, X):
+def predict_proba_in_keras(model, X):
+    """A probability for each class, also of one sigmoid."""
     predicted = model.predict(X, verbose=0)
     return np.hstack([1 - predicted, predicted]) if predicted.shape[1] == 1 else predicted
 
@@ -54,197 +55,310 @@ CLASSIFIERS = {
 }
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
-def test_a_classifier_goes_to_keras_and_comes_back(name, keras):
-    (X, y), changes = CLASSIFIERS[name]
-    model = classifier(**changes).fit(X, y)
-    exported = model.to_keras()
-    expected = model.predict_proba(X)
-    np.testing.assert_allclose(probabilities(exported, X), expected, atol=1e-5)
-    back = RegularizedMLPClassifier.from_keras(exported)
-    np.testing.assert_allclose(back.predict_proba(X), expected, atol=1e-5)
-    np.testing.assert_array_equal(back.predict(X), model.predict(X))
-    for parameter in ("activation", "input_dropout", "solver", "learning_rate_init", "standardize"):
-        assert getattr(back, parameter) == getattr(model, parameter)
+@pytest.fixture(scope="module", params=CLASSIFIERS)
+def exported_classifier(request):
+    """A classifier, its Keras model and its table."""
+    (X, y), changes = CLASSIFIERS[request.param]
+    model = make_classifier(**changes).fit(X, y)
+    return model, model.to_keras(), X, y
+
+
+def test_keras_predicts_the_probabilities_of_a_classifier(exported_classifier):
+    model, exported, X, _ = exported_classifier
+    np.testing.assert_allclose(
+        predict_proba_in_keras(exported, X), model.predict_proba(X), atol=1e-5
+    )
+
+
+def test_a_classifier_comes_back_with_its_weights_and_predictions(exported_classifier):
+    model, exported, X, _ = exported_classifier
+    loaded = RegularizedMLPClassifier.from_keras(exported)
+    np.testing.assert_allclose(loaded.predict_proba(X), model.predict_proba(X), atol=1e-5)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    for kernel, expected in zip(loaded.coefs_, model.coefs_, strict=True):
+        np.testing.assert_array_equal(kernel, expected)
+
+
+def test_a_classifier_comes_back_with_its_parameters(exported_classifier):
+    model, exported, _, _ = exported_classifier
+    loaded = RegularizedMLPClassifier.from_keras(exported)
+    for name in ("activation", "input_dropout", "solver", "learning_rate_init", "standardize"):
+        assert getattr(loaded, name) == getattr(model, name)
     for penalty in ("l1", "l2"):
-        assert getattr(back, penalty) == pytest.approx(getattr(model, penalty))
-    for ours, theirs in zip(back.coefs_, model.coefs_, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    back.set_params(random_state=0)
-    assert back.partial_fit(X, y).score(X, y) > model.score(X, y) - 0.05 > 0.5
+        assert getattr(loaded, penalty) == pytest.approx(getattr(model, penalty))
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
-def test_a_regressor_goes_to_keras_and_comes_back(loss, keras):
+def test_a_classifier_that_came_back_can_be_trained(exported_classifier):
+    model, exported, X, y = exported_classifier
+    loaded = RegularizedMLPClassifier.from_keras(exported).set_params(random_state=0)
+    assert loaded.partial_fit(X, y).score(X, y) > model.score(X, y) - 0.05 > 0.5
+
+
+LOSSES = ["squared_error", "absolute_error", "huber", "poisson"]
+
+
+@pytest.fixture(scope="module", params=LOSSES)
+def exported_regressor(request):
+    """A regressor, its Keras model, and the largest target."""
     X, y = DIABETES
-    model = regressor(loss=loss, max_iter=20).fit(X, y)
-    exported = model.to_keras()
-    scale = np.abs(y).max()
+    model = make_regressor(loss=request.param, max_iter=20).fit(X, y)
+    return model, model.to_keras(), np.abs(y).max()
+
+
+def test_keras_predicts_the_numbers_of_a_regressor(exported_regressor):
+    model, exported, scale = exported_regressor
+    X, _ = DIABETES
     predicted = exported.predict(X, verbose=0)[:, 0]
     np.testing.assert_allclose(predicted / scale, model.predict(X) / scale, atol=1e-5)
-    back = RegularizedMLPRegressor.from_keras(exported)
-    np.testing.assert_allclose(back.predict(X) / scale, model.predict(X) / scale, atol=1e-5)
-    assert back.loss == loss
-    back.set_params(random_state=0)
-    assert back.partial_fit(X, y).score(X, y) > model.score(X, y) - 0.05 > 0.4
 
 
-def test_log_cosh_is_compiled_on_targets_that_are_not_scaled(keras):
+def test_a_regressor_comes_back_with_its_loss_and_predictions(exported_regressor):
+    model, exported, scale = exported_regressor
+    X, _ = DIABETES
+    loaded = RegularizedMLPRegressor.from_keras(exported)
+    np.testing.assert_allclose(loaded.predict(X) / scale, model.predict(X) / scale, atol=1e-5)
+    assert loaded.loss == model.loss
+
+
+def test_a_regressor_that_came_back_can_be_trained(exported_regressor):
+    model, exported, _ = exported_regressor
     X, y = DIABETES
-    model = regressor(loss="log_cosh").fit(X, y)
+    loaded = RegularizedMLPRegressor.from_keras(exported).set_params(random_state=0)
+    assert loaded.partial_fit(X, y).score(X, y) > model.score(X, y) - 0.05 > 0.4
+
+
+# -- losses and training -----------------------------------------------------------------------
+
+
+def test_log_cosh_is_not_compiled_if_targets_are_standardised():
+    model = make_regressor(loss="log_cosh").fit(*DIABETES)
     assert not model.to_keras().compiled
-    exported = model.set_params(standardize=False).fit(X, y / 100).to_keras()
+
+
+def test_log_cosh_is_compiled_if_targets_are_not_standardised():
+    X, y = DIABETES
+    exported = make_regressor(loss="log_cosh", standardize=False).fit(X, y / 100).to_keras()
     assert isinstance(exported.loss, keras.losses.LogCosh)
     assert RegularizedMLPRegressor.from_keras(exported).loss == "log_cosh"
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
-def test_the_loss_in_keras_is_ours(loss, keras):
-    """In the units of the target its gradient by the scaled output is the one we train by."""
+@pytest.mark.parametrize("loss", LOSSES)
+def test_keras_trains_by_the_same_loss(loss):
+    """In the unit of the target, its gradient with respect to the scaled output is the same."""
     X, y = DIABETES
     values = {"loss": loss, "dropout": 0.0, "l2": (1e-3, 1e-2, 0.0), "solver": "sgd"}
     values |= {"learning_rate": "constant", "learning_rate_init": 0.02, "momentum": 0.0}
-    model = regressor(**values, batch_size=len(y)).fit(X, y)
+    model = make_regressor(**values, batch_size=len(y)).fit(X, y)
     exported = model.to_keras()
     exported.train_on_batch(X.astype(np.float32), y.astype(np.float32)[:, None])
     model.set_params(warm_start=True, max_iter=1).fit(X, y)
-    for ours, theirs in zip(model.coefs_, exported.get_weights()[::2], strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-6)
+    for kernel, expected in zip(model.coefs_, exported.get_weights()[::2], strict=True):
+        np.testing.assert_allclose(kernel, expected, rtol=2e-4, atol=2e-6)
 
 
-def test_the_summary_is_the_tutorials(keras):
-    exported = classifier(hidden_layer_sizes=(128, 64)).fit(*DIGITS).to_keras()
-    kinds = [type(layer).__name__ for layer in exported.layers]
-    assert kinds == ["Rescaling", "Rescaling", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
+@pytest.fixture(scope="module")
+def exported():
+    """The Keras model of a classifier of digits with default layers."""
+    return make_classifier(hidden_layer_sizes=(128, 64)).fit(*DIGITS).to_keras()
+
+
+def test_layers_are_those_of_the_tutorials(exported):
+    names = [type(layer).__name__ for layer in exported.layers]
+    assert names == ["Rescaling", "Rescaling", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
     assert exported.count_params() == 64 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
+
+
+def test_layers_have_dropout_and_l2(exported):
     assert [layer.rate for layer in exported.layers[3::2]] == [0.5, 0.5]
     for layer in exported.layers[2::2]:
         assert layer.kernel_regularizer.l2 == pytest.approx(1e-3)
+
+
+def test_optimizer_is_adam(exported):
     assert isinstance(exported.optimizer, keras.optimizers.Adam)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_training_goes_on_in_keras_as_here(solver, keras):
-    """The same optimiser and objective: steps of whole epochs, dropout off, agree."""
+def test_training_continues_in_keras_as_in_skreg(solver):
+    """The optimiser and the objective are the same: without dropout, steps of the table agree."""
     X, y = DIGITS
     values = {"dropout": 0.0, "l2": 1e-3, "weight_decay": 0.05, "learning_rate": "constant"}
-    model = classifier(solver=solver, batch_size=len(y), max_iter=3, **values).fit(X, y)
+    model = make_classifier(solver=solver, batch_size=len(y), max_iter=3, **values).fit(X, y)
     exported = model.to_keras()
     for _ in range(5):
         exported.train_on_batch(X.astype(np.float32), y)
     model.set_params(warm_start=True, max_iter=5).fit(X, y)
-    for ours, theirs in zip(model.coefs_, exported.get_weights()[::2], strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-5)
+    for kernel, expected in zip(model.coefs_, exported.get_weights()[::2], strict=True):
+        np.testing.assert_allclose(kernel, expected, rtol=2e-3, atol=2e-5)
 
 
-def test_sparse_training_goes_to_keras_uncentred(keras):
-    from scipy import sparse
-
+def test_a_network_of_sparse_rows_is_exported():
     X, y = DIGITS
-    thin = sparse.csr_array(np.where(np.arange(64) % 9 == 0, X, 0))
-    model = classifier().fit(thin, y)
-    predicted = model.to_keras().predict(thin.toarray(), verbose=0)
-    np.testing.assert_allclose(predicted, model.predict_proba(thin), atol=1e-5)
+    rows = sparse.csr_array(np.where(np.arange(64) % 9 == 0, X, 0))
+    model = make_classifier().fit(rows, y)
+    predicted = model.to_keras().predict(rows.toarray(), verbose=0)
+    np.testing.assert_allclose(predicted, model.predict_proba(rows), atol=1e-5)
 
 
-def integers_far_from_zero(n_rows=300):
-    """Columns that float32 holds exactly, and whose mean is up to a million deviations from 0."""
+# -- precision -------------------------------------------------------------------------------
+
+
+def make_integers_far_from_zero(n_rows=300):
+    """Columns that float32 holds exactly, with a mean of up to a million deviations."""
     generator = np.random.default_rng(0)
     X = np.round(generator.normal([2e6, 1e5, 2026.0, 0.0], [2.0, 3.0, 5.0, 9.0], (n_rows, 4)))
     return X, (X[:, 0] + X[:, 2] > 2e6 + 2026).astype(int)
 
 
-def test_columns_far_from_zero_keep_their_precision(keras):
-    X, y = integers_far_from_zero()
-    model = classifier(max_iter=30).fit(X, y)
-    expected = model.predict_proba(X)
-    np.testing.assert_allclose(probabilities(model.to_keras(), X), expected, atol=1e-5)
-    back = RegularizedMLPClassifier.from_keras(model.to_keras())
-    np.testing.assert_allclose(back.predict_proba(X), expected, atol=1e-5)
-    np.testing.assert_allclose(back.mean_, model.mean_, rtol=1e-12)
+def add_rounded_columns(X):
+    """Add constant columns that float32 rounds."""
+    return np.c_[X, np.tile([1e9 + 0.1, 20200101.0, 1e15 + 1], (len(X), 1))]
 
 
-def test_a_constant_column_that_float32_rounds_says_nothing_there_either(keras):
-    X, y = integers_far_from_zero()
-    X = np.c_[X, np.full(len(X), 1e9 + 0.1), np.full(len(X), 20200101.0), np.full(len(X), 1e15 + 1)]
-    model = classifier(max_iter=30).fit(X, y)
-    expected = model.predict_proba(X)
-    np.testing.assert_allclose(probabilities(model.to_keras(), X), expected, atol=1e-5)
-    back = RegularizedMLPClassifier.from_keras(model.to_keras())
-    np.testing.assert_allclose(back.predict_proba(X), expected, atol=1e-5)
+@pytest.fixture(
+    scope="module",
+    params=[np.asarray, add_rounded_columns],
+    ids=["integers", "with rounded constants"],
+)
+def far_from_zero(request):
+    """A classifier of columns far from zero, and the table."""
+    X, y = make_integers_far_from_zero()
+    X = request.param(X)
+    return make_classifier(max_iter=30).fit(X, y), X
 
 
-def test_mixed_precision_trains_there_and_comes_back(keras):
-    """float16 ends at 65,504: columns and probabilities stay in float32."""
-    X, y = integers_far_from_zero()
-    model = classifier(max_iter=30, dropout=0.1).fit(X, y)
+def test_columns_far_from_zero_are_predicted_in_keras(far_from_zero):
+    model, X = far_from_zero
+    predicted = predict_proba_in_keras(model.to_keras(), X)
+    np.testing.assert_allclose(predicted, model.predict_proba(X), atol=1e-5)
+
+
+def test_columns_far_from_zero_are_predicted_by_a_model_that_came_back(far_from_zero):
+    model, X = far_from_zero
+    loaded = RegularizedMLPClassifier.from_keras(model.to_keras())
+    np.testing.assert_allclose(loaded.predict_proba(X), model.predict_proba(X), atol=1e-5)
+
+
+def test_means_far_from_zero_come_back():
+    X, y = make_integers_far_from_zero()
+    model = make_classifier(max_iter=30).fit(X, y)
+    loaded = RegularizedMLPClassifier.from_keras(model.to_keras())
+    np.testing.assert_allclose(loaded.mean_, model.mean_, rtol=1e-12)
+
+
+@pytest.fixture
+def mixed_precision():
+    """A classifier, its table and labels, and its Keras model in mixed precision.
+
+    float16 ends at 65,504, so that columns and probabilities stay in float32.
+    """
+    X, y = make_integers_far_from_zero()
+    model = make_classifier(max_iter=30, dropout=0.1).fit(X, y)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        exported = model.to_keras()
-        assert exported.get_layer("hidden_1").compute_dtype == "float16"
-        np.testing.assert_allclose(probabilities(exported, X), model.predict_proba(X), atol=1e-2)
-        exported.fit(X, y, epochs=2, verbose=0)
-        back = RegularizedMLPClassifier.from_keras(exported)
-        np.testing.assert_allclose(back.predict_proba(X), probabilities(exported, X), atol=1e-2)
+        yield model, X, y, model.to_keras()
     finally:
         keras.config.set_dtype_policy(policy)
-    assert (back.solver, back.learning_rate_init) == ("adam", model.learning_rate_init)
-    assert back.score(X, y) > 0.9
+
+
+def test_mixed_precision_predicts_the_same(mixed_precision):
+    model, X, _, exported = mixed_precision
+    assert exported.get_layer("hidden_1").compute_dtype == "float16"
+    predicted = predict_proba_in_keras(exported, X)
+    np.testing.assert_allclose(predicted, model.predict_proba(X), atol=1e-2)
+
+
+def test_a_model_trained_in_mixed_precision_comes_back(mixed_precision):
+    model, X, y, exported = mixed_precision
+    exported.fit(X, y, epochs=2, verbose=0)
+    loaded = RegularizedMLPClassifier.from_keras(exported)
+    expected = predict_proba_in_keras(exported, X)
+    np.testing.assert_allclose(loaded.predict_proba(X), expected, atol=1e-2)
+    assert (loaded.solver, loaded.learning_rate_init) == ("adam", model.learning_rate_init)
+    assert loaded.score(X, y) > 0.9
+
+
+# -- one class, several outputs, quantiles -----------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1:UserWarning")
-def test_one_class_stays_one(keras):
+def test_a_single_class_comes_back():
     X = CANCER[0]
-    model = classifier().fit(X, np.repeat("only", len(X)))
+    model = make_classifier().fit(X, np.repeat("only", len(X)))
     exported = model.to_keras()
     np.testing.assert_array_equal(exported.predict(X, verbose=0), np.ones((len(X), 1)))
-    back = RegularizedMLPClassifier.from_keras(exported, classes=["only"])
-    np.testing.assert_array_equal(back.predict_proba(X), np.ones((len(X), 1)))
-    assert set(back.predict(X)) == {"only"}
+    loaded = RegularizedMLPClassifier.from_keras(exported, classes=["only"])
+    np.testing.assert_array_equal(loaded.predict_proba(X), np.ones((len(X), 1)))
+    assert set(loaded.predict(X)) == {"only"}
 
 
 @pytest.mark.parametrize("scales", [(1.0, 1.0), (1.0, 50.0)])
-def test_several_outputs(scales, keras):
-    """Standardised ones are of one scale but for rounding, which Keras' one weight can say."""
+def test_several_outputs_come_back(scales):
+    """A Keras model with outputs of different scales is not compiled: its loss has one scale."""
     X, y = DIABETES
     standardised = (y - y.mean()) / y.std()
     Y = np.c_[standardised, standardised[::-1]] * scales
-    model = regressor(max_iter=20).fit(X, Y)
+    model = make_regressor(max_iter=20).fit(X, Y)
     exported = model.to_keras()
     np.testing.assert_allclose(exported.predict(X, verbose=0), model.predict(X), atol=1e-4)
     assert exported.compiled == (scales[0] == scales[1])
-    back = RegularizedMLPRegressor.from_keras(exported)
-    np.testing.assert_allclose(back.predict(X), model.predict(X), atol=1e-4)
+    loaded = RegularizedMLPRegressor.from_keras(exported)
+    np.testing.assert_allclose(loaded.predict(X), model.predict(X), atol=1e-4)
 
 
-def test_a_quantile_predicts_there_and_is_not_compiled(keras):
+def test_a_quantile_is_predicted_in_keras_and_not_compiled():
     X, y = DIABETES
-    model = regressor(loss="quantile", quantile=0.9, max_iter=20).fit(X, y)
+    model = make_regressor(loss="quantile", quantile=0.9, max_iter=20).fit(X, y)
     exported = model.to_keras()
     np.testing.assert_allclose(exported.predict(X, verbose=0)[:, 0], model.predict(X), rtol=1e-5)
     assert not exported.compiled
 
 
-def test_what_was_set_after_the_fit_is_checked(keras):
-    X, y = DIABETES
-    model = regressor().fit(X, y)
-    with pytest.raises(ValueError, match=r"loss: expected .* link.*received 'poisson'"):
-        model.set_params(loss="poisson").to_keras()
-    with pytest.raises(ValueError, match="'solver' parameter of RegularizedMLPRegressor must be"):
-        model.set_params(loss="huber", solver="lbfgs").to_keras()
-    with pytest.raises(ValueError, match="dropout: expected one number or a sequence of 2"):
-        model.set_params(solver="sgd", dropout=(0.1, 0.2, 0.3)).to_keras()
+# -- refused -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted_regressor():
+    return make_regressor().fit(*DIABETES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "poisson"}, r"loss: expected .* link.*received 'poisson'"),
+        (
+            {"loss": "huber", "solver": "lbfgs"},
+            "'solver' parameter of RegularizedMLPRegressor must be",
+        ),
+        (
+            {"loss": "huber", "solver": "sgd", "dropout": (0.1, 0.2, 0.3)},
+            "dropout: expected one number or a sequence of 2",
+        ),
+    ],
+    ids=["loss", "solver", "dropout"],
+)
+def test_a_bad_parameter_that_was_set_after_the_fit_is_refused(fitted_regressor, changes, message):
+    with pytest.raises(ValueError, match=message):
+        copy.copy(fitted_regressor).set_params(**changes).to_keras()
+
+
+def test_an_estimator_that_is_not_fitted_is_refused():
     with pytest.raises(NotFittedError):
-        classifier().to_keras()
+        make_classifier().to_keras()
 
 
-def test_scales_that_float32_cannot_hold_are_refused(keras):
+@pytest.mark.parametrize(
+    ("factor", "shift", "factor_of_y", "message"),
+    [
+        (1, 1e300, 1, "received 1e.300 for a column's mean"),
+        (1e-300, 0, 1, r"received .* for 1 / a column's deviation"),
+        (1, 0, 1e300, r"received .* for the target"),
+    ],
+    ids=["mean", "scale", "target"],
+)
+def test_scales_that_float32_cannot_hold_are_refused(factor, shift, factor_of_y, message):
     X, y = DIABETES
-    for table, target, message in (
-        (X + 1e300, y, "received 1e.300 for a column's mean"),
-        (X * 1e-300, y, r"received .* for 1 / a column's deviation"),
-        (X, y * 1e300, r"received .* for the target"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            regressor(max_iter=1).fit(table, target).to_keras()
+    model = make_regressor(max_iter=1).fit(factor * X + shift, factor_of_y * y)
+    with pytest.raises(ValueError, match=message):
+        model.to_keras()

@@ -1,4 +1,4 @@
-"""MLPClassifier, MLPRegressor and ours side by side: data, and pairs that are trained alike."""
+"""Pairs of an MLP of scikit-learn and an estimator of skreg, trained from the same weights."""
 
 import warnings
 
@@ -14,8 +14,7 @@ PAIRS = {
     "classifier": (MLPClassifier, RegularizedMLPClassifier),
     "regressor": (MLPRegressor, RegularizedMLPRegressor),
 }
-MLP_PARAMETERS = {name for theirs, _ in PAIRS.values() for name in theirs().get_params()}
-TESTED = set()
+MLP_PARAMETERS = {name for MLP, _ in PAIRS.values() for name in MLP().get_params()}
 
 N = 150
 X, Y = make_classification(
@@ -29,54 +28,55 @@ X_LABELS, LABELS = make_multilabel_classification(50, random_state=0)
 X_LABELS = StandardScaler().fit_transform(X_LABELS)
 
 
-def row(*names):
-    """Mark a test as that of the table's rows of these parameters."""
-    TESTED.update(names)
+def covers(*names):
+    """Mark a test as one of these parameters; a test reads the names from the sources."""
+    assert MLP_PARAMETERS.issuperset(names)
     return lambda test: test
 
 
-def quietly(fit, *arguments, **others):
-    """Call a fit of MLPClassifier or MLPRegressor, which warns at max_iter always."""
+def call_quietly(fit, *arguments, **others):
+    """Call a fit of MLPClassifier or MLPRegressor, which always warns at max_iter."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return fit(*arguments, **others)
 
 
-def small(kind=RegularizedMLPClassifier, **changes):
+def make_small(Estimator=RegularizedMLPClassifier, **changes):
     values = {"hidden_layer_sizes": (6,), "dropout": 0.0, "l2": 0.0, "random_state": 0}
-    return kind(**{**values, "max_iter": 5, **changes})
+    return Estimator(**{**values, "max_iter": 5, **changes})
 
 
-def full_batch(kind=RegularizedMLPClassifier, **changes):
-    """Plain steps over the whole table, of which nothing is left to chance."""
+def make_full_batch(Estimator=RegularizedMLPClassifier, **changes):
+    """An estimator that takes steps of the whole table, so that no step is random."""
     values = {"solver": "sgd", "learning_rate": "constant", "batch_size": N, "standardize": False}
-    return small(kind, **{**values, "learning_rate_init": 0.1, **changes})
+    return make_small(Estimator, **{**values, "learning_rate_init": 0.1, **changes})
 
 
-def arrays(model):
+def get_arrays(model):
     return [*model.coefs_, *model.intercepts_]
 
 
 def assert_same_bits(left, right):
-    for one, other in zip(arrays(left), arrays(right), strict=True):
+    for one, other in zip(get_arrays(left), get_arrays(right), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def give(mlp, model, X, y):
-    """Make a fitted `mlp` of the network of `model`, for warm_start to go on with."""
-    quietly(mlp.set_params(warm_start=True, max_iter=1).fit, X, y)
+def copy_weights(mlp, model, X, y):
+    """Copy the weights of `model` to `mlp`, which continues from them by warm_start."""
+    call_quietly(mlp.set_params(warm_start=True, max_iter=1).fit, X, y)
     mlp.coefs_ = [kernel.astype(float) for kernel in model.coefs_]
     mlp.intercepts_ = [bias.astype(float) for bias in model.intercepts_]
     return mlp
 
 
-def trained_alike(X, y, factor, *, alpha=15.0, l2=None, weight=None, n_epochs=8, **shared):
-    """Both, trained from the same weights; `factor` is our loss over theirs.
+def train_alike(X, y, factor, *, alpha=15.0, l2=None, weight=None, n_epochs=8, **shared):
+    """Train an MLP and an estimator of skreg from the same weights.
 
-    Our gradient is `factor` times theirs: sgd's rate is divided by it, adam's epsilon multiplied.
+    `factor` is the loss of skreg over that of the MLP, and so is the ratio of the gradients: the
+    learning rate of sgd is divided by it, and epsilon of adam multiplied.
     """
-    kind = "classifier" if y.dtype.kind in "iu" else "regressor"
-    theirs, ours = PAIRS[kind]
+    estimator_type = "classifier" if y.dtype.kind in "iu" else "regressor"
+    MLP, SkregMLP = PAIRS[estimator_type]
     shared = {"solver": "sgd", "learning_rate_init": 0.05, "epsilon": 1e-7, **shared}
     total = len(X) if weight is None else weight.sum()
     sgd = shared["solver"] == "sgd"
@@ -87,18 +87,18 @@ def trained_alike(X, y, factor, *, alpha=15.0, l2=None, weight=None, n_epochs=8,
         "warm_start": True,
         "max_iter": 1,
     }
-    model = full_batch(ours, **{**shared, **changes}).fit(X, y, weight)
+    model = make_full_batch(SkregMLP, **{**shared, **changes}).fit(X, y, weight)
     fixed = {"hidden_layer_sizes": (6,), "alpha": alpha, "batch_size": len(X)}
-    mlp = theirs(n_iter_no_change=np.inf, **fixed, **shared)
-    give(mlp, model, X, y)
-    first = [array.copy() for array in arrays(model)]
-    quietly(mlp.set_params(max_iter=n_epochs).fit, X, y, sample_weight=weight)
+    mlp = MLP(n_iter_no_change=np.inf, **fixed, **shared)
+    copy_weights(mlp, model, X, y)
+    first = [array.copy() for array in get_arrays(model)]
+    call_quietly(mlp.set_params(max_iter=n_epochs).fit, X, y, sample_weight=weight)
     model.set_params(max_iter=n_epochs).fit(X, y, weight)
-    moved = max(np.abs(a - b).max() for a, b in zip(first, arrays(model), strict=True))
-    assert moved > 0.05  # far more than what they may differ by
+    change = max(np.abs(a - b).max() for a, b in zip(first, get_arrays(model), strict=True))
+    assert change > 0.05  # far more than the tolerance
     return mlp, model
 
 
 def assert_close(mlp, model, atol=1e-5):
-    for theirs, ours in zip(arrays(mlp), arrays(model), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=atol)
+    for expected, array in zip(get_arrays(mlp), get_arrays(model), strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-4, atol=atol)

@@ -1,4 +1,4 @@
-"""Hashes of fits, searches, streams and predictions, to compare two versions of the code.
+"""Hashes of fits, searches, streams and predictions, which compare two versions of the code.
 
 ``python tests/oracles/reference_hashes.py old.json`` writes them;
 ``python tests/oracles/reference_hashes.py --compare old.json`` names the cases that changed.
@@ -27,12 +27,12 @@ from skreg import (
 
 
 def digest(value) -> str:
-    """A hash of the bits of arrays, numbers, text, and of lists, tuples and dicts of them."""
-    found = hashlib.sha256()
+    """A hash of the bits of arrays, numbers, strings, and of lists, tuples and dicts of them."""
+    result = hashlib.sha256()
 
     def add(part) -> None:
         if part is None or isinstance(part, (bool, int, float, str)):
-            found.update(repr(part).encode())
+            result.update(repr(part).encode())
         elif isinstance(part, dict):
             for name in sorted(part):
                 add(name)
@@ -42,139 +42,142 @@ def digest(value) -> str:
                 add(item)
         else:
             array = np.ascontiguousarray(part)
-            found.update(f"{array.dtype}{array.shape}".encode())
-            found.update(repr(array.tolist()).encode() if array.dtype == object else array)
+            result.update(f"{array.dtype}{array.shape}".encode())
+            result.update(repr(array.tolist()).encode() if array.dtype == object else array)
 
     add(value)
-    return found.hexdigest()[:16]
+    return result.hexdigest()[:16]
 
 
-def network(model) -> list:
-    """What a fit decides: weights, scales and curves."""
+def get_network(model) -> list:
+    """Weights, scales and curves of a fitted estimator."""
     names = ("coefs_", "intercepts_", "mean_", "scale_", "loss_curve_", "validation_loss_curve_")
     return [getattr(model, name, None) for name in (*names, "validation_scores_", "best_iter_")]
 
 
-def table(n_rows: int = 180, n_columns: int = 7):
-    """Rows, a 0/1 target, a number and whole weights."""
+def make_table(n_rows: int = 180, n_columns: int = 7):
+    """Rows, labels of 0 and 1, numbers and integer weights."""
     generator = np.random.default_rng(0)
     X = generator.normal(3, 2, (n_rows, n_columns))
     number = X[:, 0] - X[:, 1] * X[:, 2] + generator.normal(size=n_rows)
     return X, (number > number.mean()).astype(int), number, generator.integers(0, 4, n_rows)
 
 
-def small(kind, **changes):
-    """A quick network of the kind."""
+def build(Estimator, **changes):
+    """An estimator that is fitted quickly."""
     values = {"hidden_layer_sizes": (16, 8), "max_iter": 6, "random_state": 0}
-    return kind(**{**values, **changes})
+    return Estimator(**{**values, **changes})
 
 
 def classifier():
     X, y = load_breast_cancer(return_X_y=True)
     model = RegularizedMLPClassifier(max_iter=10, random_state=0).fit(X, y)
-    return network(model), model.predict_proba(X), model.predict_log_proba(X.astype(np.float32))
+    return get_network(model), model.predict_proba(X), model.predict_log_proba(X.astype(np.float32))
 
 
 def classes():
     X, y = load_iris(return_X_y=True)
-    model = small(RegularizedMLPClassifier, early_stopping=True, activation="tanh").fit(X, y)
-    return network(model), model.predict_proba(X), model.decision_function(X)
+    model = build(RegularizedMLPClassifier, early_stopping=True, activation="tanh").fit(X, y)
+    return get_network(model), model.predict_proba(X), model.decision_function(X)
 
 
 def labels():
-    X, y, number, weight = table()
+    X, y, number, weight = make_table()
     y = np.c_[y, number > 1]
-    model = small(RegularizedMLPClassifier, solver="sgd", activation="logistic").fit(X, y, weight)
-    return network(model), model.predict_proba(X)
+    model = build(RegularizedMLPClassifier, solver="sgd", activation="logistic").fit(X, y, weight)
+    return get_network(model), model.predict_proba(X)
 
 
 def weighted():
-    X, y, _, weight = table()
+    X, y, _, weight = make_table()
     scored = {"early_stopping": True, "validation_scoring": "roc_auc", "n_iter_no_change": 3}
-    model = small(RegularizedMLPClassifier, class_weight="balanced", input_dropout=0.1, **scored)
-    return network(model.fit(X, y, weight))
+    model = build(RegularizedMLPClassifier, class_weight="balanced", input_dropout=0.1, **scored)
+    return get_network(model.fit(X, y, weight))
 
 
 def regressor():
     X, y = load_diabetes(return_X_y=True)
     model = RegularizedMLPRegressor(max_iter=10, random_state=0).fit(X, y)
-    return network(model), model.target_center_, model.target_scale_, model.predict(X)
+    return get_network(model), model.target_center_, model.target_scale_, model.predict(X)
 
 
 def losses():
-    X, _, number, weight = table()
+    X, _, number, weight = make_table()
     found = []
     for loss in ("absolute_error", "huber", "quantile", "poisson"):
         y = np.abs(number) if loss == "poisson" else np.c_[number, number**2]
-        model = small(RegularizedMLPRegressor, loss=loss, quantile=0.3, weight_decay=0.01)
-        found.append([network(model.fit(X, y, weight)), model.predict(X)])
+        model = build(RegularizedMLPRegressor, loss=loss, quantile=0.3, weight_decay=0.01)
+        found.append([get_network(model.fit(X, y, weight)), model.predict(X)])
     return found
 
 
 def sparse_rows():
-    X, y, number, weight = table(200, 60)
+    X, y, number, weight = make_table(200, 60)
     mask = np.random.default_rng(1).random(X.shape) < 0.04
     X = sparse.csr_matrix(np.where(mask, X, 0))
-    one = small(RegularizedMLPClassifier, input_dropout=0.2, early_stopping=True).fit(X, y, weight)
-    other = small(RegularizedMLPRegressor, standardize=False).fit(X, number)
-    return network(one), one.predict_proba(X), network(other), other.predict(X)
+    one = build(RegularizedMLPClassifier, input_dropout=0.2, early_stopping=True).fit(X, y, weight)
+    other = build(RegularizedMLPRegressor, standardize=False).fit(X, number)
+    return get_network(one), one.predict_proba(X), get_network(other), other.predict(X)
 
 
 def filled_sparse_rows():
-    X, y, _, weight = table()
+    X, y, _, weight = make_table()
     X = sparse.csr_matrix(np.where(X > 3, X, 0))
-    model = small(RegularizedMLPClassifier).fit(X, y, weight)
-    return network(model), model.predict_proba(X)
+    model = build(RegularizedMLPClassifier).fit(X, y, weight)
+    return get_network(model), model.predict_proba(X)
 
 
 def warm_start():
-    X, y, number, _ = table()
-    one = small(RegularizedMLPClassifier, warm_start=True).fit(X, y).fit(2 * X + 1, y)
-    other = small(RegularizedMLPRegressor, warm_start=True).fit(X, number).fit(X, 3 * number)
-    return network(one), network(other), other.predict(X)
+    X, y, number, _ = make_table()
+    one = build(RegularizedMLPClassifier, warm_start=True).fit(X, y).fit(2 * X + 1, y)
+    other = build(RegularizedMLPRegressor, warm_start=True).fit(X, number).fit(X, 3 * number)
+    return get_network(one), get_network(other), other.predict(X)
 
 
 def stream():
-    X, y, number, weight = table()
-    one, other = small(RegularizedMLPClassifier), small(RegularizedMLPRegressor, loss="huber")
+    X, y, number, weight = make_table()
+    one, other = (
+        build(RegularizedMLPClassifier),
+        build(RegularizedMLPRegressor, loss="huber"),
+    )
     for rows in (slice(0, 60), slice(60, 120), slice(120, 180)):
         one.partial_fit(X[rows], y[rows], weight[rows], classes=[0, 1])
         other.partial_fit(X[rows], number[rows], weight[rows])
-    return network(one), network(other), one.predict_proba(X), other.predict(X)
+    return get_network(one), get_network(other), one.predict_proba(X), other.predict(X)
 
 
 def samples():
-    X, y, number, _ = table()
-    one = small(RegularizedMLPClassifier).fit(X, y).mc_dropout(X, 5, random_state=0)
-    other = small(RegularizedMLPRegressor, input_dropout=0.1).fit(X, number)
+    X, y, number, _ = make_table()
+    one = build(RegularizedMLPClassifier).fit(X, y).mc_dropout(X, 5, random_state=0)
+    other = build(RegularizedMLPRegressor, input_dropout=0.1).fit(X, number)
     return one, other.mc_dropout(X.astype(np.float32), 5, random_state=0)
 
 
-def search_results(search) -> list:
+def get_search_results(search) -> list:
     times = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time", "params")
     results = {k: np.asarray(v) for k, v in search.cv_results_.items() if k not in times}
     return [results, search.dropout_, search.l2_, getattr(search, "coefs_", None)]
 
 
 def grid():
-    X, y, _, weight = table()
-    search = small(RegularizedMLPClassifierCV, dropouts=[0.0, 0.3, 0.5], l2s=[1e-3, 1e-2])
-    return search_results(search.set_params(n_jobs=2).fit(X, y, weight))
+    X, y, _, weight = make_table()
+    search = build(RegularizedMLPClassifierCV, dropouts=[0.0, 0.3, 0.5], l2s=[1e-3, 1e-2])
+    return get_search_results(search.set_params(n_jobs=2).fit(X, y, weight))
 
 
 def halving():
-    X, _, number, _ = table(400)
-    search = small(RegularizedMLPRegressorCV, dropouts=3, l2s=4, search="halving", max_iter=12)
+    X, _, number, _ = make_table(400)
+    search = build(RegularizedMLPRegressorCV, dropouts=3, l2s=4, search="halving", max_iter=12)
     search.set_params(refit="folds", early_stopping=True, validation_scoring="r2").fit(X, number)
-    return search_results(search), search.predict(X)
+    return get_search_results(search), search.predict(X)
 
 
 def several_metrics():
-    X, y, _, _ = table()
+    X, y, _, _ = make_table()
     y = y + (X[:, 3] > 4)
-    search = small(RegularizedMLPClassifierCV, dropouts=[0.0, 0.3], l2s=[1e-3, 1e-2], cv=3)
+    search = build(RegularizedMLPClassifierCV, dropouts=[0.0, 0.3], l2s=[1e-3, 1e-2], cv=3)
     search.set_params(scoring=["loss", "accuracy"], refit="loss").fit(sparse.csr_matrix(X), y)
-    return search_results(search), search.predict_proba(X)
+    return get_search_results(search), search.predict_proba(X)
 
 
 CASES = {
@@ -198,7 +201,7 @@ CASES = {
 }
 
 
-def hashes() -> dict[str, str]:
+def compute_hashes() -> dict[str, str]:
     """The hash of every case."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -210,7 +213,7 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="JSON of the hashes, by case")
     parser.add_argument("--compare", action="store_true", help="compare with the file")
     arguments = parser.parse_args()
-    found = hashes()
+    found = compute_hashes()
     if not arguments.compare:
         arguments.file.write_text(json.dumps(found, indent=1))
         return 0

@@ -1,18 +1,19 @@
-"""The estimator against other models where it collapses to them, and against itself."""
+"""Networks without a hidden layer are the linear models of scikit-learn."""
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_wine
-from sklearn.linear_model import LogisticRegression
+from sklearn.datasets import load_breast_cancer, load_wine, make_regression
+from sklearn.linear_model import LogisticRegression, PoissonRegressor, QuantileRegressor, Ridge
+from sklearn.metrics import mean_pinball_loss
 from sklearn.preprocessing import StandardScaler
 
-from skreg import RegularizedMLPClassifier
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
 TABLES = {"two classes": load_breast_cancer, "three classes": load_wine}
 
 
-def linear_model(n_rows, **changes):
-    """No hidden layer, the whole table a step, trained until the optimum."""
+def linear_classifier(n_rows, **changes):
+    """A network without a hidden layer, trained on the whole table until the optimum."""
     values = {
         "hidden_layer_sizes": (),
         "dropout": 0.0,
@@ -25,16 +26,29 @@ def linear_model(n_rows, **changes):
     return RegularizedMLPClassifier(**{**values, **changes})
 
 
+def linear_regressor(n_rows, **changes):
+    """A network without a hidden layer, trained on the whole table until the optimum."""
+    values = {
+        "hidden_layer_sizes": (),
+        "dropout": 0.0,
+        "batch_size": 10 * n_rows,
+        "learning_rate_init": 0.05,
+        "max_iter": 5000,
+        "random_state": 0,
+    }
+    return RegularizedMLPRegressor(**{**values, **changes})
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("C", [0.1, 1.0])
 @pytest.mark.parametrize("name", TABLES)
-def test_no_hidden_layer_is_logistic_regression_at_the_converted_strength(name, C, weighted):
+def test_classifier_is_logistic_regression_at_the_converted_strength(name, C, weighted):
     """l2 = 1 / (2 C W), where W is the sum of the weights (the number of rows without any)."""
     X, y = TABLES[name](return_X_y=True)
     X = StandardScaler().fit_transform(X)
     weight = np.random.default_rng(0).uniform(0.5, 2, size=len(y)) if weighted else np.ones(len(y))
     expected = LogisticRegression(C=C, tol=1e-10, max_iter=10_000).fit(X, y, weight)
-    model = linear_model(len(y), standardize=False, l2=1 / (2 * C * weight.sum()))
+    model = linear_classifier(len(y), standardize=False, l2=1 / (2 * C * weight.sum()))
     model.fit(X, y, weight)
     np.testing.assert_allclose(model.coefs_[0].T, expected.coef_, atol=2e-3)
     np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-3)
@@ -52,53 +66,46 @@ def test_standardising_inside_equals_standardising_before():
     np.testing.assert_allclose(inside.decision_function(X), logits[:, 0], rtol=1e-9, atol=1e-9)
 
 
-def assert_same_network(left, right):
-    assert left.loss_curve_ == right.loss_curve_
-    for name in ("coefs_", "intercepts_"):
-        for one, other in zip(getattr(left, name), getattr(right, name), strict=True):
-            np.testing.assert_array_equal(one, other)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("alpha", [1.0, 100.0])
+def test_regressor_is_ridge_at_the_converted_strength(alpha, standardize, weighted):
+    """l2 = alpha / W, also if the target is standardised, which divides the kernel by its scale."""
+    X, y = make_regression(200, 6, noise=20, random_state=0)
+    y *= (7.0 if standardize else 1.0) / y.std()
+    X = StandardScaler().fit_transform(X)
+    weight = np.random.default_rng(0).uniform(0.5, 2, size=200) if weighted else np.ones(200)
+    if standardize:  # Ridge does not scale inside
+        mean = np.average(X, axis=0, weights=weight)
+        X = (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    expected = Ridge(alpha=alpha).fit(X, y, weight)
+    model = linear_regressor(200, standardize=standardize, l2=alpha / weight.sum()).fit(
+        X, y, weight
+    )
+    np.testing.assert_allclose(model.predict(X), expected.predict(X), atol=2e-3 * y.std())
 
 
-@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 0.3, 1: 2.0}])
-def test_weights_are_repetitions_through_dropout_and_minibatches(class_weight):
-    """Breast cancer and dropout, 40 epochs: bit for bit, in any order of the rows."""
-    X, y = load_breast_cancer(return_X_y=True)
+@pytest.mark.parametrize("standardize", [False, True])
+def test_poisson_loss_is_the_poisson_regressor_at_the_converted_strength(standardize):
+    """l2 = alpha / (2 s), where s is the mean of the target, which is divided by it."""
     rng = np.random.default_rng(0)
-    weight = rng.integers(0, 4, size=len(y))
-    order = rng.permutation(weight.sum())
-    model = RegularizedMLPClassifier(max_iter=40, class_weight=class_weight, random_state=0)
-    weighted = model.fit(X, y, sample_weight=weight)
-    repeated = RegularizedMLPClassifier(**model.get_params())
-    repeated.fit(X.repeat(weight, axis=0)[order], y.repeat(weight)[order])
-    assert_same_network(weighted, repeated)
+    X = StandardScaler().fit_transform(rng.normal(size=(300, 4)))
+    y = rng.poisson(np.exp(0.5 * X[:, 0] - 0.3 * X[:, 1] + 1)).astype(float)
+    alpha = 0.1
+    expected = PoissonRegressor(alpha=alpha, tol=1e-10, max_iter=1000).fit(X, y)
+    l2 = alpha / (2 * (y.mean() if standardize else 1.0))
+    model = linear_regressor(300, loss="poisson", standardize=standardize, l2=l2).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=5e-3)
 
 
-def test_weights_times_a_power_of_two_that_keep_the_visits_change_nothing():
-    """Below one visit a row each, a common factor leaves every share of the loss as it is."""
-    X, y = load_wine(return_X_y=True)
-    weight = np.random.default_rng(0).uniform(0.1, 0.4, size=len(y))
-    model = RegularizedMLPClassifier(max_iter=10, random_state=0)
-    one = model.fit(X, y, sample_weight=weight)
-    other = RegularizedMLPClassifier(**model.get_params()).fit(X, y, sample_weight=2 * weight)
-    assert_same_network(one, other)
-
-
-def test_no_regularisation_is_a_plain_network_and_regularisation_is_not():
-    X, y = load_wine(return_X_y=True)
-    base = {"max_iter": 10, "random_state": 0, "hidden_layer_sizes": (16,)}
-    plain = RegularizedMLPClassifier(dropout=0.0, l2=0.0, **base).fit(X, y)
-    by_layer = RegularizedMLPClassifier(dropout=(0.0,), l2=(0.0, 0.0), **base).fit(X, y)
-    assert_same_network(plain, by_layer)
-    for change in ({"dropout": 0.1}, {"l2": 0.1}, {"input_dropout": 0.1}, {"weight_decay": 0.1}):
-        changed = RegularizedMLPClassifier(**{"dropout": 0.0, "l2": 0.0, **change}, **base)
-        assert changed.fit(X, y).loss_curve_ != plain.loss_curve_
-
-
-def test_l2_shrinks_the_kernels_and_dropout_is_off_when_predicting():
-    X, y = load_wine(return_X_y=True)
-    norms = []
-    for l2 in (0.0, 1e-3, 1e-1):
-        model = RegularizedMLPClassifier(l2=l2, random_state=0, max_iter=50).fit(X, y)
-        norms.append(sum((kernel**2).sum() for kernel in model.coefs_))
-    assert norms[0] > norms[1] > norms[2]
-    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X))
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_quantile_loss_is_the_quantile_regressor(quantile):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = X[:, 0] + rng.exponential(size=400)
+    expected = QuantileRegressor(quantile=quantile, alpha=0.0).fit(X, y)
+    model = linear_regressor(400, loss="quantile", quantile=quantile, l2=0.0).fit(X, y)
+    assert mean_pinball_loss(y, model.predict(X), alpha=quantile) < 1.01 * mean_pinball_loss(
+        y, expected.predict(X), alpha=quantile
+    )
+    assert abs((y <= model.predict(X)).mean() - quantile) < 0.03

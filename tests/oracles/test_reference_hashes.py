@@ -1,7 +1,7 @@
-"""The same code gives the same bits again: in one process, in threads, and on every machine.
+"""The same code gives the same bits: in one process, in threads, and on every machine.
 
-Processors round differently, so the results of fits are compared with values of the same run. What
-contains no rounded arithmetic is compared with fixed hashes.
+Processors round differently, so that fits are compared with fits of the same run. Results without
+rounding are compared with fixed hashes.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from helpers import make_job
-from oracles.reference_hashes import CASES, digest, table
+from oracles.reference_hashes import CASES, digest, make_table
 
 from skreg._data.rows import merge_rows, split_rows
 from skreg._data.tables import count_visits, draw_orders
@@ -24,30 +24,30 @@ def run_case(name):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CASES)
-def test_case_gives_the_same_hash_alone_and_in_two_threads(name):
+def test_a_case_gives_the_same_hash_alone_and_in_two_threads(name):
     alone = run_case(name)
     with ThreadPoolExecutor(2) as threads:
-        beside = list(threads.map(run_case, [name, name]))
-    assert beside == [alone, alone]
+        together = list(threads.map(run_case, [name, name]))
+    assert together == [alone, alone]
 
 
-def test_cases_have_different_hashes():
+def test_digest_depends_on_types():
     assert digest(np.zeros(3)) != digest(np.zeros(3, np.float32)) != digest([0.0, 0.0, 0.0])
 
 
-def merged_rows():
-    X, y, _, weight = table()
+def merge_table():
+    X, y, _, weight = make_table()
     return merge_rows(np.round(X), y, weight.astype(float))
 
 
-def held_out_rows():
-    training, held_out = split_rows(merged_rows(), None, 0.3, make_generator((1, 2), 7))
+def hold_rows_out():
+    training, held_out = split_rows(merge_table(), None, 0.3, make_generator((1, 2), 7))
     return training.first, held_out.first
 
 
 EXACT = {
-    "canonical rows": lambda: [merged_rows().first, merged_rows().weight],
-    "held-out rows": held_out_rows,
+    "canonical rows": lambda: [merge_table().first, merge_table().weight],
+    "held-out rows": hold_rows_out,
     "visits": lambda: count_visits(np.array([0.5, 1.0, 2.0, 3.5]))[0],
     "orders": lambda: draw_orders(np.arange(50, dtype=np.int32), 5, 3, 4, (4, 64)),
     "masks": lambda: compute_mask_numpy((32, 16), (1, 2), 9, 1, compute_threshold(0.3)),
@@ -66,5 +66,5 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_result_without_rounding_has_its_fixed_hash(name):
+def test_a_result_without_rounding_has_its_fixed_hash(name):
     assert digest(EXACT[name]()) == EXPECTED[name]

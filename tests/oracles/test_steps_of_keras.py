@@ -1,4 +1,4 @@
-"""Fifty steps from the same first weights on the same batches end at the weights of Keras."""
+"""Fifty steps from the same first weights on the same batches give the weights of Keras."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ def make_optimizer(job):
 
 
 class PinballLoss(keras.losses.Loss):
-    """The quantile loss, which Keras lacks."""
+    """The quantile loss of the median, which Keras lacks."""
 
     def call(self, y_true, y_pred):
         error = y_true - y_pred
@@ -37,7 +37,7 @@ class PinballLoss(keras.losses.Loss):
 
 
 class PoissonOfLogits(keras.losses.Loss):
-    """exp(f) - y f of a linear last layer."""
+    """exp(f) - y f, where f is the output of a linear last layer."""
 
     def call(self, y_true, y_pred):
         return keras.ops.mean(keras.ops.exp(y_pred) - y_true * y_pred, axis=-1)
@@ -58,7 +58,7 @@ LOSSES_OF_LOGITS = {
 
 
 def train_with_keras(job):
-    """One `train_on_batch` a step."""
+    """Train a Keras model with `train_on_batch` for each step."""
     kernels, biases = draw_first_weights(job)
     kernels[0] = kernels[0][: job.n_features]
     model = keras.Sequential([keras.Input((job.n_features,))])
@@ -116,12 +116,15 @@ def test_fifty_steps_equal_those_of_keras(case):
     assert job.n_steps * job.hyper.max_iter >= 50
     result = train(job)
     kernels, biases = train_with_keras(job)
-    for got, expected in zip(result.kernels, kernels, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    for got, expected in zip(result.biases, biases, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=2e-5)
+    for kernel, expected in zip(result.kernels, kernels, strict=True):
+        np.testing.assert_allclose(kernel, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    for bias, expected in zip(result.biases, biases, strict=True):
+        np.testing.assert_allclose(bias, expected, rtol=1e-4, atol=2e-5)
 
 
-def test_every_loss_and_every_penalty_has_a_case():
+def test_every_loss_has_a_loss_of_keras():
     assert LOSSES_OF_LOGITS.keys() == LOSSES.keys()
+
+
+def test_every_penalty_has_a_case():
     assert {name for case in CASES.values() for name in case} >= PENALTIES.keys()

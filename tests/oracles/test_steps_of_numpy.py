@@ -1,4 +1,4 @@
-"""Dropout, sample weights and updates, written out in NumPy."""
+"""Training steps with dropout and sample weights equal those of a NumPy implementation."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from skreg._nn.dropout import compute_mask_numpy, compute_threshold
 
 
 def train_with_numpy(job):
-    """Sgd without momentum on the objective, in float64, with the NumPy twin's dropout masks."""
+    """Train by sgd without momentum in float64, with the dropout masks of compute_mask_numpy."""
     hyper = job.hyper
     kernels, biases = draw_first_weights(job)
     kernels = [kernel.astype(float) for kernel in kernels]
@@ -48,7 +48,7 @@ def train_with_numpy(job):
 @pytest.mark.parametrize("input_dropout", [0.0, 0.3])
 @pytest.mark.parametrize("dropout", [(0.0, 0.0), (0.5, 0.5), (0.2, 0.7)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_dropout_and_weights_enter_as_written_out_in_numpy(dropout, input_dropout, weighted):
+def test_steps_with_dropout_and_weights_equal_those_of_numpy(dropout, input_dropout, weighted):
     weight = np.random.default_rng(3).uniform(0.2, 3, size=70) if weighted else None
     job = make_job(
         n=70,
@@ -63,7 +63,7 @@ def test_dropout_and_weights_enter_as_written_out_in_numpy(dropout, input_dropou
     )
     result = train(job)
     kernels, biases = train_with_numpy(job)
-    for got, expected in zip(result.kernels, kernels, strict=True):
-        np.testing.assert_allclose(got, expected[: len(got)], rtol=1e-4, atol=1e-5)
-    for got, expected in zip(result.biases, biases, strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    for kernel, expected in zip(result.kernels, kernels, strict=True):
+        np.testing.assert_allclose(kernel, expected[: len(kernel)], rtol=1e-4, atol=1e-5)
+    for bias, expected in zip(result.biases, biases, strict=True):
+        np.testing.assert_allclose(bias, expected, rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks: all of them, nothing expected to fail, nothing skipped."""
+"""The checks of scikit-learn for estimators: all of them pass, and none is skipped."""
 
 import os
 from unittest import SkipTest
@@ -60,7 +60,7 @@ SEARCHES = {
     },
 }
 DEFAULTS = [RegularizedMLPClassifier(), RegularizedMLPRegressor()]
-PLAIN = [
+SINGLE = [
     *(RegularizedMLPClassifier(**changes) for changes in CLASSIFIERS.values()),
     *(RegularizedMLPRegressor(**changes) for changes in REGRESSORS.values()),
 ]
@@ -68,7 +68,7 @@ SEARCHING = [
     *(RegularizedMLPClassifierCV(**changes) for changes in SEARCHES.values()),
     *(RegularizedMLPRegressorCV(**changes) for changes in SEARCHES.values()),
 ]
-# A few only: each program takes memory until its process ends, and the full matrix has them all.
+# A few only, since programs take memory until their process ends. A full run has them all.
 QUICK = [
     RegularizedMLPClassifier(**CLASSIFIERS["early stopping"]),
     RegularizedMLPRegressor(**REGRESSORS["poisson"]),
@@ -76,8 +76,8 @@ QUICK = [
     RegularizedMLPRegressorCV(**GRID),
 ]
 
-# Of the other configurations, what the default run takes: quick checks of the weights, of the
-# labels, of prediction and of repetition.
+# The checks that a default run takes for other configurations: quick ones of weights, labels,
+# predictions and repeated fits.
 REPRESENTATIVES = (
     "check_sample_weight_equivalence_on_dense_data",
     "check_sample_weight_equivalence_on_sparse_data",
@@ -87,17 +87,17 @@ REPRESENTATIVES = (
 )
 
 
-def named(check):
+def get_name(check):
     return check.func.__name__
 
 
-def cases(models, names=None):
-    """Each model with each of its checks, or those of the names."""
+def make_cases(models, names=None):
+    """Each model with each of its checks, or with those of the names."""
     for model in models:
         for estimator, check in estimator_checks_generator(model):
-            if names is None or named(check) in names:
-                name = f"{type(estimator).__name__}-{named(check)}"
-                # By configuration: no process could hold the programs of all of them.
+            if names is None or get_name(check) in names:
+                name = f"{type(estimator).__name__}-{get_name(check)}"
+                # A group a configuration: no process could hold the programs of all of them.
                 group = pytest.mark.xdist_group(repr(model))
                 yield pytest.param(estimator, check, id=name, marks=group)
 
@@ -105,37 +105,47 @@ def cases(models, names=None):
 def assert_passes(check, estimator):
     try:
         check(estimator)
-    except SkipTest as reason:  # pytest would report it, and the run would still be green
+    except SkipTest as reason:  # pytest would count the test as skipped, not as failed
         pytest.fail(f"skipped: {reason}")
 
 
-def test_scikit_learn_offers_its_array_api_checks():
+@pytest.fixture(scope="module")
+def check_names():
+    return [get_name(check) for _, check in estimator_checks_generator(RegularizedMLPClassifier())]
+
+
+def test_there_are_many_checks_and_among_them_the_representative_ones(check_names):
+    assert len(check_names) > 50
+    assert set(REPRESENTATIVES) <= set(check_names)
+
+
+def test_checks_of_the_array_api_are_among_them(check_names):
     assert os.environ["SCIPY_ARRAY_API"] == "1"
-    offered = [named(check) for _, check in estimator_checks_generator(RegularizedMLPClassifier())]
-    assert len(offered) > 50
-    assert set(REPRESENTATIVES) <= set(offered)
     if parse_version(sklearn.__version__) >= parse_version("1.8"):
-        assert any("array_api" in name for name in offered)
+        assert any("array_api" in name for name in check_names)
 
 
-@pytest.mark.parametrize(("estimator", "check"), list(cases(DEFAULTS)))
-def test_default_passes_and_skips_nothing(estimator, check):
+@pytest.mark.parametrize(("estimator", "check"), list(make_cases(DEFAULTS)))
+def test_default_passes_every_check(estimator, check):
     assert_passes(check, estimator)
 
 
-@pytest.mark.parametrize(("estimator", "check"), list(cases(QUICK, REPRESENTATIVES)))
+@pytest.mark.parametrize(("estimator", "check"), list(make_cases(QUICK, REPRESENTATIVES)))
 def test_other_configuration_passes_representative_checks(estimator, check):
     assert_passes(check, estimator)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("estimator", "check"), list(cases([*PLAIN, *SEARCHING])))
-def test_other_configuration_passes_and_skips_nothing(estimator, check):
+@pytest.mark.parametrize(("estimator", "check"), list(make_cases([*SINGLE, *SEARCHING])))
+def test_other_configuration_passes_every_check(estimator, check):
     assert_passes(check, estimator)
 
 
-def test_scikit_learn_takes_them_for_what_they_are():
-    assert is_classifier(RegularizedMLPClassifier())
-    assert is_regressor(RegularizedMLPRegressor())
-    assert is_classifier(RegularizedMLPClassifierCV())
-    assert is_regressor(RegularizedMLPRegressorCV())
+@pytest.mark.parametrize("estimator", [RegularizedMLPClassifier, RegularizedMLPClassifierCV])
+def test_classifiers_are_recognised(estimator):
+    assert is_classifier(estimator())
+
+
+@pytest.mark.parametrize("estimator", [RegularizedMLPRegressor, RegularizedMLPRegressorCV])
+def test_regressors_are_recognised(estimator):
+    assert is_regressor(estimator())
