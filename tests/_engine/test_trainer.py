@@ -272,9 +272,9 @@ def test_interrupt_while_a_call_is_read_leaves_the_epochs_before_it(monkeypatch)
         with pytest.raises(TrainingInterrupted) as caught:
             train(job)
     assert len(caught.value.result.losses) == 2
-    assert_equal_bits(caught.value.result, Trainer(job).train(until=2))
+    assert_same_result(caught.value.result, Trainer(job).train(until=2))
 
 
 def test_strengths_of_a_penalty_that_the_program_does_not_compute_are_refused():
-    with pytest.raises(ValueError, match="does not compute the penalties {'l1'}"):
+    with pytest.raises(ValueError, match="does not compute the penalties"):
         Trainer(make_job()).train(strengths={"l1": (0.1, 0.1, 0.1)})
