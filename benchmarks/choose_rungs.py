@@ -29,7 +29,7 @@ from skreg import RegularizedMLPClassifier
 from skreg._model_selection import halving
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
-from skreg._model_selection.halving import HALVING, Rung, Stage, count_epochs, plan_rungs
+from skreg._model_selection.halving import HALVING, Rung, RungShares, count_epochs, plan_rungs
 from skreg._model_selection.search import Search
 
 EPOCHS = [10, 12, 14, 16, 18, 20, 25, 32, 36, 40, 50]
@@ -105,7 +105,7 @@ def missed(scores, rungs):
 def played(pair, least_rows, tables):
     """Of every grid and table: % of the best loss and score missed, and the cost."""
     halving.MIN_ROWS = least_rows
-    stages = [Stage(epoch / EPOCHS[-1], folds, survivors) for epoch, folds, survivors in pair]
+    stages = [RungShares(epoch / EPOCHS[-1], folds, survivors) for epoch, folds, survivors in pair]
     found = np.empty((len(GRIDS), len(tables), 3))
     for (k, places), (m, (scores, n_rows)) in itertools.product(
         enumerate(GRIDS.values()), enumerate(tables)

@@ -200,7 +200,7 @@ def measure_robustly(y, first: np.ndarray, weight: np.ndarray) -> Statistics:
     """
     values = y[first].astype(np.float64)
     center = np.array([_find_weighted_median(column, weight) for column in values.T])
-    distances = np.abs(values / 2 - center / 2)  # halves, as in `Statistics.combined`
+    distances = np.abs(values / 2 - center / 2)  # halves, as in `Statistics.combine`
     medians = np.array([_find_weighted_median(column, weight) for column in distances.T])
     means = (weight / weight.sum()) @ distances
     deviation = 2 * np.where(medians > 0, 1.4826 * medians, means)

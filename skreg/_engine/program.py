@@ -75,14 +75,14 @@ class Program:
     ----------
     compile_seconds : float
         Seconds of tracing and compiling; 0 before.
-    rate : float or None
+    steps_per_second : float or None
         Steps per second in the last call. It decides how long the next call may be, and no result.
     """
 
     def __init__(self, spec: ProgramSpec):
         self.spec = spec
         self.compile_seconds = 0.0
-        self.rate: float | None = None
+        self.steps_per_second: float | None = None
         self._lock = threading.Lock()
         self._advance: Callable | None = None
 

@@ -94,8 +94,8 @@ class Trainer:
         No call changes a state, so all jobs begin with the same one.
     orders : callable
         From a block of epochs to the tensor of its visits. The last few are cached.
-    rate : float
-        Steps per second, guessed.
+    steps_per_second : float
+        A guess.
     """
 
     def __init__(self, job: TrainingJob):
@@ -121,7 +121,7 @@ class Trainer:
         self.orders = functools.lru_cache(maxsize=4)(make_orders)
         products = sum(rows * columns for rows, columns in self.spec.kernel_shapes)
         multiplications = 3 * self.spec.padded_batch * products
-        self.rate = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
+        self.steps_per_second = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
 
     def train(
         self,
@@ -207,7 +207,7 @@ class _Training:
         self.progress = _Progress(trainer.first_state, FIRST_COUNTERS, [], [])
         if checkpoint is not None:
             self.progress = _restore_progress(checkpoint)
-        self.rate = trainer.program.rate or trainer.rate
+        self.steps_per_second = trainer.program.steps_per_second or trainer.steps_per_second
         self.status = Status.RUNNING
 
     def is_running(self, until: int | None) -> bool:
@@ -223,12 +223,12 @@ class _Training:
         block = epoch // block_size
         order = trainer.orders(block)
         left = self._count_steps(block_size * (block + 1), until)
-        budget = max(1, min(int(self.rate * _CALL_SECONDS), left))
+        budget = max(1, min(int(self.steps_per_second * _CALL_SECONDS), left))
         start, compiled_before = time.perf_counter(), program.compile_seconds
         state = program.advance(before.state, trainer.data, order, self.tensors, budget)
         counters = Counters(*state.counters.numpy().tolist())  # waits for the call to end
         seconds = time.perf_counter() - start - (program.compile_seconds - compiled_before)
-        self.rate = program.rate = budget / max(seconds, 1e-6)
+        self.steps_per_second = program.steps_per_second = budget / max(seconds, 1e-6)
         if counters.epoch == epoch:
             self.progress = before._replace(state=state, counters=counters)
             return

@@ -28,7 +28,7 @@ from skreg._nn.predict import DropoutSampler, predict_logits, sample_logits
 from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg.keras._export import make_keras_model, round_constant_columns
 
-# Raised by one when fitted attributes change, so that older pickles are refused.
+# Raised by one when parameters or fitted attributes change, so that older pickles are refused.
 _PICKLE_FORMAT = 2
 
 
@@ -248,7 +248,8 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             If the estimator is not fitted.
         ValueError
             If a parameter was set after the fit to a value that is invalid or does not match this
-            network, or if float32 cannot hold the scales of columns or targets.
+            network, if Keras lacks a penalty, or if float32 cannot hold the scales of columns or
+            targets.
         """
         check_is_fitted(self)
         self._validate_params()

@@ -199,11 +199,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         self, folds: list[Fold], candidates: list[Candidate], scoring, memory: joblib.Memory
     ) -> Search:
         n_rows = [len(fold.test) for fold in folds]
-        stages = HALVING if self.search == "halving" else ()
+        shares = HALVING if self.search == "halving" else ()
         return Search(
             folds,
             candidates,
-            plan_rungs(len(candidates), n_rows, self.max_iter, stages),
+            plan_rungs(len(candidates), n_rows, self.max_iter, shares),
             scoring.refit_score,
             keep_networks=self.refit == "folds",
             n_jobs=self.n_jobs,

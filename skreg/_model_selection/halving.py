@@ -36,7 +36,7 @@ MIN_SURVIVORS = 3
 
 @dataclass(frozen=True)
 class Rung:
-    """A stage of halving.
+    """One step of a search.
 
     All remaining candidates train up to `epoch` on `folds`, and the best `n_survivors` continue.
     """
@@ -60,24 +60,24 @@ def spread_order(n_folds: int) -> list[int]:
 
 
 def plan_rungs(
-    n_candidates: int, n_rows: Sequence[int], max_iter: int, stages: Sequence[RungShares] = ()
+    n_candidates: int, n_rows: Sequence[int], max_iter: int, shares: Sequence[RungShares] = ()
 ) -> list[Rung]:
     """Plan the rungs of a search whose folds have `n_rows` test rows each.
 
-    A grid search, without `stages`, has one rung of `max_iter` epochs. The epochs increase from
+    A grid search, without `shares`, has one rung of `max_iter` epochs. The epochs increase from
     rung to rung, so a small `max_iter` gives fewer rungs.
     """
     order = spread_order(len(n_rows))
     n_tested = np.cumsum([n_rows[fold] for fold in order])
     n_first = 1 + int(np.searchsorted(n_tested, MIN_ROWS))
     rungs, n_survivors, last_epoch = [], n_candidates, 0
-    for stage in stages:
-        epoch = int(stage.epochs * max_iter)
+    for share in shares:
+        epoch = int(share.epochs * max_iter)
         if epoch > last_epoch:
             last_epoch = epoch
-            n_survivors = max(MIN_SURVIVORS, int(stage.survivors * n_candidates))
+            n_survivors = max(MIN_SURVIVORS, int(share.survivors * n_candidates))
             n_survivors = min(n_candidates, n_survivors)
-            folds = order[: max(n_first, round(stage.folds * len(order)))]
+            folds = order[: max(n_first, round(share.folds * len(order)))]
             rungs.append(Rung(epoch, tuple(sorted(folds)), n_survivors))
     return [*rungs, Rung(max_iter, tuple(range(len(order))), n_survivors)]
 

@@ -21,9 +21,9 @@ from skreg._model_selection.folds import Fold
 from skreg._model_selection.halving import Rung
 from skreg._model_selection.memory import is_disabled, make_key
 
-# Visits of rows in a batch of jobs of one thread: 50 ms for small networks. joblib takes 0.2 ms
-# for each batch.
-_BATCH_VISITS = 1 << 16
+# Visits of rows in a group of jobs of one thread: 50 ms for small networks. joblib takes 0.2 ms
+# for each group.
+_GROUP_VISITS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class CandidateJob(NamedTuple):
     checkpoint: Checkpoint | None
 
 
-class Batch(NamedTuple):
+class JobGroup(NamedTuple):
     """Jobs of one fold that one worker runs one after the other.
 
     Attributes
@@ -85,7 +85,7 @@ class Batch(NamedTuple):
     config : dict
         Configuration of scikit-learn, which is local to a thread.
     results : list of (int, Result)
-        Filled job by job, so that an interrupt finds the results of a batch that has not ended.
+        Filled job by job, so that an interrupt finds the results of a group that has not ended.
     """
 
     fold: Fold
@@ -102,24 +102,24 @@ def _train_network(key: str, fold: Fold, candidate: Candidate, checkpoint, until
     return fold.train_network(candidate, checkpoint, until)
 
 
-def run_batch(fold: int, batch: Batch) -> tuple[int, list[tuple[int, Result]]]:
-    """Train and score the networks of a batch, and return them with the index of their fold."""
-    with config_context(**batch.config):
-        batch.fold.prepare()
-        train_network = batch.memory.cache(_train_network, ignore=["fold", "checkpoint"])
-        for job in batch.jobs:
-            batch.results.append((job.candidate_index, _run_job(job, batch, train_network)))
-    return fold, batch.results
+def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]]:
+    """Train and score the networks of a group, and return them with the index of their fold."""
+    with config_context(**group.config):
+        group.fold.prepare()
+        train_network = group.memory.cache(_train_network, ignore=["fold", "checkpoint"])
+        for job in group.jobs:
+            group.results.append((job.candidate_index, _run_job(job, group, train_network)))
+    return fold, group.results
 
 
-def _run_job(job: CandidateJob, batch: Batch, train_network: Callable) -> Result:
+def _run_job(job: CandidateJob, group: JobGroup, train_network: Callable) -> Result:
     start = time.perf_counter()
     attributes, status, checkpoint = train_network(
-        batch.key, batch.fold, job.candidate, job.checkpoint, batch.until
+        group.key, group.fold, job.candidate, job.checkpoint, group.until
     )
     trained = time.perf_counter()
-    network = batch.fold.make_network(job.candidate, attributes)
-    scores, error = batch.fold.score_network(network)
+    network = group.fold.make_network(job.candidate, attributes)
+    scores, error = group.fold.score_network(network)
     return Result(
         scores=scores,
         error=error,
@@ -233,10 +233,10 @@ class Search:
     ) -> None:
         """Train the remaining candidates up to the epoch of the rung."""
         n_waiting = [0] * len(self.folds)
-        batches = list(self._make_batches(rung, remaining, keys))
-        for fold, batch in batches:
-            n_waiting[fold] += len(batch.jobs)
-        tasks = (joblib.delayed(run_batch)(fold, batch) for fold, batch in batches)
+        groups = list(self._make_groups(rung, remaining, keys))
+        for fold, group in groups:
+            n_waiting[fold] += len(group.jobs)
+        tasks = (joblib.delayed(run_group)(fold, group) for fold, group in groups)
         outputs = self._make_parallel()(tasks)
         try:
             for fold, results in outputs:
@@ -256,7 +256,7 @@ class Search:
                 if hasattr(outputs, "close"):
                     outputs.close()
             if isinstance(error, KeyboardInterrupt):
-                self._record_unfinished(batches)
+                self._record_unfinished(groups)
             raise
 
     def _record(self, fold: int, candidate: int, result: Result) -> Result:
@@ -276,10 +276,10 @@ class Search:
             result = self.results[candidate, fold]
             self.results[candidate, fold] = replace(result, attributes=None)
 
-    def _record_unfinished(self, batches: list[tuple[int, Batch]]) -> None:
-        """Record the results that are left in batches, most of which have not ended."""
-        for fold, batch in batches:
-            for candidate, result in batch.results:
+    def _record_unfinished(self, groups: list[tuple[int, JobGroup]]) -> None:
+        """Record the results that are left in groups, most of which have not ended."""
+        for fold, group in groups:
+            for candidate, result in group.results:
                 self._record(fold, candidate, result)
                 self._release(fold, candidate)
 
@@ -289,27 +289,27 @@ class Search:
         return_as = "generator_unordered" if streams else "list"
         return joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as=return_as)
 
-    def _make_batches(
+    def _make_groups(
         self, rung: Rung, remaining: list[int], keys: list[str]
-    ) -> Iterator[tuple[int, Batch]]:
-        """Batch the jobs of a rung: small batches for threads, a few per worker for processes."""
+    ) -> Iterator[tuple[int, JobGroup]]:
+        """JobGroup the jobs of a rung: small groups for threads, a few per worker for processes."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
         threads = getattr(backend, "supports_sharedmem", False)
         waiting = {fold: self._list_jobs(fold, remaining) for fold in rung.folds}
         n_left = sum(len(jobs) for jobs in waiting.values())
-        # Folds that start here come first, and batches get smaller, so that workers end together.
+        # Folds that start here come first, and groups get smaller, so that workers end together.
         for index in sorted(waiting, key=self._count_epochs):
             fold, jobs = self.folds[index], waiting[index]
             visits = len(fold.train) * (rung.epoch - self._count_epochs(index))
             size = max(1, -(-len(remaining) * len(rung.folds) // (4 * n_workers)))
             while jobs:
                 if threads:
-                    size = max(1, min(_BATCH_VISITS // max(visits, 1), n_left // (4 * n_workers)))
+                    size = max(1, min(_GROUP_VISITS // max(visits, 1), n_left // (4 * n_workers)))
                 some, jobs = jobs[:size], jobs[size:]
                 n_left -= len(some)
-                batch = Batch(fold, keys[index], some, rung.epoch, self.memory, self.config, [])
-                yield index, batch
+                group = JobGroup(fold, keys[index], some, rung.epoch, self.memory, self.config, [])
+                yield index, group
 
     def _list_jobs(self, fold: int, remaining: list[int]) -> list[CandidateJob]:
         """The jobs of a fold whose training has not ended."""

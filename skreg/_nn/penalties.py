@@ -21,18 +21,18 @@ class Penalty(ABC):
     ----------
     name : str
         Parameter of the estimators that holds the strength.
-    keras_class, keras_name : str or None
-        Regulariser of Keras, and its argument of ``regularizers.L1L2``; None if Keras has no such
-        penalty.
-    optional : bool
+    keras_class, keras_name : str or None, default=None
+        Regulariser of Keras, and its argument of ``regularizers.L1L2``. None if Keras has no such
+        penalty; Keras has L1 and L2 only.
+    optional : bool, default=True
         Whether a program leaves the penalty out where all strengths are zero. A penalty that is
         searched over stays in, so that zero and the other strengths share one program.
     """
 
     name: str
-    keras_class: str | None
-    keras_name: str | None
-    optional: bool
+    keras_class: str | None = None
+    keras_name: str | None = None
+    optional = True
 
     @abstractmethod
     def compute_value(self, kernel, strength):
@@ -49,8 +49,8 @@ class L2(Penalty):
     The gradient is added to that of the loss, so adam rescales it (coupled decay).
     """
 
-    name, optional = "l2", False
-    keras_class, keras_name = "L2", "l2"
+    name, keras_class, keras_name = "l2", "L2", "l2"
+    optional = False
 
     def compute_value(self, kernel, strength):
         """Return the weighted sum of squares."""
@@ -67,8 +67,7 @@ class L1(Penalty):
     The gradient at zero is zero. Gradient steps make weights small but not exactly zero.
     """
 
-    name, optional = "l1", True
-    keras_class, keras_name = "L1", "l1"
+    name, keras_class, keras_name = "l1", "L1", "l1"
 
     def compute_value(self, kernel, strength):
         """Return the weighted sum of absolute values."""
@@ -80,6 +79,7 @@ class L1(Penalty):
         return strength * tensorflow().sign(kernel)
 
 
+# At least one is not optional, so a program never has none.
 PENALTIES: dict[str, Penalty] = {penalty.name: penalty for penalty in (L2(), L1())}
 
 
@@ -121,7 +121,10 @@ def to_keras_regularizer(regularizers: Any, strengths: Mapping[str, float]):
     arguments: dict[str, float] = {}
     for penalty, strength in used.items():
         if penalty.keras_class is None or penalty.keras_name is None:
-            raise ValueError(f"to_keras: expected penalties that Keras has; received {strengths}.")
+            raise ValueError(
+                f"to_keras: expected penalties that Keras has; received {penalty.name!r} with the "
+                f"strength {strength:g}. Set {penalty.name}=0 to export the network."
+            )
         arguments[penalty.keras_name] = strength
         kind = penalty.keras_class if len(used) == 1 else "L1L2"
     return getattr(regularizers, kind)(**arguments)

@@ -15,6 +15,7 @@ from skreg._nn.losses import (
     REGRESSION_LOSSES,
     ClassLink,
     choose_class_loss,
+    find_class_loss,
 )
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES, from_keras_regularizer
@@ -266,7 +267,7 @@ def read_class_network(network: Network, model: Any, classes) -> tuple[Network, 
             f"no layer after it; received {link.keras_name!r}."
         )
     several_labels = not link.sums_to_one and len(bias) > 1
-    if several_labels and choose_class_loss(len(bias), False).is_keras(losses, loss):
+    if several_labels and find_class_loss("softmax").is_keras(losses, loss):
         raise ValueError(
             "from_keras: expected softmax for a loss of one class per row; received 'sigmoid' and "
             f"{getattr(loss, '__name__', type(loss).__name__)!r}."

@@ -26,7 +26,7 @@ BAD_PATHS = [
     ("model.h5", {}, ValueError, r"path: expected the ending.*received '.*model\.h5'"),
     ("model.onnx", {"format": "onx"}, ValueError, "format: expected one of .* received 'onx'"),
     ("model.zip", {"format": "keras"}, ValueError, r"expected the ending '\.keras'"),
-    ("model.keras", {"format": "onnx"}, ValueError, r"and for no other; received .*'onnx'"),
+    ("model.keras", {"format": "onnx"}, ValueError, r"if and only if .*; received .*'onnx'"),
     ("none/model.keras", {}, FileNotFoundError, "expected a folder that exists"),
     ("folder", {}, FileExistsError, "or a folder that does not exist"),
     ("dangling", {}, FileExistsError, "or a folder that does not exist"),
