@@ -196,8 +196,8 @@ def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoc
         hyperparameters={name: numbers[name] for name in solver.defaults},
     )
     updated = [
-        solver.update(parameter, of_parameter, gradient, optimizer_inputs)
-        for parameter, of_parameter, gradient in zip(
+        solver.update(parameter, its_moments, gradient, optimizer_inputs)
+        for parameter, its_moments, gradient in zip(
             [*decayed, flat], moments, gradients, strict=True
         )
     ]
@@ -297,12 +297,12 @@ def finish_epoch(spec: ProgramSpec, context: StepContext, state: State, complete
     improves = monitored < losses.best - context.numbers["tol"]
     n_stalled = tf.where(improves, 0, counters.n_stalled + 1)
     status = _decide_status(integers, counters.epoch + 1, n_stalled, finite)
-    keep = complete & finite & (~validates | (validation_loss < losses.best))
+    is_best = complete & finite & (~validates | (validation_loss < losses.best))
     best_parameters = tuple(
-        tf.where(keep, new, best)
+        tf.where(is_best, new, best)
         for new, best in zip(state.parameters, state.best_parameters, strict=True)
     )
-    best_epoch = tf.where(keep, counters.epoch + 1, counters.best_epoch)
+    best_epoch = tf.where(is_best, counters.epoch + 1, counters.best_epoch)
     ended = Counters(counters.epoch + 1, tf.constant(0), status, n_stalled, best_epoch)
     running = counters._replace(status=tf.constant(Status.RUNNING))
     ended_losses = Losses(tf.constant(0.0), smoothed, tf.minimum(losses.best, monitored))

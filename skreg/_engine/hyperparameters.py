@@ -100,7 +100,11 @@ def read_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
     def read(name: str) -> float:
         return _check_number(name, getattr(estimator, name))
 
-    tol = estimator.tol
+    tol, schedule = estimator.tol, estimator.learning_rate
+    if schedule not in SCHEDULES:
+        raise ValueError(
+            f"learning_rate: expected one of {tuple(SCHEDULES)}; received {schedule!r}."
+        )
     return Hyperparameters(
         dropout=check_rates("dropout", estimator.dropout, n_hidden),
         input_dropout=read("input_dropout"),
@@ -109,7 +113,7 @@ def read_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
         },
         weight_decay=read("weight_decay"),
         learning_rate_init=read("learning_rate_init"),
-        cosine=SCHEDULES[estimator.learning_rate],
+        cosine=SCHEDULES[schedule],
         max_iter=int(estimator.max_iter),
         tol=None if tol is None else _check_number("tol", tol),
         n_iter_no_change=int(min(estimator.n_iter_no_change, estimator.max_iter)),

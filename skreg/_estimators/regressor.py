@@ -38,7 +38,9 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        counts = REGRESSION_LOSSES[self.loss].least_target == 0
+        # Tags are read before parameters are validated.
+        known = isinstance(self.loss, str) and self.loss in REGRESSION_LOSSES
+        counts = known and REGRESSION_LOSSES[self.loss].least_target == 0
         tags.target_tags.positive_only = counts
         # Several columns of counts can be learned, but scikit-learn's check of several columns
         # ignores positive_only.

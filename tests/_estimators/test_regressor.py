@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.metrics import mean_absolute_error
+from sklearn.utils import get_tags
 
 from skreg import RegularizedMLPRegressor
 
-LOSSES = ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
+LOSSES = ["squared_error", "absolute_error", "huber", "log_cosh", "quantile", "poisson"]
 
 
 def make_regressor(**changes):
@@ -73,3 +74,11 @@ def test_predictions_have_the_type_of_the_table(diabetes, quick, dtype, expected
 def test_predictions_of_float32_and_float64_agree(diabetes, quick):
     _, _, X, _ = diabetes
     np.testing.assert_allclose(quick.predict(X.astype(np.float32)), quick.predict(X), rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["unknown", None, ["squared_error"]])
+def test_unknown_loss_is_refused_by_name_also_where_tags_are_read_first(loss):
+    model = RegularizedMLPRegressor(loss=loss)
+    assert get_tags(model).estimator_type == "regressor"
+    with pytest.raises(ValueError, match="The 'loss' parameter of RegularizedMLPRegressor"):
+        model.fit([[0.0], [1.0]], [0.0, 1.0])
