@@ -17,7 +17,8 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV, _program
+from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
+from skreg._engine.program import Program
 
 NETWORK = {"hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0, "batch_size": 40}
 L2S = list(np.logspace(-5, -1, 20))
@@ -53,7 +54,7 @@ def grid_search_mlp(n_alphas):
 def seconds_a_network(make, few, many, X, y):
     """CPU seconds that a network more takes, and those of the program's call in them."""
     inside = 0.0
-    advance = _program.Program.advance
+    advance = Program.advance
 
     def timed(self, *arguments):
         nonlocal inside
@@ -63,14 +64,14 @@ def seconds_a_network(make, few, many, X, y):
         return state
 
     spent = []
-    _program.Program.advance = timed
+    Program.advance = timed
     try:
         for n in (few, many):
             inside, start = 0.0, time.thread_time()
             make(n).fit(X, y)
             spent.append((time.thread_time() - start, inside))
     finally:
-        _program.Program.advance = advance
+        Program.advance = advance
     return np.subtract(spent[1], spent[0]) / (40 * (many - few))
 
 

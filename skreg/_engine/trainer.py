@@ -44,7 +44,6 @@ from skreg._engine.job import (
 from skreg._engine.program import get_program
 from skreg._engine.spec import ProgramSpec, Status
 from skreg._nn.mlp import draw_parameters
-from skreg._nn.penalties import select_penalties
 from skreg._tensorflow import ActiveThread, tensorflow, use_cpu, view_as_tensor
 
 # A call returns after about this many seconds, so that an interrupt is noticed soon.
@@ -175,11 +174,11 @@ class Trainer:
     def _make_tensors(self, dropout, strengths) -> HyperparameterTensors:
         hyper = self.job.hyper
         rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
-        strengths = {**hyper.penalties, **(strengths or {})}
-        missing = set(select_penalties(strengths)) - set(self.spec.penalties)
-        if missing:
-            raise ValueError(f"The program of this job does not compute the penalties {missing}.")
-        ordered = tuple(strengths[name] for name in self.spec.penalties)
+        others = strengths or {}
+        for name, of_kernels in others.items():
+            if name not in self.spec.penalties and any(of_kernels):
+                raise ValueError(f"The program of this job does not compute the penalty {name!r}.")
+        ordered = tuple(others.get(name, hyper.penalties[name]) for name in self.spec.penalties)
         return replace_regularization(self.tensors, rates, ordered)
 
 

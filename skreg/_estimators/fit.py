@@ -7,6 +7,7 @@ job, training result, attributes. The estimator's parameters are read, and nothi
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -194,7 +195,7 @@ class PreparedFit:
     statistics: Statistics | None
     column_attributes: dict
 
-    @property
+    @functools.cached_property  # every network of a search asks for it
     def mean_and_scale(self) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Mean and scale of the columns. None means not centred, or not scaled."""
         if self.statistics is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,16 +49,23 @@ def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool) -> CheckedRows:
     # scikit-learn sets the attributes of columns at once. A fit sets them when it has succeeded.
     probe = copy_shallow(estimator)
     arguments = {"y": y, "multi_output": True, "y_numeric": y_numeric}
-    with _hint_at_encoding(y if y_numeric else None):
+    try:
         X, y = _validate(probe, X, reset=reset, **arguments)
+    except (ValueError, TypeError) as error:
+        if not (y_numeric and np.asarray(y).dtype.kind in "OUST"):  # else the text may be that of y
+            _raise_with_hint(error)
+        raise
     names = ("n_features_in_", "feature_names_in_")
     return CheckedRows(X, y, {name: vars(probe)[name] for name in names if name in vars(probe)})
 
 
 def check_table(estimator, X):
     """Return a table to predict on, as an array or CSR, without a copy."""
-    with _hint_at_encoding():
+    try:
         return _validate(estimator, X, reset=False)
+    except (ValueError, TypeError) as error:
+        _raise_with_hint(error)
+        raise
 
 
 def copy_shallow(estimator, **attributes):
@@ -95,16 +100,10 @@ def _validate(estimator, X, *, reset: bool, **arguments):
     return (table, *y) if y else table
 
 
-@contextlib.contextmanager
-def _hint_at_encoding(numeric_y=None) -> Iterator[None]:
-    """Add to an error about text how columns are encoded, unless the text may be that of y."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        is_of_y = numeric_y is not None and np.asarray(numeric_y).dtype.kind in "OUST"
-        if not is_of_y and any(sign in str(error) for sign in _SIGNS_OF_TEXT):
-            raise type(error)(f"{error}\n{_HINT}") from error
-        raise
+def _raise_with_hint(error: Exception) -> None:
+    """Raise an error about text again, with a hint at how columns are encoded."""
+    if any(sign in str(error) for sign in _SIGNS_OF_TEXT):
+        raise type(error)(f"{error}\n{_HINT}") from error
 
 
 def _make_canonical(table):

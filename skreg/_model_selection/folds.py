@@ -127,7 +127,9 @@ class Fold:
         """
         fit, trainer = self.prepare()
         n_hidden = len(fit.settings.hidden_layer_sizes)
-        scoring = make_validation_scoring(fit, self.make_network(candidate))
+        scoring = None
+        if fit.held_out is not None:
+            scoring = make_validation_scoring(fit, self.make_network(candidate))
         if scoring is not None and checkpoint is not None:
             scoring.restore(checkpoint.callback_state)
         try:

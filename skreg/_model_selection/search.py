@@ -6,7 +6,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import joblib
@@ -26,8 +25,7 @@ from skreg._model_selection.memory import is_disabled, make_key
 _GROUP_VISITS = 1 << 16
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """A network at the end of a rung.
 
     Attributes
@@ -222,7 +220,7 @@ class Search:
             self.dropped[candidate] = self.reached
             for fold in rung.folds:
                 result = self.results[candidate, fold]
-                self.results[candidate, fold] = replace(result, checkpoint=None, attributes=None)
+                self.results[candidate, fold] = result._replace(checkpoint=None, attributes=None)
         return sorted(set(remaining) - worst)
 
     def _average_score(self, candidate: int, folds: Sequence[int]) -> float:
@@ -263,8 +261,7 @@ class Search:
         self.refit_score(result.scores)  # raises now, not at the end, if there is none
         before = self.results.get((candidate, fold))
         if before is not None:
-            result = replace(
-                result,
+            result = result._replace(
                 fit_seconds=before.fit_seconds + result.fit_seconds,
                 score_seconds=before.score_seconds + result.score_seconds,
             )
@@ -274,7 +271,7 @@ class Search:
     def _release(self, fold: int, candidate: int) -> None:
         if not self.keep_networks:
             result = self.results[candidate, fold]
-            self.results[candidate, fold] = replace(result, attributes=None)
+            self.results[candidate, fold] = result._replace(attributes=None)
 
     def _record_unfinished(self, groups: list[tuple[int, JobGroup]]) -> None:
         """Record the results that are left in groups, most of which have not ended."""

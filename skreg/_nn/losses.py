@@ -233,7 +233,8 @@ class BinaryCrossEntropy(ClassLoss):
     def compute_numpy(self, logits, values):
         """Return the mean over outputs of -log p, or of -log(1 - p)."""
         values = values.reshape(len(values), -1)
-        return -special.log_expit(np.where(values, logits, -logits)).mean(axis=1)
+        losses = -special.log_expit(np.where(values, logits, -logits))
+        return losses[:, 0] if losses.shape[1] == 1 else losses.mean(axis=1)
 
     def to_keras(self, losses, scale):
         """Return Keras' loss of probabilities."""

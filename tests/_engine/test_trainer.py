@@ -276,5 +276,5 @@ def test_interrupt_while_a_call_is_read_leaves_the_epochs_before_it(monkeypatch)
 
 
 def test_strengths_of_a_penalty_that_the_program_does_not_compute_are_refused():
-    with pytest.raises(ValueError, match="does not compute the penalties"):
+    with pytest.raises(ValueError, match="does not compute the penalty 'l1'"):
         Trainer(make_job()).train(strengths={"l1": (0.1, 0.1, 0.1)})
