@@ -30,7 +30,6 @@ class DenseTable:
     """
 
     values: np.ndarray
-    chunk = 0
     padded_nonzeros = 0
 
     @property
