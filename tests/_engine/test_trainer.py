@@ -258,13 +258,13 @@ def test_number_of_threads_of_tensorflow_changes_no_bit():
 
 
 def test_interrupt_while_a_call_is_read_leaves_the_epochs_before_it(monkeypatch):
-    job, n_reads = make_job(max_iter=50, dropout=(0.5, 0.5)), []
+    job, thread = make_job(max_iter=50, dropout=(0.5, 0.5)), threading.get_ident()
 
     def interrupt(*values):
-        n_reads.append(1)
-        if len(n_reads) == 12:  # in the third epoch of four steps
+        counters = Counters(*values)
+        if counters.epoch == 3 and threading.get_ident() == thread:
             raise KeyboardInterrupt
-        return Counters(*values)
+        return counters
 
     with monkeypatch.context() as patched:
         patched.setattr("skreg._engine.trainer._CALL_SECONDS", 1e-9)  # a step per call
