@@ -213,6 +213,7 @@ INTEGERS = (
     "n_visits",  # of an epoch
     "n_steps",  # of an epoch
     "first_step",  # steps of the training that this one continues
+    "first_update",  # those of them that the moments of the solver have seen
     "stop_criterion",
     "n_validation_rows",
 )
