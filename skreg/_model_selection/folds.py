@@ -16,10 +16,10 @@ from skreg._engine.hyperparameters import check_rates, check_strengths
 from skreg._engine.job import Checkpoint, TrainingInterrupted
 from skreg._engine.spec import Status
 from skreg._engine.trainer import Trainer
+from skreg._estimators.attributes import judge_training, make_attributes
 from skreg._estimators.callbacks import FitCallback
 from skreg._estimators.fit import (
     PreparedFit,
-    make_attributes,
     make_job,
     make_validation_scoring,
     prepare_fit,
@@ -145,7 +145,7 @@ class Fold:
             raise KeyboardInterrupt from None
         attributes = make_attributes(fit, trainer.job, result, scoring)
         checkpoint = result.get_checkpoint() if result.status is Status.RUNNING else None
-        return attributes, result.status, checkpoint
+        return attributes, judge_training(fit, attributes, result.status), checkpoint
 
     def make_network(self, candidate: Candidate, attributes: dict | None = None):
         """Make an estimator with the values of a candidate, fitted if attributes are given."""

@@ -57,8 +57,14 @@ def _compute_class_losses(estimator, X, y) -> np.ndarray:
 
 def _compute_number_losses(estimator, X, y) -> np.ndarray:
     loss, scale = REGRESSION_LOSSES[estimator.loss], estimator.target_scale_
-    predictions = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1) / scale
-    targets = np.asarray(y, np.float64).reshape(len(y), -1) / scale
+    predictions = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1)
+    targets = np.asarray(y, np.float64).reshape(len(y), -1)
+    if not scale.all():
+        # A target that was constant in training has no scale. Its errors are their own unit, so
+        # that the loss does not depend on the unit of the target.
+        errors = np.abs(predictions - targets).max(axis=0)
+        scale = np.where(scale > 0, scale, np.where(errors > 0, errors, 1.0))
+    predictions, targets = predictions / scale, targets / scale
     parameters = {name: getattr(estimator, name) for name in loss.defaults}
     return loss.compute_numpy(predictions, targets, **parameters)
 
