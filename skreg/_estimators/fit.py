@@ -325,7 +325,7 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     probe = copy_shallow(estimator, **column_attributes)  # as if it were fitted on X
     if "feature_names_in_" not in column_attributes:
         vars(probe).pop("feature_names_in_", None)
-    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric)
+    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric, suffix="_val")
     weight = check_weight(weight, checked.X, "sample_weight_val")
     weight = np.ones(checked.X.shape[0]) if weight is None else weight
     encoded = targets.encode(checked.y)
