@@ -140,9 +140,9 @@ def explain_debugging_operations() -> Iterator[None]:
             raise
         raise RuntimeError(
             "Expected a fit without the operations that tf.debugging.enable_check_numerics and "
-            "enable_dump_debug_info add to programs, since XLA cannot compile them. Call "
-            "tf.debugging.disable_check_numerics() before the fit, which checks that losses and "
-            "weights are finite."
+            "enable_dump_debug_info add to programs, since XLA cannot compile them. Disable them "
+            "first, as with tf.debugging.disable_check_numerics(). A fit notices losses and "
+            "weights that are not finite without them."
         ) from error
 
 
