@@ -52,7 +52,7 @@ _GREETING = re.compile(
 def _flush() -> None:
     # Standard error is None under pythonw, and may be closed or an object with `write` only.
     with contextlib.suppress(AttributeError, ValueError, OSError):
-        sys.stderr.flush()  # type: ignore[union-attr]
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

@@ -115,11 +115,12 @@ class ValidationScorer:
                 ) from error
             raise
         number = score.item() if getattr(score, "size", None) == 1 else score
-        if not isinstance(number, Real) or np.isnan(number):
-            received = "NaN" if isinstance(number, Real) else repr(score)
+        if not isinstance(number, Real):
+            raise ValueError(f"validation_scoring: expected a number; received {score!r}.")
+        if np.isnan(float(number)):
             hint = self._explain_missing_classes(fitted)
             raise ValueError(
-                f"validation_scoring: expected a number; received {received}. {hint}".rstrip()
+                f"validation_scoring: expected a number; received NaN. {hint}".rstrip()
             )
         return float(number)
 
@@ -127,15 +128,13 @@ class ValidationScorer:
         """Return which classes the rows lack and what to do about it; empty if they lack none."""
         if not hasattr(fitted, "classes_"):
             return ""
-        y = self.y
-        if y.ndim == 2:  # an indicator, of which each column needs both values
-            share = np.asarray(y.mean(axis=0)).ravel()
-            missing, lacks = (
-                np.flatnonzero((share == 0) | (share == 1)),
-                "both values of the labels",
-            )
+        if self.y.ndim == 2:  # an indicator, of which each column needs both values
+            share = np.asarray(self.y.mean(axis=0)).ravel()
+            missing = np.flatnonzero((share == 0) | (share == 1))
+            lacks = "both values of the labels"
         else:
-            missing, lacks = np.setdiff1d(fitted.classes_, y), "rows of the classes"
+            missing = np.setdiff1d(fitted.classes_, self.y)
+            lacks = "rows of the classes"
         if not len(missing):
             return ""
         return (
