@@ -6,12 +6,12 @@ import functools
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import unique_labels
 
 from skreg._compat import StrOptions, fit_context
 from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
 from skreg._estimators.fit import FitRequest
 from skreg._estimators.targets import ClassTargets, ravel_column
+from skreg._estimators.validation import check_classes
 from skreg._nn.losses import LINKS, find_class_loss
 from skreg.keras._files import load_model
 from skreg.keras._import import read_class_network, read_network, read_solver
@@ -435,7 +435,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        classes = known if classes is None else unique_labels(classes)
+        classes = known if classes is None else check_classes(classes)
         if known is not None and not np.array_equal(known, classes):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "

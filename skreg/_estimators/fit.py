@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.metrics import check_scoring
 
 from skreg._data.rows import MergedRows, merge_rows, split_rows
 from skreg._data.scaling import (
@@ -40,6 +40,11 @@ from skreg._estimators.attributes import (
 )
 from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
 from skreg._estimators.progress import FitProgress
+from skreg._estimators.scorers import (
+    ValidationScorer,
+    describe_ignored_weights,
+    validates_by_loss,
+)
 from skreg._estimators.targets import Targets
 from skreg._estimators.validation import check_rows, check_weight, copy_shallow
 from skreg._estimators.warm_start import (
@@ -312,7 +317,7 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     probe = copy_shallow(estimator, **column_attributes)  # as if it were fitted on X
     if "feature_names_in_" not in column_attributes:
         vars(probe).pop("feature_names_in_", None)
-    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric)
+    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric, suffix="_val")
     weight = check_weight(weight, checked.X, "sample_weight_val")
     weight = np.ones(checked.X.shape[0]) if weight is None else weight
     encoded = targets.encode(checked.y)
@@ -375,12 +380,8 @@ def _choose_stop_criterion(fit: PreparedFit) -> StopCriterion:
     if fit.held_out is None:
         has_tol = fit.settings.hyper.tol is not None
         return StopCriterion.TRAINING_LOSS if has_tol else StopCriterion.NONE
-    by_loss = _validates_by_loss(fit.estimator)
+    by_loss = validates_by_loss(fit.estimator)
     return StopCriterion.VALIDATION_LOSS if by_loss else StopCriterion.NONE
-
-
-def _validates_by_loss(estimator) -> bool:
-    return isinstance(estimator.validation_scoring, str) and estimator.validation_scoring == "loss"
 
 
 # -- training ----------------------------------------------------------------------------------
@@ -399,6 +400,8 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
     """
     estimator, job = fit.estimator, make_job(fit)
     scoring = make_validation_scoring(fit, estimator)
+    if scoring is not None and scoring.ignores_weights:
+        warnings.warn(describe_ignored_weights(estimator), stacklevel=5)
     progress = callbacks = None
     if estimator.verbose:
         progress = FitProgress(fit.settings.hyper.max_iter, fit.held_out is not None)
@@ -421,17 +424,15 @@ def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | 
     search.
     """
     held_out = fit.held_out
-    if held_out is None or _validates_by_loss(estimator):
+    if held_out is None or validates_by_loss(estimator):
         return None
-    scorer = check_scoring(estimator, estimator.validation_scoring)
-    X, y = held_out.X[held_out.rows.first], held_out.y[held_out.rows.first]
-    weight = held_out.rows.weight
-    arguments = {} if (weight == 1).all() else {"sample_weight": weight}
+    scorer = ValidationScorer(estimator, held_out.X, held_out.y, held_out.rows)
 
     def score(kernels, biases):
         fitted = copy_shallow(estimator, **make_network_attributes(fit, kernels, biases))
         vars(fitted).pop("feature_names_in_", None)  # the scorer passes arrays
-        return scorer(fitted, X, y, **arguments)
+        return scorer.score(fitted)
 
     hyper = fit.settings.hyper
-    return ValidationScoring(score, hyper.tol or 0.0, hyper.n_iter_no_change)
+    tol, n_iter_no_change = hyper.tol or 0.0, hyper.n_iter_no_change
+    return ValidationScoring(score, tol, n_iter_no_change, scorer.ignores_weights)

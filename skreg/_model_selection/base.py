@@ -33,6 +33,7 @@ from skreg._compat import (
 from skreg._engine.spec import Status
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
+from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import check_rows, check_weight
 from skreg._model_selection.candidates import Candidate, make_candidates
@@ -131,6 +132,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
         data = self._check_data(X, y, sample_weight, base_estimator)
+        trains_winner = scoring.refit is not False and self.refit != "folds"  # which warns itself
+        if not trains_winner and ignores_weights(base_estimator, data.sample_weight):
+            warn(describe_ignored_weights(base_estimator))
         routed = self._route_metadata(scoring, data.sample_weight, params)
         folds = self._make_folds(data, routed, scoring, base_estimator)
         search = self._make_search(folds, grid.candidates, scoring, memory)

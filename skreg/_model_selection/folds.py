@@ -179,7 +179,17 @@ def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np
     if not splits:
         raise ValueError("cv: expected at least one split; received none.")
     rows = np.arange(len(y))
-    return [(rows[train], rows[test]) for train, test in splits]
+    checked = []
+    for k, split in enumerate(splits):
+        try:
+            train, test = split
+            checked.append((rows[train], rows[test]))
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"cv: expected a pair of indices of the {len(y)} rows, or of masks, for each fold; "
+                f"received for fold {k} something else: {error}."
+            ) from error
+    return checked
 
 
 def check_fold(fold: int, train, test, fit_weight, score_weight) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
 from skreg._compat import BaseScorer, process_routing, raise_for_params, routing_enabled
+from skreg._estimators.scorers import takes_weights
 from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
@@ -161,9 +161,7 @@ class Scoring:
                     "scoring: expected scorers made by sklearn.metrics.make_scorer with several "
                     f"metrics and sample_weight; received plain functions for {functions}."
                 )
-        if _is_scorer(self.scorer):
-            return self.scorer._accept_sample_weight()
-        return "sample_weight" in signature(self.scorer).parameters
+        return takes_weights(self.scorer)
 
 
 def _replace_loss(scoring):
