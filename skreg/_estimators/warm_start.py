@@ -95,16 +95,10 @@ def make_warm_start(fit: PreparedFit) -> WarmStart:
         kernels[0], biases[0] = rescale_inputs(kernels[0], biases[0], before, now)
     if keeps_function:
         kernels[-1], biases[-1] = fit.targets.rescale_outputs(kernels[-1], biases[-1], estimator)
-    # The moments are of use to the same solver only.
-    has_moments = stream is not None and stream.solver == estimator.solver
-    return WarmStart(
-        kernels,
-        biases,
-        moments=stream.moments if has_moments else None,
-        n_updates=stream.n_updates if has_moments else 0,
-        n_steps=sequence.n_steps,
-        n_epochs=sequence.n_epochs,
-    )
+    moments, n_updates = None, 0
+    if stream is not None and stream.solver == estimator.solver:  # else they are of no use
+        moments, n_updates = stream.moments, stream.n_updates
+    return WarmStart(kernels, biases, moments, n_updates, sequence.n_steps, sequence.n_epochs)
 
 
 def _draw_missing_rows(fit: PreparedFit, kernel, statistics: Statistics):
