@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -117,14 +117,23 @@ def _train_network(key: str, fold: Fold, candidate: Candidate, checkpoint, until
     return StoredNetwork(label, *fold.train_network(candidate, checkpoint, until))
 
 
-def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Callable) -> StoredNetwork:
+def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> StoredNetwork:
     """Return the network of a job from the memory, or train it."""
     arguments = group.key, group.fold, job.candidate, job.checkpoint, group.until
-    network = train_network(*arguments)
+    folder = getattr(group.memory, "location", None) or group.memory
+    try:
+        network = train_network(*arguments)
+    except UnicodeDecodeError:  # joblib's own file, which tells whether the function has changed
+        warnings.warn(
+            f"memory: expected joblib's func_code.py; {folder!r} has something else in its place. "
+            "All networks are trained again.",
+            stacklevel=2,
+        )
+        train_network.clear(warn=False)
+        network = train_network(*arguments)
     label = _make_label(group.key, job.candidate, group.until)
     if isinstance(network, StoredNetwork) and network.label == label:
         return network
-    folder = getattr(group.memory, "location", None) or group.memory
     warnings.warn(
         f"memory: expected a network of this search; {folder!r} has something else in its place. "
         "It is trained again.",

@@ -169,6 +169,22 @@ def test_files_of_something_else_are_replaced(tmp_path, trained):
     assert not trained
 
 
+def test_a_garbled_file_about_the_function_is_replaced(tmp_path, trained, monkeypatch):
+    """joblib writes and reads it in a process that has not called the function yet."""
+    monkeypatch.setattr("joblib.memory._FUNCTION_HASHES", {})
+    first = quick_search(memory=str(tmp_path)).fit(X, y)
+    (path,) = tmp_path.rglob("func_code.py")
+    path.write_bytes(b"\xff\xfe" * 50)
+    trained.clear()
+    monkeypatch.setattr("joblib.memory._FUNCTION_HASHES", {})
+    with pytest.warns(UserWarning, match=f"memory: .*{tmp_path}.* has something else"):
+        second = quick_search(memory=str(tmp_path)).fit(X, y)
+    assert_array_equal(first.scores_, second.scores_)
+    trained.clear()
+    quick_search(memory=str(tmp_path)).fit(X, y)
+    assert not trained
+
+
 KILLED = """
 import os, sys
 from helpers import CANCER, quick_search
