@@ -198,8 +198,7 @@ class PreparedFit:
     @functools.cached_property
     def constant_loss(self) -> float:
         """Loss of the training rows where all logits are zero."""
-        logits = np.zeros((len(self.rows.first), self.targets.n_outputs))
-        return self.targets.compute_loss(logits, self.rows, self.settings.hyper.loss_parameters)
+        return self.targets.compute_constant_loss(self.rows, self.settings.hyper.loss_parameters)
 
 
 # -- settings and rows -------------------------------------------------------------------------

@@ -106,6 +106,11 @@ class ClassTargets:
         losses = self.loss.compute_numpy(logits, self.values[rows.first])
         return float(np.average(losses, weights=rows.weight))
 
+    def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
+        """Return the loss of equal probabilities, which is that of any row."""
+        one = MergedRows(rows.first[:1], rows.weight[:1])
+        return self.compute_loss(np.zeros((1, self.n_outputs)), one, parameters)
+
     def measure(self, rows: MergedRows, earlier: Statistics | None) -> ClassTargets:
         """Return the same targets: classes have no scale."""
         return self
@@ -301,6 +306,11 @@ class NumberTargets:
         own = {name: parameters[name] for name in self.loss.defaults}
         losses = self.loss.compute_numpy(self.loss.link.predict(logits), targets, **own)
         return float(np.average(losses, weights=rows.weight))
+
+    def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
+        """Return the loss of the center of the targets."""
+        logits = np.zeros((len(rows.first), self.n_outputs))
+        return self.compute_loss(logits, rows, parameters)
 
     def measure(self, rows: MergedRows, earlier: Statistics | None) -> NumberTargets:
         """Return the targets with the statistics of these rows and of the `earlier` ones."""
