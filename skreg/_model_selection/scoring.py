@@ -217,6 +217,11 @@ class SearchScoreMixin:
         else:
             raise_for_params(params, self, "score", allow=["sample_weight"])
         scoring = Scoring(self.scoring, self._make_base_estimator(), self.refit)
+        if "sample_weight" in params and not scoring.takes_weights():
+            raise ValueError(
+                f"sample_weight: expected None, since scoring={self.scoring!r} does not take "
+                "weights; received some."
+            )
         scores = scoring.scorer(self._make_scored_estimator(), X, y, **params)
         if not isinstance(scores, dict):
             return scores

@@ -219,6 +219,12 @@ def test_score_of_several_metrics_raises_the_error_of_a_scorer():
         model.score(X, y[:-1])
 
 
+def test_score_of_weights_that_the_scorer_does_not_take_is_refused():
+    search = quick_search(scoring=lambda model, X, y: model.score(X, y)).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight: expected None"):
+        search.score(X, y, sample_weight=np.ones(len(y)))
+
+
 def test_scorer_receives_the_network():
     model = quick_search(scoring=lambda model, X, y: model.dropout).fit(X, y)
     assert model.score(X, y) == model.dropout_
