@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import numpy as np
@@ -49,7 +50,8 @@ _GREETING = re.compile(
 
 
 def _flush() -> None:
-    if sys.stderr is not None:  # as under pythonw
+    # Standard error is None under pythonw, and may be closed or an object with `write` only.
+    with contextlib.suppress(AttributeError, ValueError, OSError):
         sys.stderr.flush()
 
 
@@ -57,7 +59,10 @@ def _flush() -> None:
 def _hold_back_greeting() -> Iterator[None]:
     """Hold back what TensorFlow writes to file descriptor 2, and show it if the body fails.
 
-    Other lines, which another thread may write meanwhile, are written afterwards.
+    Other lines, which another thread may write meanwhile, are written afterwards. A process that
+    another thread starts meanwhile, in the seconds of the first fit, inherits the descriptor and
+    loses its standard error. There is no way around the descriptor: TF_CPP_MIN_LOG_LEVEL leaves
+    some lines, is read once, and would silence TensorFlow for the life of the process.
     """
     _flush()
     with tempfile.TemporaryFile() as held:
@@ -104,10 +109,41 @@ def _import_tensorflow() -> ModuleType:
         if share is not None and not already:
             tf.config.threading.set_intra_op_parallelism_threads(share)
             tf.config.threading.set_inter_op_parallelism_threads(share)
-        # The context, XLA and its kernel emitter write when first used, so they are used here.
-        with tf.device("/CPU:0"):
-            tf.function(tf.tanh, jit_compile=True, autograph=False)(tf.zeros(()))
+    # An unknown flag ends the process, and the user should see why.
+    has_flags = any(os.environ.get(name) for name in ("XLA_FLAGS", "TF_XLA_FLAGS"))
+    with contextlib.nullcontext() if has_flags else _hold_back_greeting():
+        _use_xla(tf)
     return tf
+
+
+def _use_xla(tf: ModuleType) -> None:
+    """Use the context, XLA and its kernel emitter, which write when they are first used."""
+    with tf.init_scope():  # not in a function of the user's
+        if tf.executing_eagerly():
+            with tf.device("/CPU:0"), explain_debugging_operations():
+                tf.function(tf.tanh, jit_compile=True, autograph=False)(tf.zeros(()))
+
+
+@contextlib.contextmanager
+def explain_debugging_operations() -> Iterator[None]:
+    """Say why XLA does not compile a program to which TensorFlow added operations for debugging.
+
+    Raises
+    ------
+    RuntimeError
+        Instead of the error of XLA.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not re.search("DebugNumericSummary|DebugIdentity|CheckNumerics", str(error)):
+            raise
+        raise RuntimeError(
+            "Expected a fit without the operations that tf.debugging.enable_check_numerics and "
+            "enable_dump_debug_info add to programs, since XLA cannot compile them. Disable them "
+            "first, as with tf.debugging.disable_check_numerics(). A fit notices losses and "
+            "weights that are not finite without them."
+        ) from error
 
 
 def tensorflow() -> ModuleType:
@@ -138,13 +174,22 @@ def use_cpu():
     Raises
     ------
     RuntimeError
-        Inside a graph of TensorFlow, whose tensors have no values.
+        Without eager execution: inside a graph of TensorFlow, whose tensors have no values, or
+        after `tf.compat.v1.disable_eager_execution`.
     """
-    if not tensorflow().executing_eagerly():
+    tf = tensorflow()
+    if tf.executing_eagerly():
+        return tf.device("/CPU:0")
+    with ThreadPoolExecutor(1) as thread:  # which is in no graph
+        is_disabled = not thread.submit(tf.executing_eagerly).result()
+    if is_disabled:
         raise RuntimeError(
-            "Expected a fit outside of tf.function and tf.Graph; received a call inside of one."
+            "Expected TensorFlow's eager execution for a fit; tf.compat.v1.disable_eager_execution "
+            "was called in this process. Fit in another process. Predicting works here."
         )
-    return tensorflow().device("/CPU:0")
+    raise RuntimeError(
+        "Expected a fit outside of tf.function and tf.Graph; received a call inside of one."
+    )
 
 
 _active_threads: set[ActiveThread] = set()

@@ -1,11 +1,14 @@
 """Importing TensorFlow: late, without output, once a process, and with no other effect."""
 
+import io
 import os
 import subprocess
 import sys
 import textwrap
 
 import pytest
+
+from skreg._tensorflow import _hold_back_greeting
 
 FIT = """
 import numpy as np
@@ -119,6 +122,72 @@ def test_other_lines_are_written_while_tensorflow_is_imported():
         """
     process = assert_printed(code, "done\n")
     assert process.stderr == "a line of the user's\n"
+
+
+def make_closed_stream():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("make_stream", [lambda: None, object, make_closed_stream])
+def test_standard_error_may_be_missing_closed_or_without_flush(make_stream, monkeypatch):
+    monkeypatch.setattr("sys.stderr", make_stream())
+    with _hold_back_greeting():
+        held_back = True
+    assert held_back
+
+
+def test_an_unknown_flag_of_xla_ends_the_process_with_the_message_of_tensorflow():
+    process = run(FIT + "model.fit(X, y)", XLA_FLAGS="--no_such_flag")
+    assert process.returncode != 0
+    assert "Unknown flag in XLA_FLAGS: --no_such_flag" in process.stderr
+
+
+def test_a_fit_without_eager_execution_is_refused_and_leaves_the_graph_as_it_was():
+    assert_printed(
+        """
+        import tensorflow as tf
+        tf.compat.v1.disable_eager_execution()
+        """
+        + FIT.replace("\n", "\n" + 8 * " ")
+        + """
+        try:
+            model.fit(X, y)
+        except RuntimeError as error:
+            print(error)
+        print(tf.compat.v1.get_default_graph().get_operations())
+        """,
+        "Expected TensorFlow's eager execution for a fit; tf.compat.v1.disable_eager_execution was "
+        "called in this process. Fit in another process. Predicting works here.\n[]\n",
+    )
+
+
+def test_a_fit_with_checks_of_numerics_is_refused_and_a_later_fit_works():
+    assert_printed(
+        """
+        import tensorflow as tf
+        """
+        + FIT.replace("\n", "\n" + 8 * " ")
+        + """
+        def fit():
+            try:
+                print(len(model.fit(X, y).loss_curve_))
+            except RuntimeError as error:
+                print(str(error)[:76])
+        tf.debugging.enable_check_numerics()
+        fit()
+        tf.debugging.disable_check_numerics()
+        fit()
+        tf.debugging.enable_check_numerics()
+        fit()  # which is compiled
+        model.set_params(hidden_layer_sizes=(5,))
+        fit()
+        """,
+        "{0}\n2\n2\n{0}\n".format(
+            "Expected a fit without the operations that tf.debugging.enable_check_numeric"
+        ),
+    )
 
 
 def test_a_fit_in_a_graph_is_refused_and_a_later_fit_works():

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skreg._data.scaling import iterate_blocks
+from skreg._data.scaling import compute_relative_weight, iterate_blocks
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def split_rows(
     training, validation : MergedRows
         In canonical order; `validation` is empty if every stratum has one row only.
     """
-    n_rows = len(rows.first)
+    n_rows, relative = len(rows.first), compute_relative_weight(rows.weight)
     order = generator.permutation(n_rows)
     if strata is not None:
         order = order[np.argsort(strata[order], kind="stable")]
@@ -168,7 +168,7 @@ def split_rows(
     carried = 0.0
     strata_rows = np.split(order, bounds)
     for members in strata_rows:
-        weight = rows.weight[members]
+        weight = relative[members]
         if len(members) == 1:
             continue
         wanted = carried + fraction * weight.sum()

@@ -16,6 +16,11 @@ _BLOCK_VALUES = 1 << 17  # float64 values of a working block: 1 MiB, about a cor
 # Inputs are clipped to +-1e18 standard deviations, so that sums of products stay finite in float32.
 LARGEST_INPUT = 1e18
 
+_LARGEST = np.finfo(np.float64).max
+
+# On a scale that is so many times the one before, float32 tells the values of before hardly apart.
+_LARGEST_RATIO = 1 / np.finfo(np.float32).eps
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -68,16 +73,39 @@ class Statistics:
         # Or more, where rounding alone moves a constant column by more than 1.
         return np.where(self.constant, np.maximum(1.0, self._rounding), self.deviation)
 
+    @property
+    def divisor(self) -> np.ndarray:
+        """The scale, but infinite for constant columns, which thus become zero; shape (d,)."""
+        return np.where(self.constant, np.inf, self.scale)
+
     def combine(self, other: Statistics) -> Statistics:
         """Return the statistics of the rows of both (Chan, Golub and LeVeque 1983)."""
-        weight = self.weight + other.weight
-        share, rest = self.weight / weight, other.weight / weight
-        # Halves, so that the difference of two numbers near the ends of float64 is finite.
+        # Halves, so that sums and differences of numbers near the ends of float64 are finite.
+        half_weight = self.weight / 2 + other.weight / 2
+        share, rest = self.weight / 2 / half_weight, other.weight / 2 / half_weight
         half = other.center / 2 - self.center / 2
-        between = 2 * np.sqrt(share * rest) * np.abs(half)
-        within = np.hypot(np.sqrt(share) * self.deviation, np.sqrt(rest) * other.deviation)
+        half_between = np.sqrt(share * rest) * np.abs(half)
+        half_within = np.hypot(
+            np.sqrt(share) * self.deviation / 2, np.sqrt(rest) * other.deviation / 2
+        )
         center = share * self.center + rest * other.center
-        return Statistics(weight, center, np.hypot(within, between))
+        half_deviation = np.hypot(half_within, half_between)
+        return Statistics(
+            2 * min(half_weight, _LARGEST / 2), center, 2 * np.minimum(half_deviation, _LARGEST / 2)
+        )
+
+    def replace_constant(self, other: Statistics) -> Statistics:
+        """Return these statistics, with those of the `other` rows for columns constant so far."""
+        both = self.combine(other)
+        takes_other, takes_both = self.constant & ~other.constant, self.constant & other.constant
+        center, deviation = (
+            np.select([takes_other, takes_both], [of_other, of_both], of_self)
+            for of_self, of_other, of_both in (
+                (self.center, other.center, both.center),
+                (self.deviation, other.deviation, both.deviation),
+            )
+        )
+        return Statistics(both.weight, center, deviation)
 
 
 # No scaled value of a sparse column exceeds this. Otherwise the few non-zeros of a rare column
@@ -108,21 +136,31 @@ class SparseStatistics(Statistics):
         return np.zeros_like(self.center)
 
     @property
-    def constant(self) -> np.ndarray:
-        """Whether a column has only zeros, shape (d,)."""
-        return self.largest == 0
-
-    @property
     def scale(self) -> np.ndarray:
-        """Divisor of the columns, shape (d,)."""
+        """Divisor of the columns, shape (d,); 1 for constant ones."""
         scale = np.maximum(self.deviation, self.largest / LARGEST_SPARSE_INPUT)
-        return np.where(scale > 0, scale, 1.0)
+        return np.where(self.constant, 1.0, scale)
 
     def combine(self, other: Statistics) -> SparseStatistics:
         """Return the statistics of the rows of both."""
         both = super().combine(other)
         largest = np.maximum(self.largest, other.estimate_largest())
         return SparseStatistics(both.weight, both.center, both.deviation, largest)
+
+
+def compute_relative_weight(weight: np.ndarray) -> np.ndarray:
+    """Return the weights in units of the largest one, rounded to 40 bits.
+
+    Weights times a constant thus become the same numbers, also where the product was rounded.
+    """
+    mantissa, exponent = np.frexp(weight / weight.max())
+    return np.ldexp(np.round(np.ldexp(mantissa, 40)), exponent - 40)
+
+
+def compute_shares(weight: np.ndarray) -> np.ndarray:
+    """Return the share of each row in the sum of the weights."""
+    relative = compute_relative_weight(weight)
+    return relative / relative.sum()
 
 
 def iterate_blocks(n_rows: int, n_columns: int):
@@ -140,7 +178,7 @@ def measure_columns(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
     column is its value, to the bit.
     """
     n_columns = X.shape[1]
-    shares = weight / weight.sum()
+    shares = compute_shares(weight)
 
     def values(block):
         gathered = X[first[block]].astype(np.float64, copy=False)
@@ -164,8 +202,10 @@ def measure_columns(X, first: np.ndarray, weight: np.ndarray) -> Statistics:
         square += _sum_weighted(shares[block], centred)
     deviation = np.sqrt(square)
     deviation[deviation <= 100 * np.finfo(np.float64).eps * np.abs(mean)] = 0.0
-    mean, deviation = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
-    mean = np.where(low == high, low, mean)
+    with np.errstate(over="ignore"):  # rounding may lead beyond the largest number
+        mean, deviation = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
+    mean, deviation = mean.clip(-_LARGEST, _LARGEST), np.minimum(deviation, _LARGEST)
+    mean = np.where(low == high, low + 0.0, mean)  # -0.0 becomes 0.0
     return Statistics(float(weight.sum()), mean, deviation)
 
 
@@ -179,7 +219,7 @@ def measure_sparse_columns(X, first: np.ndarray, weight: np.ndarray) -> SparseSt
     rows = X[first]
     n_columns, columns = X.shape[1], rows.indices
     values = rows.data.astype(np.float64)
-    shares = np.repeat(weight / weight.sum(), np.diff(rows.indptr))
+    shares = np.repeat(compute_shares(weight), np.diff(rows.indptr))
     largest = np.zeros(n_columns)
     np.maximum.at(largest, columns, np.abs(values))
     # In units of the largest value, so that no square leaves float64's range.
@@ -198,20 +238,20 @@ def measure_robustly(y, first: np.ndarray, weight: np.ndarray) -> Statistics:
     The deviation is multiplied by 1.4826, which makes it the standard deviation of normal values.
     Where more than half of the values are equal, it is the mean absolute deviation instead.
     """
-    values = y[first].astype(np.float64)
-    center = np.array([_find_weighted_median(column, weight) for column in values.T])
+    values, shares = y[first].astype(np.float64), compute_shares(weight)
+    center = np.array([_find_weighted_median(column, shares) for column in values.T])
     distances = np.abs(values / 2 - center / 2)  # halves, as in `Statistics.combine`
-    medians = np.array([_find_weighted_median(column, weight) for column in distances.T])
-    means = (weight / weight.sum()) @ distances
-    deviation = 2 * np.where(medians > 0, 1.4826 * medians, means)
-    return Statistics(float(weight.sum()), center, np.minimum(deviation, np.finfo(float).max))
+    medians = np.array([_find_weighted_median(column, shares) for column in distances.T])
+    means = shares @ distances
+    half_deviation = np.where(medians > 0, 1.4826 * medians, means)
+    return Statistics(float(weight.sum()), center, 2 * np.minimum(half_deviation, _LARGEST / 2))
 
 
 def _find_weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
     """Return the smallest value with half of the weight at or below it."""
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(weight[order])
-    return values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])]
+    return values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])] + 0.0  # no -0.0
 
 
 def standardize(block: np.ndarray, mean, scale) -> np.ndarray:
@@ -220,10 +260,10 @@ def standardize(block: np.ndarray, mean, scale) -> np.ndarray:
     None for `scale` does not scale, and None for `mean` does not centre.
     """
     if scale is None:
-        values = block.astype(np.float64)
+        values = np.add(block, 0.0, dtype=np.float64)  # -0.0 becomes 0.0
     else:
         with np.errstate(over="ignore"):
-            values = block - (0.0 if mean is None else mean)
+            values = block + 0.0 if mean is None else block - mean
             values /= scale
     if values.min() >= -LARGEST_INPUT and values.max() <= LARGEST_INPUT:
         return values
@@ -251,12 +291,17 @@ def rescale_inputs(kernel, bias, old: Statistics, new: Statistics):
 
     From (x - m) / s = ((x - m') / s') s' / s + (m' - m) / s: the rows of the kernel are multiplied
     by s' / s, and the rest goes into the bias. The scale of a column that was constant is not
-    known: its weights stay, and the function is the same at that one value.
+    known: its weights stay, and the function is the same at that one value. Far away from the rows
+    of before nothing is known: the weights of such a column stay.
     """
-    old_scale = np.where(old.constant, new.scale, old.scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        old_scale = np.where(old.constant, new.scale, old.scale)
+        ratio = new.scale / old_scale
+        shift = new.offset / old_scale - old.offset / old_scale
+    is_known = (ratio <= _LARGEST_RATIO) & (np.abs(shift) <= _LARGEST_RATIO)
     kernel = kernel.astype(np.float64)
-    bias = bias + (new.offset / old_scale - old.offset / old_scale) @ kernel
-    rescaled = (new.scale / old_scale)[:, None] * kernel
+    bias = bias + np.where(is_known, shift, 0.0) @ kernel
+    rescaled = np.where(is_known, ratio, 1.0)[:, None] * kernel
     return rescaled.astype(np.float32), bias.astype(np.float32)
 
 
@@ -264,9 +309,14 @@ def rescale_outputs(kernel, bias, old, new):
     """Return the last kernel and bias for targets scaled by `new` instead of `old`.
 
     Both are pairs (center, scale) of arrays of shape (q,). The target is
-    ``center + scale * logit``.
+    ``center + scale * logit``. Weights of a target that was or is constant, or that lay far away,
+    stay, as in `rescale_inputs`.
     """
     (old_center, old_scale), (new_center, new_scale) = old, new
-    kernel = kernel.astype(np.float64) * (old_scale / new_scale)
-    bias = bias * (old_scale / new_scale) + (old_center / new_scale - new_center / new_scale)
+    with np.errstate(all="ignore"):
+        ratio = old_scale / new_scale
+        shift = old_center / new_scale - new_center / new_scale
+    is_known = (ratio > 0) & (ratio <= _LARGEST_RATIO) & (np.abs(shift) <= _LARGEST_RATIO)
+    ratio, shift = np.where(is_known, ratio, 1.0), np.where(is_known, shift, 0.0)
+    kernel, bias = kernel.astype(np.float64) * ratio, bias * ratio + shift
     return kernel.astype(np.float32), bias.astype(np.float32)

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from skreg._data.padding import choose_chunk, pad_features, pad_size, pad_validation_rows
 from skreg._data.rows import MergedRows
-from skreg._data.scaling import iterate_blocks, standardize, standardize_csr
+from skreg._data.scaling import compute_shares, iterate_blocks, standardize, standardize_csr
 
 _ALIGNMENT = 64  # bytes; what TensorFlow needs to use memory that it does not own
 # A sparse table is held as dense rows if at least this share of its cells is filled: dense rows are
@@ -127,20 +127,26 @@ def make_training_rows(X, targets, rows: MergedRows, mean, scale) -> TrainingRow
     padded_rows = pad_size(n_rows)
     counts, weight = count_visits(rows.weight)
     return TrainingRows(
-        table=_make_table(X, rows, mean, scale, padded_rows),
+        table=_make_table(X, rows, mean, scale, padded_rows, _choose_chunk(X, rows)),
         targets=pad_rows(targets[rows.first], padded_rows),
         visit_weight=pad_rows(weight.astype(np.float32), padded_rows),
         visits=np.arange(n_rows, dtype=np.int32).repeat(counts),
     )
 
 
-def make_validation_rows(X, targets, rows: MergedRows, mean, scale) -> ValidationRows:
-    """Build the padded tables of held-out rows; parameters as for `make_training_rows`."""
+def make_validation_rows(
+    X, targets, rows: MergedRows, mean, scale, training: Table
+) -> ValidationRows:
+    """Build the padded tables of held-out rows; parameters as for `make_training_rows`.
+
+    They are held as the `training` table is, so that the storage of `X` changes no bit.
+    """
     n_rows = len(rows.first)
     padded_rows = pad_validation_rows(n_rows)
-    share = rows.weight / rows.weight.sum()
+    share = compute_shares(rows.weight)
+    chunk = training.chunk if isinstance(training, CSRTable) else None
     return ValidationRows(
-        table=_make_table(X, rows, mean, scale, padded_rows),
+        table=_make_table(X, rows, mean, scale, padded_rows, chunk),
         targets=pad_rows(targets[rows.first], padded_rows),
         share=pad_rows(share.astype(np.float32), padded_rows),
         n_rows=n_rows,
@@ -150,14 +156,12 @@ def make_validation_rows(X, targets, rows: MergedRows, mean, scale) -> Validatio
 def count_visits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how often an epoch visits each row, and the weight of one visit.
 
-    Row i is visited ceil(w_i) times, and each visit has the weight w_i / ceil(w_i). Unit weights
-    give the usual epoch, and integer weights exactly that of the repeated table. Weights of a sum
-    over max(4 m, 4096) for m rows are scaled down to it, so that an epoch stays one. The weights of
-    the visits have the mean 1 over an epoch.
+    The weights w_i are first scaled to the mean 1 over the distinct rows, so that only their ratios
+    matter. Row i is visited ceil(w_i) times, and each visit has the weight w_i / ceil(w_i). Equal
+    weights give the usual epoch. The visits of an epoch are less than twice the distinct rows, and
+    their weights have the mean 1.
     """
-    total, most = weight.sum(), max(4 * len(weight), 4096)
-    if total > most:
-        weight = weight * (most / total)
+    weight = compute_shares(weight) * len(weight)
     # A weight of 1 + 1e-16, which is 1 apart from rounding, does not deserve a second visit.
     counts = np.maximum(np.ceil(weight * (1 - 1e-9)), 1).astype(np.int64)
     visit_weight = weight / counts
@@ -196,23 +200,31 @@ def pad_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
     return padded
 
 
-def _make_table(X, rows: MergedRows, mean, scale, padded_rows: int) -> Table:
+def _choose_chunk(X, rows: MergedRows) -> int | None:
+    """Return the chunk of the table's distinct rows; None if they are held as dense rows."""
+    if not sparse.issparse(X):
+        return None
+    n_rows, nnz = len(rows.first), int(np.diff(X.indptr)[rows.first].sum())
+    return choose_chunk(nnz, n_rows) if nnz < n_rows * X.shape[1] * _DENSE_SHARE else None
+
+
+def _make_table(X, rows: MergedRows, mean, scale, padded_rows: int, chunk: int | None) -> Table:
+    """Standardise and pad the rows: as CSR with this chunk, or as dense rows if it is None."""
     n_columns = X.shape[1]
     shape = padded_rows, pad_features(n_columns)
-    if sparse.issparse(X) and X.nnz < X.shape[0] * n_columns * _DENSE_SHARE:
-        return _make_csr_table(standardize_csr(X[rows.first], scale), shape, X)
+    if chunk is not None:
+        selected = X[rows.first]
+        selected = selected if sparse.issparse(X) else sparse.csr_array(selected)
+        return _make_csr_table(standardize_csr(selected, scale), shape, chunk)
     table = _allocate_aligned(shape)
     for block in iterate_blocks(len(rows.first), n_columns):
         values = X[rows.first[block]]
-        if sparse.issparse(X):
-            table[block, :n_columns] = standardize_csr(values, scale).toarray()
-        else:
-            table[block, :n_columns] = standardize(values, mean, scale)
+        values = values.toarray() if sparse.issparse(X) else values
+        table[block, :n_columns] = standardize(values, mean, scale)
     return DenseTable(table)
 
 
-def _make_csr_table(rows, shape: tuple[int, int], X) -> CSRTable:
-    """Pad CSR rows of the table `X`, whose mean row decides on the chunks."""
+def _make_csr_table(rows, shape: tuple[int, int], chunk: int) -> CSRTable:
     integers = np.int32 if rows.nnz < 2**31 - 1 else np.int64
     indptr = np.full(shape[0] + 1, rows.nnz, dtype=integers)
     indptr[: len(rows.indptr)] = rows.indptr
@@ -222,7 +234,7 @@ def _make_csr_table(rows, shape: tuple[int, int], X) -> CSRTable:
         indices=pad_rows(rows.indices.astype(np.int32, copy=False), padded_nonzeros),
         values=pad_rows(rows.data.astype(np.float32), padded_nonzeros),
         shape=shape,
-        chunk=choose_chunk(X.nnz, X.shape[0]),
+        chunk=chunk,
     )
 
 

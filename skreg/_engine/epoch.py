@@ -170,8 +170,7 @@ def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoc
     n_visits, n_steps = integers["n_visits"], integers["n_steps"]
     rows, targets, weights, size = _select_batch(spec, context, epoch, step)
     since_start = epoch * n_steps + step
-    time_step = integers["first_step"] + since_start
-    mask_inputs, masks = _make_masks(spec, tensors, time_step)
+    mask_inputs, masks = _make_masks(spec, tensors, integers["first_step"] + since_start)
     *kernels, flat = parameters
     loss, gradients, bias_gradients = compute_loss_and_gradients(
         kernels,
@@ -192,7 +191,7 @@ def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoc
     solver = SOLVERS[spec.solver]
     optimizer_inputs = OptimizerInputs(
         learning_rate=learning_rate,
-        step=tf.cast(time_step, tf.float32) + 1.0,
+        step=tf.cast(integers["first_update"] + since_start, tf.float32) + 1.0,
         hyperparameters={name: numbers[name] for name in solver.defaults},
     )
     updated = [
@@ -223,11 +222,11 @@ def _select_batch(spec: ProgramSpec, context: StepContext, epoch, step):
     return rows, tf.gather(context.data.targets, rows), weights, size
 
 
-def _make_masks(spec: ProgramSpec, tensors: HyperparameterTensors, time_step):
+def _make_masks(spec: ProgramSpec, tensors: HyperparameterTensors, step):
     """Return what is kept of the inputs, as a function of positions, and the hidden masks."""
     tf = tensorflow()
     seed = (tensors.seed[0], tensors.seed[1])
-    step = tf.cast(time_step, tf.uint32)
+    step = tf.cast(step, tf.uint32)
 
     def mask_inputs(positions):
         return compute_mask_at(positions, seed, step, 0, tensors.thresholds[0])
@@ -351,7 +350,7 @@ def _compute_validation_loss(spec: ProgramSpec, context: StepContext, parameters
     def body(first, total):
         rows = first + tf.range(block)
         targets, share = (tf.gather(tensor, rows) for tensor in others)
-        batch = spec.validation_input_layer.make_batch(table, rows)
+        batch = spec.input_layer.make_batch(table, rows)
         logits = compute_logits(kernels, biases, batch, activation)
         loss, _ = _compute_loss(spec, logits, targets, share, context.numbers)
         return first + block, total + loss

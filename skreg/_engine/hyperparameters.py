@@ -180,9 +180,13 @@ def _check_sequence(name: str, value) -> tuple:
 
 def _check_number(name: str, value) -> float:
     """Return a number as a float that float32 can hold."""
-    if abs(value) > _FLOAT32_MAX:
+    try:
+        number = float(value)  # first, since float16 cannot hold what it is compared with
+    except OverflowError:  # of a large int
+        number = np.inf
+    if not abs(number) <= _FLOAT32_MAX:
         raise ValueError(f"{name}: expected at most {_FLOAT32_MAX:.3g}; received {value!r}.")
-    return float(value)
+    return number
 
 
 # -- as tensors --------------------------------------------------------------------------------
@@ -213,6 +217,7 @@ INTEGERS = (
     "n_visits",  # of an epoch
     "n_steps",  # of an epoch
     "first_step",  # steps of the training that this one continues
+    "first_update",  # those of them that the moments of the solver have seen
     "stop_criterion",
     "n_validation_rows",
 )

@@ -33,6 +33,8 @@ class WarmStart:
         Without padding.
     moments : tuple or None
         Of the solver, from `TrainingResult.get_moments`. None begins with zeros.
+    n_updates : int
+        Steps that the moments have seen.
     n_steps, n_epochs : int
         Run so far. They decide the next dropout masks and the next order of the rows.
     """
@@ -40,6 +42,7 @@ class WarmStart:
     kernels: Sequence[np.ndarray]
     biases: Sequence[np.ndarray]
     moments: tuple | None = None
+    n_updates: int = 0
     n_steps: int = 0
     n_epochs: int = 0
 
@@ -102,7 +105,6 @@ class TrainingJob:
             solver=self.solver,
             penalties=select_penalties(self.hyper.penalties),
             input_layer=make_input_layer(table),
-            validation_input_layer=None if held_out is None else make_input_layer(held_out),
             padded_batch=padded_visits if is_full_batch else self.batch_size,
             padded_rows=table.shape[0],
             padded_visits=padded_visits,

@@ -23,7 +23,7 @@ from skreg._engine.epoch import (
 )
 from skreg._engine.hyperparameters import HyperparameterTensors, make_constant
 from skreg._engine.spec import ProgramSpec, Status
-from skreg._tensorflow import check_room_for_program, tensorflow
+from skreg._tensorflow import check_room_for_program, explain_debugging_operations, tensorflow
 
 
 def build_advance(spec: ProgramSpec):
@@ -104,10 +104,11 @@ class Program:
                 # As a concrete function: else TensorFlow takes one function for each spec for one
                 # function that is traced over and over, and warns.
                 no_steps = tf.constant(0, tf.int32)
-                advance = _skip_type_checks(
-                    build_advance(self.spec).get_concrete_function(*arguments, no_steps)
-                )
-                advance(*arguments, no_steps)
+                with explain_debugging_operations():
+                    advance = _skip_type_checks(
+                        build_advance(self.spec).get_concrete_function(*arguments, no_steps)
+                    )
+                    advance(*arguments, no_steps)
                 self.compile_seconds = time.perf_counter() - start
                 self._advance = advance
             return self._advance

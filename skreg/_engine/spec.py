@@ -31,9 +31,7 @@ class ProgramSpec:
     penalties : tuple of str
         Keys of `penalties.PENALTIES` that the program computes.
     input_layer : InputLayer
-        What the first layer takes in training.
-    validation_input_layer : InputLayer or None
-        The same of the held-out rows; None if there are none.
+        What the first layer takes, in training and of held-out rows.
     padded_batch : int
         Rows of a step, padding included.
     padded_rows : int
@@ -55,7 +53,6 @@ class ProgramSpec:
     solver: str
     penalties: tuple[str, ...]
     input_layer: InputLayer
-    validation_input_layer: InputLayer | None
     padded_batch: int
     padded_rows: int
     padded_visits: int
@@ -87,3 +84,4 @@ class Status(IntEnum):
     INTERRUPTED = 4  # by Ctrl-C
     DIVERGED = 5
     NOT_CONVERGED = 6  # after max_iter epochs, although tol is a number
+    WORSE_THAN_CONSTANT = 7  # than a constant prediction of the training rows

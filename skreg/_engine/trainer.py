@@ -112,6 +112,7 @@ class Trainer:
                 n_visits=len(job.rows.visits),
                 n_steps=job.n_steps,
                 first_step=start.n_steps,
+                first_update=start.n_updates,
                 stop_criterion=job.stop_criterion,
                 n_validation_rows=0 if job.validation is None else job.validation.n_rows,
             )
@@ -311,9 +312,9 @@ def _restore_progress(checkpoint: Checkpoint) -> _Progress:
 def _make_data(spec: ProgramSpec, rows: TrainingRows, validation: ValidationRows | None) -> Data:
     make_tensor = tensorflow().constant
     held_out: tuple = ()
-    if validation is not None and spec.validation_input_layer is not None:
+    if validation is not None:
         held_out = (
-            spec.validation_input_layer.to_tensors(validation.table),
+            spec.input_layer.to_tensors(validation.table),
             make_tensor(validation.targets),
             make_tensor(validation.share),
         )

@@ -29,7 +29,7 @@ from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg.keras._export import make_keras_model, round_constant_columns
 
 # Raised by one when parameters or fitted attributes change, so that older pickles are refused.
-_PICKLE_FORMAT = 2
+_PICKLE_FORMAT = 3
 
 
 _WARNINGS = {
@@ -37,6 +37,11 @@ _WARNINGS = {
         "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights of "
         "the last finite epoch are kept. Try a smaller learning_rate_init (now "
         "{learning_rate_init:g}), a smaller l2 or weight_decay, or standardize=True."
+    ),
+    Status.WORSE_THAN_CONSTANT: (
+        "Training led nowhere: a constant predicts the training rows better than the network, "
+        "whose loss is {loss:.3g} in epoch {n_iter}. Try a smaller learning_rate_init (now "
+        "{learning_rate_init:g}), less dropout, or a larger max_iter."
     ),
     Status.NOT_CONVERGED: (
         "Training ended after max_iter={max_iter} epochs, before the {measure} stopped improving "
@@ -188,6 +193,8 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
     def _fit(self, request: FitRequest):
         """Train the network, then set all fitted attributes at once."""
+        if request.partial:
+            self._validate_params()  # scikit-learn does so in the first call only
         settings = read_settings(self, request.partial)
         weight = request.sample_weight
         arguments = {
@@ -202,22 +209,14 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         attributes, status = run_fit(fit, context, arguments)
         if status is not Status.INTERRUPTED:
             context.call_on_fit_task_end(**arguments, reconstruction_attributes=lambda: attributes)
+        # Before the attributes are set, since a warning may be an error.
+        _warn_about(status, settings.hyper, attributes)
         for name in ("_stream", "feature_names_in_"):
             self.__dict__.pop(name, None)
         self.__dict__.update(attributes)
         if status is Status.INTERRUPTED:
             raise KeyboardInterrupt
-        self._warn_about(status, settings.hyper)
         return self
-
-    def _warn_about(self, status: Status, hyper) -> None:
-        if status not in _WARNINGS:
-            return
-        measure = "smoothed training loss"
-        if self.validation_loss_curve_ is not None:
-            measure = "validation loss" if self.validation_scores_ is None else "score"
-        message = _WARNINGS[status].format(**vars(hyper), n_iter=self.n_iter_, measure=measure)
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
     # -- Keras ----------------------------------------------------------------------------------
 
@@ -338,6 +337,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1; received {n_samples!r}.")
+        self._validate_params()
         hyper = read_hyperparameters(self, self.n_layers_ - 2)
         if not any(hyper.rates):
             raise ValueError(
@@ -353,11 +353,23 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     def _check_rows(self, X):
         """Return the checked table, and the precision to predict in."""
         X = check_table(self, X)
-        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        dtype = np.float32 if X.dtype.newbyteorder("=") == np.float32 else np.float64
         if self._from_keras and self.scale_ is not None:
             with np.errstate(over="ignore"):  # which is an error below
                 X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
         return X, dtype
+
+
+def _warn_about(status: Status, hyper, attributes: dict) -> None:
+    """Warn at the user's call of `fit` if training did not end well."""
+    if status not in _WARNINGS:
+        return
+    measure = "smoothed training loss"
+    if attributes["validation_loss_curve_"] is not None:
+        measure = "validation loss" if attributes["validation_scores_"] is None else "score"
+    values = {**vars(hyper), "n_iter": attributes["n_iter_"], "measure": measure}
+    values["loss"] = attributes["loss_"]
+    warnings.warn(_WARNINGS[status].format(**values), ConvergenceWarning, stacklevel=5)
 
 
 def _simplify(values: tuple[float, ...]):

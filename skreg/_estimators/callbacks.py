@@ -22,22 +22,22 @@ class ValidationScoring:
         Improvement that counts.
     n_iter_no_change : int
         Epochs without improvement after which training stops.
+    ignores_weights : bool, default=False
+        Whether the scorer does not take the weights of the rows.
     """
 
-    def __init__(self, score: Callable, tol: float, n_iter_no_change: int):
+    def __init__(
+        self, score: Callable, tol: float, n_iter_no_change: int, ignores_weights: bool = False
+    ):
         self.score, self.tol, self.n_iter_no_change = score, tol, n_iter_no_change
+        self.ignores_weights = ignores_weights
         self.scores: list[float] = []
         self.n_stalled = 0
 
     def decide(self, report: EpochReport) -> Decision:
         """Score the weights after the report's one epoch."""
         best = max(self.scores, default=-np.inf)
-        score = float(self.score(*report.get_weights()))
-        if np.isnan(score):
-            raise ValueError(
-                f"validation_scoring: expected a number; received NaN after epoch "
-                f"{report.first_epoch + 1}."
-            )
+        score = self.score(*report.get_weights())
         self.scores.append(score)
         # As in MLPClassifier, but an equal score is no improvement for tol=0.
         self.n_stalled = 0 if score > best + self.tol else self.n_stalled + 1

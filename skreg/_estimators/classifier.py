@@ -6,12 +6,12 @@ import functools
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import unique_labels
 
 from skreg._compat import StrOptions, fit_context
 from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
 from skreg._estimators.fit import FitRequest
 from skreg._estimators.targets import ClassTargets, ravel_column
+from skreg._estimators.validation import check_classes
 from skreg._nn.losses import LINKS, find_class_loss
 from skreg.keras._files import load_model
 from skreg.keras._import import read_class_network, read_network, read_solver
@@ -199,8 +199,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         multiplied.
     warm_start : bool, default=False
         Whether `fit` begins with the weights of the last fit, which needs the same layers and the
-        same classes. If the scale of the columns changes, the weights are rewritten so that the
-        network predicts the same.
+        same classes. Dropout masks and orders of the rows continue where that fit ended. If the
+        scale of the columns changes, the weights are rewritten so that the network predicts the
+        same.
     random_state : int, RandomState instance or None, default=None
         Determines the first weights, the order of the rows and the dropout masks. The same integer
         gives the same bits on the same machine with the same versions, with any number of threads.
@@ -214,7 +215,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Sorted labels of `y`, including those of rows with weight 0. For an indicator `y` the
         numbers of its columns.
     coefs_ : list of ndarray of float32
-        Kernels for standardised inputs, each of shape (n_inputs, n_outputs).
+        Kernels for standardised inputs, each of shape (n_inputs, n_outputs). The rows of columns
+        that were constant in training are zero.
     intercepts_ : list of ndarray of float32
         Biases, each of shape (n_outputs,).
     mean_ : ndarray of float64 of shape (n_features,), or None
@@ -269,9 +271,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
 
     Weights are frequencies: a row of weight 2 gives the same bits as the row twice, with dropout
     and minibatches. Equal rows are merged first, and the order of the rows does not matter. Row *i*
-    is visited ``ceil(w_i)`` times per epoch, and each visit has the weight ``w_i / ceil(w_i)``.
-    If the weights of `m` distinct rows sum to more than ``max(4 * m, 4096)``, they are scaled down
-    to that sum.
+    is visited ``ceil(w_i)`` times per epoch, and each visit has the weight ``w_i / ceil(w_i)``,
+    where the weights are scaled to the mean 1 over the distinct rows. So only the ratios of weights
+    matter, and an epoch has as many visits as distinct rows, or up to twice as many.
 
     If `y` has one class only, the network predicts that class.
 
@@ -404,9 +406,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         """Train for one epoch on the next rows of a stream, at a constant learning rate.
 
         Training continues where the last call ended, with the moments of the solver, or with the
-        weights of `fit`. Columns are standardised by the statistics of all rows so far. When these
-        change, the weights are rewritten so that the network predicts the same. "balanced" class
-        weights balance all rows so far. `early_stopping` has no effect.
+        weights of `fit`. Columns are standardised by the statistics of all rows so far, as behind
+        `StandardScaler.partial_fit`. After `fit`, the weights are rewritten when these change, so
+        that the network predicts the same. "balanced" class weights balance all rows so far.
+        `early_stopping` has no effect.
 
         Parameters
         ----------
@@ -432,7 +435,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        classes = known if classes is None else unique_labels(classes)
+        classes = known if classes is None else check_classes(classes)
         if known is not None and not np.array_equal(known, classes):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.metrics import check_scoring
-from sklearn.utils import check_random_state
 
 from skreg._data.rows import MergedRows, merge_rows, split_rows
 from skreg._data.scaling import (
@@ -23,7 +22,6 @@ from skreg._data.scaling import (
     Statistics,
     measure_columns,
     measure_sparse_columns,
-    rescale_inputs,
 )
 from skreg._data.tables import choose_batch_size, make_training_rows, make_validation_rows
 from skreg._engine.hyperparameters import (
@@ -31,45 +29,32 @@ from skreg._engine.hyperparameters import (
     check_hidden_layer_sizes,
     read_hyperparameters,
 )
-from skreg._engine.job import (
-    EpochReport,
-    TrainingInterrupted,
-    TrainingJob,
-    TrainingResult,
-    WarmStart,
-)
+from skreg._engine.job import TrainingInterrupted, TrainingJob
 from skreg._engine.spec import Status, StopCriterion
 from skreg._engine.trainer import HELD_OUT, make_generator, train
+from skreg._estimators.attributes import (
+    judge_training,
+    make_attributes,
+    make_early_attributes,
+    make_network_attributes,
+)
 from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
 from skreg._estimators.progress import FitProgress
+from skreg._estimators.scorers import (
+    ValidationScorer,
+    describe_ignored_weights,
+    validates_by_loss,
+)
 from skreg._estimators.targets import Targets
 from skreg._estimators.validation import check_rows, check_weight, copy_shallow
+from skreg._estimators.warm_start import (
+    NoiseSequence,
+    Stream,
+    get_sequence,
+    get_statistics,
+    make_warm_start,
+)
 from skreg._nn.solvers import SCHEDULES
-
-
-@dataclass(frozen=True)
-class Stream:
-    """What a call of `partial_fit` leaves to the next one.
-
-    Attributes
-    ----------
-    seed : tuple of two int
-    class_totals : ndarray or float
-        Weight of each class so far.
-    solver : str
-        The solver that the moments belong to.
-    moments : tuple or None
-        None after a divergence.
-    n_steps, n_epochs : int
-        Run so far.
-    """
-
-    seed: tuple[int, int]
-    class_totals: Any
-    solver: str
-    moments: tuple | None
-    n_steps: int
-    n_epochs: int
 
 
 class ValidationSet(NamedTuple):
@@ -167,7 +152,8 @@ class PreparedFit:
     partial : bool
         Whether this is one step of a stream.
     stream : Stream or None
-    seed : tuple of two int
+    sequence : NoiseSequence
+        Before this fit.
     X : ndarray or CSR
         Checked.
     targets : ClassTargets or NumberTargets
@@ -186,7 +172,7 @@ class PreparedFit:
     settings: FitSettings
     partial: bool
     stream: Stream | None
-    seed: tuple[int, int]
+    sequence: NoiseSequence
     X: Any
     targets: Targets
     rows: MergedRows
@@ -201,6 +187,18 @@ class PreparedFit:
         if self.statistics is None:
             return None, None
         return self.statistics.center if self.statistics.is_centred else None, self.statistics.scale
+
+    @functools.cached_property
+    def constant_columns(self) -> np.ndarray:
+        """Indices of the columns that are constant in training."""
+        if self.statistics is None:
+            return np.empty(0, int)
+        return np.flatnonzero(self.statistics.constant)
+
+    @functools.cached_property
+    def constant_loss(self) -> float:
+        """Loss of the training rows where all logits are zero."""
+        return self.targets.compute_constant_loss(self.rows, self.settings.hyper.loss_parameters)
 
 
 # -- settings and rows -------------------------------------------------------------------------
@@ -230,13 +228,12 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
     targets = request.make_targets(checked.y)
     if settings.continues:
         _check_same_network(estimator, settings, checked.X.shape[1], targets)
-    seed = _draw_seed(estimator, request.stream)
-    rows = _select_rows(
-        estimator, request, merge_rows(checked.X, targets.values, weight), targets, seed
-    )
+    sequence = get_sequence(estimator, settings.continues)
+    merged = merge_rows(checked.X, targets.values, weight)
+    rows = _select_rows(estimator, request, merged, targets, sequence.seed)
     input_statistics = target_statistics = None
     if settings.continues and request.partial:
-        input_statistics, target_statistics = _get_statistics(estimator)
+        input_statistics, target_statistics = get_statistics(estimator)
     targets = targets.measure(rows.training, target_statistics)
     held_out = None
     if rows.held_out is not None:
@@ -248,7 +245,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         settings=settings,
         partial=request.partial,
         stream=request.stream,
-        seed=seed,
+        sequence=sequence,
         X=checked.X,
         targets=targets,
         rows=rows.training,
@@ -263,7 +260,9 @@ def _select_rows(estimator, request, merged: MergedRows, targets: Targets, seed)
     """Apply class weights, and hold out rows if early stopping needs them."""
     class_totals = targets.count_classes(merged)
     if request.stream is not None:
-        class_totals = class_totals + request.stream.class_totals
+        with np.errstate(over="ignore"):
+            class_totals = class_totals + request.stream.class_totals
+        class_totals = np.minimum(class_totals, np.finfo(np.float64).max)
     factors = targets.compute_class_weight(class_totals)
     training, held_out = targets.apply_class_weight(merged, factors), None
     if estimator.early_stopping and request.validation is None and not request.partial:
@@ -298,14 +297,6 @@ def _check_same_network(estimator, settings, n_features: int, targets: Targets) 
         )
 
 
-def _draw_seed(estimator, stream: Stream | None) -> tuple[int, int]:
-    if stream is not None:
-        return stream.seed
-    state = check_random_state(estimator.random_state)
-    first, second = state.randint(0, 2**32, size=2, dtype=np.uint32)
-    return int(first), int(second)
-
-
 def _hold_out(fraction: float, targets: Targets, rows: MergedRows, seed):
     """Return the rows to train on and the rows to validate on."""
     generator = make_generator(seed, HELD_OUT)
@@ -325,17 +316,12 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     probe = copy_shallow(estimator, **column_attributes)  # as if it were fitted on X
     if "feature_names_in_" not in column_attributes:
         vars(probe).pop("feature_names_in_", None)
-    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric)
+    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric, suffix="_val")
     weight = check_weight(weight, checked.X, "sample_weight_val")
     weight = np.ones(checked.X.shape[0]) if weight is None else weight
     encoded = targets.encode(checked.y)
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
     return HeldOutRows(checked.X, checked.y, encoded, encoded.apply_class_weight(rows, factors))
-
-
-def _get_statistics(estimator) -> tuple[Statistics | None, Statistics | None]:
-    """Return the statistics of inputs and targets of a fitted estimator."""
-    return estimator._statistics, getattr(estimator, "_target_statistics", None)
 
 
 def _measure_inputs(estimator, X, rows: MergedRows, earlier: Statistics | None):
@@ -360,7 +346,9 @@ def _measure_inputs(estimator, X, rows: MergedRows, earlier: Statistics | None):
 def make_job(fit: PreparedFit) -> TrainingJob:
     """Return the network to train."""
     estimator, targets = fit.estimator, fit.targets
-    rows = make_training_rows(fit.X, targets.encode_for_loss(), fit.rows, *fit.mean_and_scale)
+    mean, _ = fit.mean_and_scale
+    divisor = None if fit.statistics is None else fit.statistics.divisor
+    rows = make_training_rows(fit.X, targets.encode_for_loss(), fit.rows, mean, divisor)
     n_visits = len(rows.visits)
     is_auto = isinstance(estimator.batch_size, str)
     batch_size = choose_batch_size(n_visits) if is_auto else int(estimator.batch_size)
@@ -368,7 +356,7 @@ def make_job(fit: PreparedFit) -> TrainingJob:
     if fit.held_out is not None:
         X, _, held_out_targets, held_out_rows = fit.held_out
         validation = make_validation_rows(
-            X, held_out_targets.encode_for_loss(), held_out_rows, *fit.mean_and_scale
+            X, held_out_targets.encode_for_loss(), held_out_rows, mean, divisor, rows.table
         )
     return TrainingJob(
         rows=rows,
@@ -380,10 +368,10 @@ def make_job(fit: PreparedFit) -> TrainingJob:
         solver=estimator.solver,
         batch_size=min(batch_size, n_visits),
         hyper=fit.settings.hyper,
-        seed=fit.seed,
+        seed=fit.sequence.seed,
         stop_criterion=_choose_stop_criterion(fit),
         validation=validation,
-        warm_start=_make_warm_start(fit) if fit.settings.continues else None,
+        warm_start=make_warm_start(fit) if fit.settings.continues else None,
     )
 
 
@@ -391,30 +379,8 @@ def _choose_stop_criterion(fit: PreparedFit) -> StopCriterion:
     if fit.held_out is None:
         has_tol = fit.settings.hyper.tol is not None
         return StopCriterion.TRAINING_LOSS if has_tol else StopCriterion.NONE
-    by_loss = _validates_by_loss(fit.estimator)
+    by_loss = validates_by_loss(fit.estimator)
     return StopCriterion.VALIDATION_LOSS if by_loss else StopCriterion.NONE
-
-
-def _validates_by_loss(estimator) -> bool:
-    return isinstance(estimator.validation_scoring, str) and estimator.validation_scoring == "loss"
-
-
-def _make_warm_start(fit: PreparedFit) -> WarmStart:
-    """Return the weights of the fitted network, with the same function on the new scales."""
-    estimator, stream = fit.estimator, fit.stream
-    kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
-    of_inputs, _ = _get_statistics(estimator)
-    if of_inputs is not None or fit.statistics is not None:
-        plain = Statistics.make_identity(len(kernels[0]))
-        kernels[0], biases[0] = rescale_inputs(
-            kernels[0], biases[0], of_inputs or plain, fit.statistics or plain
-        )
-    kernels[-1], biases[-1] = fit.targets.rescale_outputs(kernels[-1], biases[-1], estimator)
-    if stream is None:
-        return WarmStart(kernels, biases)
-    # The moments are of use to the same solver only.
-    moments = stream.moments if stream.solver == estimator.solver else None
-    return WarmStart(kernels, biases, moments, stream.n_steps, stream.n_epochs)
 
 
 # -- training ----------------------------------------------------------------------------------
@@ -433,20 +399,21 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
     """
     estimator, job = fit.estimator, make_job(fit)
     scoring = make_validation_scoring(fit, estimator)
+    if scoring is not None and scoring.ignores_weights:
+        warnings.warn(describe_ignored_weights(estimator), stacklevel=5)
     progress = callbacks = None
     if estimator.verbose:
         progress = FitProgress(fit.settings.hyper.max_iter, fit.held_out is not None)
     if getattr(estimator, "_skl_callbacks", None):
-        callbacks = Callbacks(
-            context, arguments, lambda report: _make_early_attributes(fit, report)
-        )
+        callbacks = Callbacks(context, arguments, lambda report: make_early_attributes(fit, report))
     callback = FitCallback(progress, scoring, callbacks)
     with progress.open() if progress else contextlib.nullcontext():
         try:
             result = train(job, callback)
         except TrainingInterrupted as interrupt:
             result = interrupt.result
-    return make_attributes(fit, job, result, scoring), result.status
+    attributes = make_attributes(fit, job, result, scoring)
+    return attributes, judge_training(fit, attributes, result.status)
 
 
 def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | None:
@@ -456,85 +423,15 @@ def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | 
     search.
     """
     held_out = fit.held_out
-    if held_out is None or _validates_by_loss(estimator):
+    if held_out is None or validates_by_loss(estimator):
         return None
-    scorer = check_scoring(estimator, estimator.validation_scoring)
-    X, y = held_out.X[held_out.rows.first], held_out.y[held_out.rows.first]
-    weight = held_out.rows.weight
-    arguments = {} if (weight == 1).all() else {"sample_weight": weight}
+    scorer = ValidationScorer(estimator, held_out.X, held_out.y, held_out.rows)
 
     def score(kernels, biases):
-        fitted = copy_shallow(estimator, **_make_network_attributes(fit, kernels, biases))
+        fitted = copy_shallow(estimator, **make_network_attributes(fit, kernels, biases))
         vars(fitted).pop("feature_names_in_", None)  # the scorer passes arrays
-        return scorer(fitted, X, y, **arguments)
+        return scorer.score(fitted)
 
     hyper = fit.settings.hyper
-    return ValidationScoring(score, hyper.tol or 0.0, hyper.n_iter_no_change)
-
-
-# -- attributes --------------------------------------------------------------------------------
-
-
-def make_attributes(
-    fit: PreparedFit, job: TrainingJob, result: TrainingResult, scoring: ValidationScoring | None
-) -> dict:
-    """Return the fitted attributes of the estimator."""
-    losses, validation_losses, scores = result.losses, None, None
-    best_loss = min(losses)
-    best_iter = losses.index(best_loss) + 1
-    if fit.held_out is not None:
-        validation_losses, best_iter = result.validation_losses, result.best_epoch
-        best_loss = validation_losses[max(best_iter, 1) - 1]
-        # An interrupt may come after the score of an epoch that is not part of the result.
-        scores = None if scoring is None else scoring.scores[: len(losses)]
-    attributes = {
-        **_make_network_attributes(fit, result.kernels, result.biases),
-        "loss_curve_": losses,
-        "loss_": losses[-1],
-        "best_loss_": best_loss,
-        "best_iter_": best_iter,
-        "validation_loss_curve_": validation_losses,
-        "validation_scores_": scores,
-        "n_iter_": len(losses),
-    }
-    return attributes | _make_stream_attributes(fit, job, result)
-
-
-def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: TrainingResult) -> dict:
-    if not fit.partial:
-        return {}
-    attributes, stream = {}, fit.stream
-    if stream is not None:
-        attributes["loss_curve_"] = fit.estimator.loss_curve_ + result.losses
-        attributes["n_iter_"] = fit.estimator.n_iter_ + 1
-    attributes["_stream"] = Stream(
-        seed=fit.seed,
-        class_totals=fit.class_totals,
-        solver=fit.estimator.solver,
-        moments=None if result.status is Status.DIVERGED else result.get_moments(),
-        n_steps=job.n_steps + (0 if stream is None else stream.n_steps),
-        n_epochs=1 + (0 if stream is None else stream.n_epochs),
-    )
-    return attributes
-
-
-def _make_early_attributes(fit: PreparedFit, report: EpochReport) -> dict:
-    """Return the attributes of a network in training, for callbacks."""
-    return _make_network_attributes(fit, *report.get_weights())
-
-
-def _make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
-    mean, scale = fit.mean_and_scale
-    return {
-        **fit.column_attributes,
-        **fit.targets.attributes,
-        "coefs_": kernels,
-        "intercepts_": biases,
-        "mean_": mean,
-        "scale_": scale,
-        "n_layers_": len(fit.settings.hidden_layer_sizes) + 2,
-        "n_outputs_": fit.targets.n_outputs,
-        "_activation": fit.estimator.activation,  # whatever set_params does afterwards
-        "_statistics": fit.statistics,
-        "_from_keras": False,
-    }
+    tol, n_iter_no_change = hyper.tol or 0.0, hyper.n_iter_no_change
+    return ValidationScoring(score, tol, n_iter_no_change, scorer.ignores_weights)

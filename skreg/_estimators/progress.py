@@ -28,7 +28,7 @@ class _Progress:
     @contextlib.contextmanager
     def open(self):
         """Show the bar while the body runs."""
-        if not sys.stdout.isatty():
+        if not _is_terminal(sys.stdout):
             yield
             return
         import rich.progress
@@ -67,7 +67,7 @@ class FitProgress(_Progress):
                 parts["validation score"] = score
             if self._bar is None:
                 numbers = ", ".join(f"{name} = {value:.8f}" for name, value in parts.items())
-                print(f"Iteration {epoch}, {numbers}", flush=True)
+                _print(f"Iteration {epoch}, {numbers}")
         if self._bar is not None:
             # Short enough for 80 columns.
             short = "  ".join(f"{name} {value:.4g}" for name, value in parts.items())
@@ -110,10 +110,22 @@ class SearchProgress(_Progress):
         words = ", ".join(f"{name}={_format(value)}" for name, value in values.items())
         if self._bar is None:
             share = f"[{done / self.total:4.0%}]"
-            print(f"{share} {words}, fold {fold}, {n_epochs} epochs: {score:.5g}", flush=True)
+            _print(f"{share} {words}, fold {fold}, {n_epochs} epochs: {score:.5g}")
             return
         description = f"{words}: {score:.4g}"
         self._bar.update(self._task, completed=done, description=description)
+
+
+def _is_terminal(stream) -> bool:
+    """Whether a stream is a terminal. It may be None, closed, or have `write` only."""
+    is_closed = getattr(stream, "closed", False)
+    return not is_closed and hasattr(stream, "isatty") and stream.isatty()
+
+
+def _print(line: str) -> None:
+    """Print a line, if there is an open standard output."""
+    if not getattr(sys.stdout, "closed", False):
+        print(line, flush=hasattr(sys.stdout, "flush"))
 
 
 def _make_bar(*columns):

@@ -142,9 +142,9 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Whether to subtract the weighted mean of each column and divide by its standard deviation.
         One penalty for all weights assumes columns of the same scale.
     warm_start : bool, default=False
-        Whether `fit` begins with the weights of the last fit, which needs the same layers. If the
-        scale of columns or targets changes, the weights are rewritten so that the network predicts
-        the same.
+        Whether `fit` begins with the weights of the last fit, which needs the same layers. Dropout
+        masks and orders of the rows continue where that fit ended. If the scale of columns or
+        targets changes, the weights are rewritten so that the network predicts the same.
     random_state : int, RandomState instance or None, default=None
         Determines the first weights, the order of the rows and the dropout masks. The same integer
         gives the same bits on the same machine with the same versions, with any number of threads.
@@ -155,7 +155,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     Attributes
     ----------
     coefs_ : list of ndarray of float32
-        Kernels for standardised inputs, each of shape (n_inputs, n_outputs).
+        Kernels for standardised inputs, each of shape (n_inputs, n_outputs). The rows of columns
+        that were constant in training are zero.
     intercepts_ : list of ndarray of float32
         Biases, each of shape (n_outputs,).
     mean_ : ndarray of float64 of shape (n_features,), or None
@@ -188,12 +189,12 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Activation of the output: "exp" for loss="poisson".
     target_center_ : ndarray of float64 of shape (n_outputs_,)
         Center of the targets: the mean for "squared_error", 0 for "poisson" and without
-        `standardize`, else the median. Predictions are ``target_center_ + target_scale_ * output``,
-        and ``target_scale_ * exp(output)`` for "poisson".
+        `standardize`, else the median; the value of a constant target. Predictions are
+        ``target_center_ + target_scale_ * output``, with ``exp(output)`` for "poisson".
     target_scale_ : ndarray of float64 of shape (n_outputs_,)
         Scale of the targets: the standard deviation for "squared_error", the mean for "poisson", 1
-        without `standardize`, else 1.4826 times the median absolute deviation. 1 for a constant
-        target.
+        without `standardize`, else 1.4826 times the median absolute deviation. 0 for a constant
+        target, which is predicted exactly.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -352,8 +353,9 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
 
         Training continues where the last call ended, with the moments of the solver, or with the
         weights of `fit`. Columns and targets are standardised by the statistics of all rows so far;
-        medians stay those of the first call. When statistics change, the weights are rewritten so
-        that the network predicts the same. `early_stopping` has no effect.
+        medians stay those of the first call whose targets differ. After `fit`, the weights are
+        rewritten when statistics change, so that the network predicts the same. `early_stopping`
+        has no effect.
 
         Parameters
         ----------

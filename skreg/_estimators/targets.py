@@ -54,7 +54,7 @@ class ClassTargets:
         if kind == "multilabel-indicator":
             indicator = y.toarray() if sparse.issparse(y) else np.asarray(y)
             classes = np.arange(indicator.shape[1]) if classes is None else classes
-            _check_indicator(indicator, classes)
+            _check_indicator(indicator, classes, "y")
             return cls(classes, indicator.astype(np.float64), class_weight)
         classes = np.unique(y) if classes is None else classes
         return cls(classes, _find_codes(y, classes, "y"), class_weight)
@@ -87,25 +87,46 @@ class ClassTargets:
     def encode(self, y) -> ClassTargets:
         """Return the targets of validation rows, which have no other labels."""
         if not self.is_multilabel:
+            if sparse.issparse(y) or np.ndim(ravel_column(y)) != 1:
+                raise ValueError(
+                    f"y_val: expected one column of labels, as y has; received {np.shape(y)} as "
+                    "its shape."
+                )
             return replace(self, values=_find_codes(ravel_column(y), self.classes, "y_val"))
         indicator = y.toarray() if sparse.issparse(y) else np.asarray(y)
-        _check_indicator(indicator, self.classes)
+        _check_indicator(indicator, self.classes, "y_val")
         return replace(self, values=indicator.astype(np.float64))
 
     def encode_for_loss(self) -> np.ndarray:
         """Return the targets as the compiled loss takes them."""
         return self.loss.encode(self.values)
 
+    def compute_loss(self, logits, rows: MergedRows, parameters) -> float:
+        """Return the weighted mean loss of the rows, whose logits are given."""
+        losses = self.loss.compute_numpy(logits, self.values[rows.first])
+        return float(np.average(losses, weights=rows.weight))
+
+    def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
+        """Return the loss of equal probabilities, which is that of any row."""
+        one = MergedRows(rows.first[:1], rows.weight[:1])
+        return self.compute_loss(np.zeros((1, self.n_outputs)), one, parameters)
+
     def measure(self, rows: MergedRows, earlier: Statistics | None) -> ClassTargets:
         """Return the same targets: classes have no scale."""
         return self
 
     def check_continues(self, fitted) -> None:
-        """Raise a ValueError for other classes than those of the `fitted` estimator."""
+        """Raise a ValueError for other classes or another task than the `fitted` estimator's."""
         if not np.array_equal(self.classes, fitted.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {fitted.classes_}, `y` has {self.classes}."
+            )
+        if self.loss.link.name != fitted.out_activation_:
+            raise ValueError(
+                "y: expected the task of the fitted network, whose out_activation_ is "
+                f"{fitted.out_activation_!r}, to continue it; received targets for "
+                f"{self.loss.link.name!r}. Set warm_start=False and call fit for a new one."
             )
 
     def rescale_outputs(self, kernel, bias, fitted):
@@ -179,7 +200,8 @@ class ClassTargets:
             class_weight,
             classes=classes[present],
             y=classes[present],
-            sample_weight=totals[present],
+            # Times a power of two, so that the sum of a long stream is finite.
+            sample_weight=np.ldexp(totals[present], -np.frexp(totals.max())[1]),
         )
         return by_code
 
@@ -197,14 +219,16 @@ def _find_codes(y, classes, name: str) -> np.ndarray:
     return np.searchsorted(classes, y)
 
 
-def _check_indicator(indicator, classes) -> None:
+def _check_indicator(indicator, classes, name: str) -> None:
     if indicator.ndim != 2 or indicator.shape[1] != len(classes):
         raise ValueError(
-            f"y: expected an indicator of {len(classes)} columns, one for each label; "
+            f"{name}: expected an indicator of {len(classes)} columns, one for each label; "
             f"received an array of shape {indicator.shape}."
         )
     if not np.isin(indicator, (0, 1)).all():
-        raise ValueError("y: expected zeros and ones in an indicator; received other numbers.")
+        raise ValueError(
+            f"{name}: expected zeros and ones in an indicator; received other numbers."
+        )
 
 
 @dataclass(frozen=True)
@@ -268,16 +292,34 @@ class NumberTargets:
     def encode_for_loss(self) -> np.ndarray:
         """Return scaled float32 columns, within what sums of squares in float32 can bear."""
         center, scale = self._get_center_and_scale()
+        is_constant = scale == 0
+        divisor = np.where(is_constant, 1.0, scale)
         with np.errstate(over="ignore"):
-            scaled = self.values / scale - center / scale
+            scaled = self.values / divisor - center / divisor
+        # What a network with a logit of zero predicts, so that a constant target leads nowhere.
+        scaled = np.where(is_constant, self.loss.link.predict(np.zeros(1)), scaled)
         return np.clip(scaled, -1e15, 1e15).astype(np.float32)
+
+    def compute_loss(self, logits, rows: MergedRows, parameters) -> float:
+        """Return the weighted mean loss of the rows, whose logits are given."""
+        targets = self.encode_for_loss()[rows.first].astype(np.float64)
+        own = {name: parameters[name] for name in self.loss.defaults}
+        losses = self.loss.compute_numpy(self.loss.link.predict(logits), targets, **own)
+        return float(np.average(losses, weights=rows.weight))
+
+    def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
+        """Return the loss of the center of the targets."""
+        logits = np.zeros((len(rows.first), self.n_outputs))
+        return self.compute_loss(logits, rows, parameters)
 
     def measure(self, rows: MergedRows, earlier: Statistics | None) -> NumberTargets:
         """Return the targets with the statistics of these rows and of the `earlier` ones."""
-        if earlier is not None and not self.loss.combines:
-            return replace(self, statistics=earlier)
-        here = self.loss.measure_targets(self.values, rows.first, rows.weight)
-        return replace(self, statistics=here if earlier is None else earlier.combine(here))
+        statistics = self.loss.measure_targets(self.values, rows.first, rows.weight)
+        if earlier is not None and self.loss.combines:
+            statistics = earlier.combine(statistics)
+        elif earlier is not None:
+            statistics = earlier.replace_constant(statistics)
+        return replace(self, statistics=statistics)
 
     def check_continues(self, fitted) -> None:
         """Raise a ValueError for another link than that of the `fitted` estimator."""
@@ -307,10 +349,10 @@ class NumberTargets:
     def _get_center_and_scale(self) -> tuple[np.ndarray, np.ndarray]:
         if self.statistics is None:
             raise ValueError("The targets are not measured yet.")
-        if not self.standardize:
-            center = self.statistics.center
-            return np.zeros_like(center), np.ones_like(center)
-        return self.loss.get_center_and_scale(self.statistics)
+        center, scale = self.loss.get_center_and_scale(self.statistics)
+        if self.standardize:
+            return center, scale
+        return np.where(scale == 0, center, 0.0), np.where(scale == 0, 0.0, 1.0)
 
 
 Targets = ClassTargets | NumberTargets

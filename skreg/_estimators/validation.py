@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from skreg._compat import check_sample_weight
@@ -16,6 +19,8 @@ _HINT = (
     "with skrub.tabular_pipeline(estimator), or with sklearn.preprocessing.OneHotEncoder in a "
     "sklearn.compose.ColumnTransformer."
 )
+_TARGET_HINT = "Convert dates and time spans first, for example to days."
+_DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 _SIGNS_OF_TEXT = (
     "could not convert string",
     "Cannot cast str",  # of pandas, beside booleans
@@ -33,7 +38,7 @@ class CheckedRows(NamedTuple):
     attributes: dict  # n_features_in_ and feature_names_in_, for the fitted estimator
 
 
-def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool) -> CheckedRows:
+def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "") -> CheckedRows:
     """Check a table and its targets. The estimator is not changed.
 
     Parameters
@@ -44,28 +49,97 @@ def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool) -> CheckedRows:
     reset : bool
         Whether the columns are new.
     y_numeric : bool
-        Whether the targets have to be numbers.
+        Whether the targets have to be numbers. They are then finite and in float64.
+    suffix : str, default=""
+        Of the names of X and y in errors.
     """
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None."
+        )
     # scikit-learn sets the attributes of columns at once. A fit sets them when it has succeeded.
     probe = copy_shallow(estimator)
-    arguments = {"y": y, "multi_output": True, "y_numeric": y_numeric}
     try:
-        X, y = _validate(probe, X, reset=reset, **arguments)
+        X = check_table(probe, X, reset=reset)
     except (ValueError, TypeError) as error:
-        if not (y_numeric and np.asarray(y).dtype.kind in "OUST"):  # else the text may be that of y
-            _raise_with_hint(error)
+        if suffix:
+            raise type(error)(f"X{suffix}: {error}") from error
         raise
+    y = _check_targets(probe, y, y_numeric, f"y{suffix}")
+    check_consistent_length(X, y)
     names = ("n_features_in_", "feature_names_in_")
     return CheckedRows(X, y, {name: vars(probe)[name] for name in names if name in vars(probe)})
 
 
-def check_table(estimator, X):
-    """Return a table to predict on, as an array or CSR, without a copy."""
+def check_table(estimator, X, reset: bool = False):
+    """Return a checked table as an array or CSR, without a copy."""
     try:
-        return _validate(estimator, X, reset=False)
+        return _validate(estimator, X, reset)
     except (ValueError, TypeError) as error:
         _raise_with_hint(error)
         raise
+    except ArithmeticError as error:  # of a large int among objects
+        raise ValueError(f"X: expected numbers that float64 can hold; {error}.") from error
+
+
+def _check_targets(estimator, y, y_numeric: bool, name: str):
+    """Return targets as an array, or as CSR if they are an indicator."""
+    arguments = {
+        "accept_sparse": "csr",
+        "ensure_2d": False,
+        "estimator": estimator,
+        "input_name": name,
+    }
+    if y_numeric:
+        _refuse_dates_of_polars(y, name, f"Expected numbers. {_TARGET_HINT}")
+    try:
+        if not sparse.issparse(y) and np.asarray(y).dtype.kind == "T":
+            y = np.asarray(y).astype(object)  # scikit-learn does not know NumPy's StringDType
+        y = check_array(y, dtype=None, ensure_all_finite=not y_numeric, **arguments)
+        if sparse.issparse(y) and (y_numeric or y.shape[1] < 2):
+            raise TypeError(f"received a sparse array of shape {y.shape}. Pass a dense one.")
+        if y_numeric:
+            _refuse_dates(y)
+            # Strings of numbers are numbers, as in scikit-learn. The check is after the conversion.
+            with np.errstate(over="ignore", invalid="ignore"):
+                y = check_array(y, dtype=np.float64, **arguments)
+        else:
+            _refuse_labels_without_order(y)
+    except (ValueError, TypeError, ArithmeticError) as error:
+        if re.search(rf"\b{name}\b", str(error)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        wanted = "numbers" if y_numeric else "labels"
+        raise kind(f"{name}: expected {wanted}; {error}") from error
+    return y
+
+
+def check_classes(classes) -> np.ndarray:
+    """Return the sorted labels of the parameter `classes` of `partial_fit`."""
+    classes = np.asarray(classes)
+    classes = classes.astype(object) if classes.dtype.kind == "T" else classes
+    try:
+        _refuse_labels_without_order(classes)
+    except ValueError as error:
+        raise ValueError(f"classes: expected labels; {error}") from error
+    return unique_labels(classes)
+
+
+def _refuse_labels_without_order(labels) -> None:
+    """Raise a ValueError for strings beside other objects, and for missing dates."""
+    if labels.dtype == object and len({isinstance(label, str) for label in labels.flat}) > 1:
+        types = sorted({type(label).__name__ for label in labels.flat})
+        raise ValueError(f"received labels of several types, {types}. Make all of them strings.")
+    if labels.dtype.kind in "mM" and np.isnat(labels).any():
+        raise ValueError("received NaT, which is a missing value.")
+
+
+def _refuse_dates(y: np.ndarray) -> None:
+    """Raise a ValueError for dates and time spans, some of which NumPy takes for numbers."""
+    kinds = {type(value) for value in y.flat} if y.dtype == object else set()
+    if y.dtype.kind in "mM" or any(issubclass(kind, _DATES) for kind in kinds):
+        raise ValueError(f"received dates or time spans, of type {y.dtype}. {_TARGET_HINT}")
 
 
 def copy_shallow(estimator, **attributes):
@@ -78,15 +152,12 @@ def copy_shallow(estimator, **attributes):
     return copied
 
 
-def _validate(estimator, X, *, reset: bool, **arguments):
-    """Return X, or X and y, of real numbers in their own types, which are converted in blocks."""
-    _refuse_dates_of_polars(X)
+def _validate(estimator, X, reset: bool):
+    """Return a table of real numbers in its own type, which is converted in blocks."""
+    _refuse_dates_of_polars(X, "X", _HINT)
     # scikit-learn first tries the sum, which may be infinite for a finite table.
     with np.errstate(over="ignore", invalid="ignore"):
-        checked = validate_data(
-            estimator, X, reset=reset, dtype="numeric", accept_sparse="csr", **arguments
-        )
-        table, *y = checked if "y" in arguments else (checked,)
+        table = validate_data(estimator, X, reset=reset, dtype="numeric", accept_sparse="csr")
         if table.dtype.kind in "mM":
             raise ValueError(f"X has values of type {table.dtype}.\n{_HINT}")
         # Objects, of a data frame whose columns have no common type, and numbers wider than
@@ -95,9 +166,7 @@ def _validate(estimator, X, *, reset: bool, **arguments):
             table = check_array(
                 table, dtype=np.float64, accept_sparse="csr", estimator=estimator, input_name="X"
             )
-    if sparse.issparse(table):
-        table = _make_canonical(table)
-    return (table, *y) if y else table
+    return _make_canonical(table) if sparse.issparse(table) else table
 
 
 def _raise_with_hint(error: Exception) -> None:
@@ -119,20 +188,30 @@ def _make_canonical(table):
     return table
 
 
-def _refuse_dates_of_polars(X) -> None:
+def _refuse_dates_of_polars(table, table_name: str, hint: str) -> None:
     """Raise a ValueError for polars' dates, which NumPy would receive as numbers of days."""
-    for name, kind in getattr(X, "schema", {}).items() if hasattr(X, "get_columns") else ():
+    for name, kind in getattr(table, "schema", {}).items() if hasattr(table, "get_columns") else ():
         if kind.is_temporal():
-            raise ValueError(f"Column {name!r} of X has values of type {kind}.\n{_HINT}")
+            raise ValueError(f"Column {name!r} of {table_name} has values of type {kind}.\n{hint}")
 
 
 def check_weight(sample_weight, X, name: str = "sample_weight") -> np.ndarray | None:
     """Return weights >= 0 with a finite, positive sum, in float64; None for None."""
     if sample_weight is None:
         return None
-    weight = check_sample_weight(sample_weight, X, dtype=np.float64)
-    with np.errstate(over="ignore"):
-        total = weight.sum()
+    if isinstance(sample_weight, str):
+        raise ValueError(
+            f"{name}: expected an array of weights >= 0, or None; received {sample_weight!r}. "
+            "Weights by class are the parameter class_weight of a classifier."
+        )
+    try:
+        if np.asarray(sample_weight).dtype.kind in "mM":
+            raise TypeError("received dates or time spans")
+        with np.errstate(over="ignore"):  # which is an error below
+            weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+            total = weight.sum()
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"{name}: expected weights >= 0, one for each row; {error}") from error
     if weight.min() < 0:
         raise ValueError(
             f"Negative values in data passed to `{name}`: expected weights >= 0; "

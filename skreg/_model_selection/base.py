@@ -33,6 +33,7 @@ from skreg._compat import (
 from skreg._engine.spec import Status
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
+from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import check_rows, check_weight
 from skreg._model_selection.candidates import Candidate, make_candidates
@@ -131,6 +132,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
         data = self._check_data(X, y, sample_weight, base_estimator)
+        trains_winner = scoring.refit is not False and self.refit != "folds"  # which warns itself
+        if not trains_winner and ignores_weights(base_estimator, data.sample_weight):
+            warn(describe_ignored_weights(base_estimator))
         routed = self._route_metadata(scoring, data.sample_weight, params)
         folds = self._make_folds(data, routed, scoring, base_estimator)
         search = self._make_search(folds, grid.candidates, scoring, memory)
@@ -146,8 +150,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             except Exception as error:  # the user should see the interrupt
                 interrupt.add_note(f"The results so far are not stored: {error}")
             raise
+        # Before the attributes are set, since a warning may be an error.
+        self._warn_about_search(search, scoring, stopped, attributes)
         self._store_attributes(attributes)
-        self._warn_about_search(search, scoring, stopped)
         return self
 
     def _check_fit_params(self, params: dict) -> None:
@@ -292,7 +297,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 "are not found again. Set random_state."
             )
 
-    def _warn_about_search(self, search: Search, scoring: Scoring, stopped: bool) -> None:
+    def _warn_about_search(
+        self, search: Search, scoring: Scoring, stopped: bool, attributes: dict
+    ) -> None:
         results = search.results.values()
         if stopped:
             n_networks = count_networks(search.rungs, len(search.candidates))
@@ -306,7 +313,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 f"Scoring failed for {len(errors)} of {len(results)} networks. Their scores are "
                 f"NaN. The first error was:\n{errors[0]}"
             )
-        n_diverged = sum(result.status is Status.DIVERGED for result in results)
+        failed = Status.DIVERGED, Status.WORSE_THAN_CONSTANT
+        n_diverged = sum(result.status in failed for result in results)
         if n_diverged:
             warn(
                 f"{n_diverged} of {len(results)} networks diverged. They are scored with their "
@@ -314,11 +322,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 f"{self.learning_rate_init:g}) or a smaller l2.",
                 ConvergenceWarning,
             )
-        if stopped or n_diverged == len(results) or "best_index_" not in vars(self):
+        if stopped or n_diverged == len(results) or "best_index_" not in attributes:
             return
-        ranks = self.cv_results_.get(f"rank_test_{scoring.metric}", [])
+        ranks = attributes["cv_results_"].get(f"rank_test_{scoring.metric}", [])
         if len(set(ranks)) != 1:  # else the winner is just the first candidate
-            for message in grid_edge_warnings(search.candidates, self.best_index_):
+            for message in grid_edge_warnings(search.candidates, attributes["best_index_"]):
                 warn(message)
 
     # -- metadata and fitted networks -------------------------------------------------------------

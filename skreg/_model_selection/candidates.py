@@ -19,6 +19,7 @@ from skreg._engine.hyperparameters import (
 # The ends of an axis that is given as a number of values.
 _DROPOUT_RANGE = 0.0, 0.8
 _L2_RANGE = 1e-5, 1e-1
+_MOST_VALUES = 10_000  # of an axis; more are a mistake, and would fill the memory
 
 
 class Candidate(NamedTuple):
@@ -39,9 +40,9 @@ def make_candidates(dropouts, l2s, base_estimator) -> Grid:
     """Make the candidates and check every value of the base estimator with them."""
     n_hidden = len(check_hidden_layer_sizes(base_estimator.hidden_layer_sizes))
     if isinstance(dropouts, Integral):
-        dropouts = np.linspace(*_DROPOUT_RANGE, int(dropouts))
+        dropouts = np.linspace(*_DROPOUT_RANGE, _check_count("dropouts", dropouts))
     if isinstance(l2s, Integral):
-        l2s = np.geomspace(*_L2_RANGE, int(l2s))
+        l2s = np.geomspace(*_L2_RANGE, _check_count("l2s", l2s))
     dropouts = _check_axis("dropouts", dropouts, n_hidden, check_rates)
     l2s = _check_axis("l2s", l2s, n_hidden, check_strengths)
     candidates = [Candidate(dropout, l2) for dropout in dropouts for l2 in l2s]
@@ -49,6 +50,15 @@ def make_candidates(dropouts, l2s, base_estimator) -> Grid:
     estimator = clone(base_estimator).set_params(**candidates[0]._asdict())
     read_hyperparameters(estimator, n_hidden)
     return Grid(candidates, (len(dropouts), len(l2s)))
+
+
+def _check_count(name: str, count) -> int:
+    if count > _MOST_VALUES:
+        raise ValueError(
+            f"{name}: expected a number of values of at most {_MOST_VALUES}, or a sequence of the "
+            f"values; received {count!r}."
+        )
+    return int(count)
 
 
 def _check_axis(name: str, axis, n_hidden: int, check_value: Callable) -> list:

@@ -16,10 +16,10 @@ from skreg._engine.hyperparameters import check_rates, check_strengths
 from skreg._engine.job import Checkpoint, TrainingInterrupted
 from skreg._engine.spec import Status
 from skreg._engine.trainer import Trainer
+from skreg._estimators.attributes import judge_training, make_attributes
 from skreg._estimators.callbacks import FitCallback
 from skreg._estimators.fit import (
     PreparedFit,
-    make_attributes,
     make_job,
     make_validation_scoring,
     prepare_fit,
@@ -145,7 +145,7 @@ class Fold:
             raise KeyboardInterrupt from None
         attributes = make_attributes(fit, trainer.job, result, scoring)
         checkpoint = result.get_checkpoint() if result.status is Status.RUNNING else None
-        return attributes, result.status, checkpoint
+        return attributes, judge_training(fit, attributes, result.status), checkpoint
 
     def make_network(self, candidate: Candidate, attributes: dict | None = None):
         """Make an estimator with the values of a candidate, fitted if attributes are given."""
@@ -179,7 +179,17 @@ def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np
     if not splits:
         raise ValueError("cv: expected at least one split; received none.")
     rows = np.arange(len(y))
-    return [(rows[train], rows[test]) for train, test in splits]
+    checked = []
+    for k, split in enumerate(splits):
+        try:
+            train, test = split
+            checked.append((rows[train], rows[test]))
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"cv: expected a pair of indices of the {len(y)} rows, or of masks, for each fold; "
+                f"received for fold {k} something else: {error}."
+            ) from error
+    return checked
 
 
 def check_fold(fold: int, train, test, fit_weight, score_weight) -> None:

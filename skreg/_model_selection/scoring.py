@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
 from skreg._compat import BaseScorer, process_routing, raise_for_params, routing_enabled
+from skreg._estimators.scorers import takes_weights
 from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
@@ -57,8 +57,14 @@ def _compute_class_losses(estimator, X, y) -> np.ndarray:
 
 def _compute_number_losses(estimator, X, y) -> np.ndarray:
     loss, scale = REGRESSION_LOSSES[estimator.loss], estimator.target_scale_
-    predictions = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1) / scale
-    targets = np.asarray(y, np.float64).reshape(len(y), -1) / scale
+    predictions = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1)
+    targets = np.asarray(y, np.float64).reshape(len(y), -1)
+    if not scale.all():
+        # A target that was constant in training has no scale. Its errors are their own unit, so
+        # that the loss does not depend on the unit of the target.
+        errors = np.abs(predictions - targets).max(axis=0)
+        scale = np.where(scale > 0, scale, np.where(errors > 0, errors, 1.0))
+    predictions, targets = predictions / scale, targets / scale
     parameters = {name: getattr(estimator, name) for name in loss.defaults}
     return loss.compute_numpy(predictions, targets, **parameters)
 
@@ -155,9 +161,7 @@ class Scoring:
                     "scoring: expected scorers made by sklearn.metrics.make_scorer with several "
                     f"metrics and sample_weight; received plain functions for {functions}."
                 )
-        if _is_scorer(self.scorer):
-            return self.scorer._accept_sample_weight()
-        return "sample_weight" in signature(self.scorer).parameters
+        return takes_weights(self.scorer)
 
 
 def _replace_loss(scoring):
@@ -213,6 +217,11 @@ class SearchScoreMixin:
         else:
             raise_for_params(params, self, "score", allow=["sample_weight"])
         scoring = Scoring(self.scoring, self._make_base_estimator(), self.refit)
+        if "sample_weight" in params and not scoring.takes_weights():
+            raise ValueError(
+                f"sample_weight: expected None, since scoring={self.scoring!r} does not take "
+                "weights; received some."
+            )
         scores = scoring.scorer(self._make_scored_estimator(), X, y, **params)
         if not isinstance(scores, dict):
             return scores

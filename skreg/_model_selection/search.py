@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -95,9 +95,54 @@ class JobGroup(NamedTuple):
     results: list[tuple[int, Result]]
 
 
+class StoredNetwork(NamedTuple):
+    """What the memory stores of a network: what `Fold.train_network` returns, and its label.
+
+    A file that was put in the place of another one has another label, or none.
+    """
+
+    label: str
+    attributes: dict
+    status: Status
+    checkpoint: Checkpoint | None
+
+
+def _make_label(key: str, candidate: Candidate, until: int) -> str:
+    return f"{key}, {tuple(candidate)}, epoch {until}"
+
+
 def _train_network(key: str, fold: Fold, candidate: Candidate, checkpoint, until: int):
     """Call `Fold.train_network`. The memory stores what it returns by key, candidate and epoch."""
-    return fold.train_network(candidate, checkpoint, until)
+    label = _make_label(key, candidate, until)
+    return StoredNetwork(label, *fold.train_network(candidate, checkpoint, until))
+
+
+def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> StoredNetwork:
+    """Return the network of a job from the memory, or train it."""
+    arguments = group.key, group.fold, job.candidate, job.checkpoint, group.until
+    folder = getattr(group.memory, "location", None) or group.memory
+    try:
+        network = train_network(*arguments)
+    except UnicodeDecodeError:  # joblib's own file, which tells whether the function has changed
+        warnings.warn(
+            f"memory: expected joblib's func_code.py; {folder!r} has something else in its place. "
+            "All networks are trained again.",
+            stacklevel=2,
+        )
+        train_network.clear(warn=False)
+        network = train_network(*arguments)
+    label = _make_label(group.key, job.candidate, group.until)
+    if isinstance(network, StoredNetwork) and network.label == label:
+        return network
+    warnings.warn(
+        f"memory: expected a network of this search; {folder!r} has something else in its place. "
+        "It is trained again.",
+        stacklevel=2,
+    )
+    if not hasattr(train_network, "call_and_shelve"):  # not of joblib
+        return _train_network(*arguments)
+    train_network.call_and_shelve(*arguments).clear()
+    return train_network(*arguments)
 
 
 def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]]:
@@ -112,9 +157,7 @@ def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]
 
 def _run_job(job: CandidateJob, group: JobGroup, train_network: Callable) -> Result:
     start = time.perf_counter()
-    attributes, status, checkpoint = train_network(
-        group.key, group.fold, job.candidate, job.checkpoint, group.until
-    )
+    _, attributes, status, checkpoint = _read_or_train(job, group, train_network)
     trained = time.perf_counter()
     network = group.fold.make_network(job.candidate, attributes)
     scores, error = group.fold.score_network(network)

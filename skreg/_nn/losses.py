@@ -315,8 +315,11 @@ class RegressionLoss(Loss):
         return measure_columns(values, first, weight)
 
     def get_center_and_scale(self, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
-        """Return c and s of predictions ``c + s * link(logit)``, each of shape (q,)."""
-        return statistics.center, statistics.scale
+        """Return c and s of predictions ``c + s * link(logit)``, each of shape (q,).
+
+        The scale of a constant target is 0, so that it is predicted exactly.
+        """
+        return statistics.center, np.where(statistics.constant, 0.0, statistics.scale)
 
     def recover_statistics(self, center, scale) -> Statistics:
         """Return statistics of no rows with this center and scale."""
@@ -482,20 +485,23 @@ class Poisson(RegressionLoss):
 
     def get_center_and_scale(self, statistics):
         """Return zeros and the means: counts are divided by their mean."""
-        center = statistics.center
-        return np.zeros_like(center), np.where(center > 0, center, 1.0)
+        center, constant = statistics.center, statistics.constant
+        return np.where(constant, center, 0.0), np.where(constant, 0.0, center)
 
     def recover_statistics(self, center, scale):
         """Return statistics of no rows with this mean."""
-        if center.any():
+        offsets = center[scale > 0]
+        if offsets.any():
             raise ValueError(
-                f"from_keras: expected no offset after an exponential; received {center[:5]}."
+                f"from_keras: expected no offset after an exponential; received {offsets[:5]}."
             )
-        return Statistics(0.0, scale, scale)
+        return Statistics(0.0, np.where(scale > 0, scale, center), scale)
 
     def rescale_outputs(self, kernel, bias, old, new):
         """Return the last layer with the logarithm of the scales' ratio in the bias."""
-        return kernel, (bias + np.log(old[1] / new[1])).astype(np.float32)
+        has_scales = (old[1] > 0) & (new[1] > 0)  # else the target was or is constant
+        old_scale, new_scale = (np.where(has_scales, pair[1], 1.0) for pair in (old, new))
+        return kernel, (bias + np.log(old_scale) - np.log(new_scale)).astype(np.float32)
 
     def to_keras(self, losses, scale):
         """Return Keras' Poisson loss, whose unit is the targets'."""

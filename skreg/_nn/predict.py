@@ -71,16 +71,10 @@ def sample_logits(network: Network, X, dtype, sampler: DropoutSampler, n_samples
 
 def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
     kernels = [kernel.astype(dtype, copy=False) for kernel in network.kernels]
-    biases = list(network.biases)
+    biases = network.biases
     center, scale = network.input_scaling or (None, None)
-    stays_sparse = sparse.issparse(X)
-    if stays_sparse and center is not None:
-        # Dropout of centred inputs drops their zeros, too; a divisor of 1e-7 needs the difference.
-        drops_inputs = sampler is not None and sampler.rates[0] > 0
-        stays_sparse = not (drops_inputs or network.from_keras)
-    if stays_sparse and center is not None:
-        # Centring would fill the zeros. What the mean contributes goes into the bias instead.
-        biases[0] = (biases[0] - (center / scale) @ network.kernels[0]).astype(dtype)
+    # Centring fills the zeros.
+    stays_sparse = sparse.issparse(X) and center is None
     n_rows, n_columns = X.shape
     logits = np.empty((n_samples, n_rows, len(biases[-1])), dtype=dtype)
     in_one_thread = _are_few(n_rows, kernels)
@@ -88,11 +82,11 @@ def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
     for block in iterate_blocks(n_rows, max(0 if stays_sparse else n_columns, widest)):
         rows = X[block]
         if stays_sparse:
-            values = standardize_csr(rows, scale)
+            values = standardize_csr(rows, scale).astype(dtype, copy=False)
         else:
             rows = rows.toarray() if sparse.issparse(rows) else rows
-            values = standardize(rows, center, scale)
-        values = values.astype(dtype, copy=False)
+            # In C order, since BLAS sums otherwise for columns that are contiguous.
+            values = standardize(rows, center, scale).astype(dtype, order="C", copy=False)
         for sample in range(n_samples):
             logits[sample, block] = forward(
                 values, kernels, biases, network.activation, in_one_thread, sampler

@@ -50,7 +50,8 @@ def make_keras_model(network: Network, solver: str, hyper: Hyperparameters, loss
     model(np.zeros((1, len(network.kernels[0])), np.float32))
     scales = np.ones(1) if network.output_scaling is None else network.output_scaling.scale
     has_one_scale = np.allclose(scales, scales[0], rtol=1e-6, atol=0)
-    objective = loss.to_keras(keras.losses, float(scales[0])) if has_one_scale else None
+    # A constant target has the scale 0, and any loss.
+    objective = loss.to_keras(keras.losses, float(scales[0]) or 1.0) if has_one_scale else None
     if objective is not None:
         function, weight = objective
         model.compile(

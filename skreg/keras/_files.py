@@ -23,6 +23,10 @@ FORMATS = "keras", "onnx", "tf_saved_model"
 _LABELS = "classes.json"  # in the archive of .keras, and in the extra assets of a SavedModel
 
 
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"  # in the archive of .keras
+_MOST_BYTES = 1 << 26  # of labels or of a configuration: a few kilobytes could ask for gigabytes
+
+
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # of the environment, which tf2onnx sets
 
 
@@ -122,7 +126,15 @@ def _to_json(classes: np.ndarray) -> str:
 
 def _from_json(text: str | bytes) -> np.ndarray:
     found = json.loads(text)
-    return np.array(found["classes"], dtype=found["dtype"])
+    dtype, labels = np.dtype(found["dtype"]), list(found["classes"])
+    if any(isinstance(label, (list, dict)) for label in labels):
+        raise ValueError("expected one number or text a label; received a list or a dict.")
+    if dtype.itemsize * len(labels) > _MOST_BYTES:
+        raise ValueError(
+            f"expected labels of at most {_MOST_BYTES} bytes; received {len(labels)} of the type "
+            f"{dtype.str!r}."
+        )
+    return np.array(labels, dtype=dtype)
 
 
 def _write_keras(model, labels: str | None, path: Path) -> None:
@@ -176,13 +188,48 @@ def _read_file(path: Path) -> tuple[Any, np.ndarray | None]:
     import_keras()  # first, so that an import error is not reported as an unreadable file
     try:
         with zipfile.ZipFile(path) as archive:
-            labels = _from_json(archive.read(_LABELS)) if _LABELS in archive.namelist() else None
+            has_labels = _LABELS in archive.namelist()
+            labels = _from_json(_read_member(archive, _LABELS)) if has_labels else None
+            _check_size(archive)
         return _load_keras(path), labels
     except Exception as error:  # whatever zipfile, json, h5py or Keras raise
         raise ValueError(
             "from_keras: expected a file that Keras 3 saved, of the ending '.keras'; received "
             f"{str(path)!r}, which cannot be read: {type(error).__name__}: {error}"
         ) from error
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    size = archive.getinfo(name).file_size
+    if size > _MOST_BYTES:
+        raise ValueError(f"expected at most {_MOST_BYTES} bytes in {name!r}; received {size}.")
+    return archive.read(name)
+
+
+def _check_size(archive: zipfile.ZipFile) -> None:
+    """Raise a ValueError for layers whose weights are not in the file.
+
+    Keras makes all weights before it reads them, so that a small file could fill the memory.
+    """
+    n_bytes = archive.getinfo(_WEIGHTS).file_size
+    n_weights = _count_weights(json.loads(_read_member(archive, _CONFIG)))
+    if n_weights > 2 * n_bytes:  # two to a byte are the smallest that Keras has
+        raise ValueError(f"expected {n_weights} weights in the file; received {n_bytes} bytes.")
+
+
+def _count_weights(config: Any) -> int:
+    """Return how many kernel weights the layers with units have in a configuration of Keras."""
+    if isinstance(config, list):
+        return sum(_count_weights(value) for value in config)
+    if not isinstance(config, dict):
+        return 0
+    inner, built = config.get("config"), config.get("build_config")
+    count = sum(_count_weights(value) for value in config.values())
+    if isinstance(inner, dict) and "units" in inner:
+        if not isinstance(built, dict):
+            raise ValueError("expected a build_config of every layer with units; received none.")
+        count += inner["units"] * built["input_shape"][-1]
+    return count
 
 
 def _load_keras(path: Path):

@@ -63,7 +63,7 @@ def read_network(model: Any) -> Network:
         elif kind is keras.layers.Rescaling and n_dense == 0 and not rates and k < first:
             inputs = _apply_rescaling(inputs, layer)
         elif kind is keras.layers.Rescaling and k == last + 1:
-            outputs = np.asarray(layer.offset, float), _read_scale(layer)
+            outputs = np.asarray(layer.offset, float), _read_scale(layer, allows_zero=True)
         else:
             raise _make_error(layer, "its place among the others")
     dense = [chain[k] for k in places]
@@ -234,9 +234,11 @@ def _apply_rescaling(inputs, layer) -> tuple[np.ndarray, np.ndarray]:
     return center - divisor * offset / scale, divisor / scale
 
 
-def _read_scale(layer) -> np.ndarray:
+def _read_scale(layer, allows_zero: bool = False) -> np.ndarray:
+    """Return the scale, which is zero where a target was constant."""
     scale = np.asarray(layer.scale, float)
-    if not np.all((scale > 0) & np.isfinite(scale)):
+    is_valid = (scale > 0) | (allows_zero & (scale == 0))
+    if not np.all(is_valid & np.isfinite(scale)):
         raise _make_error(layer, "a scale that is not positive and finite")
     if not np.isfinite(layer.offset).all():
         raise _make_error(layer, "an offset that is not finite")

@@ -98,6 +98,7 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
     - Number and names of columns are compared with those of `fit`.
     - A column `y` warns.
     - `class_weight` does not change the array that was passed as `sample_weight`.
+    - `predict_proba` of one row has two dimensions.
 
     Examples
     --------
@@ -149,6 +150,25 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
         """
         weight = _copy_weight(sample_weight)
         return super().partial_fit(X, y, classes=classes, sample_weight=weight, **kwargs)
+
+    def predict_proba(self, X, **kwargs):
+        """Estimate the probability of each class for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        **kwargs : dict
+            For `keras.Model.predict`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+        """
+        probabilities = super().predict_proba(X, **kwargs)
+        # scikeras drops every axis of length one, also that of a single row.
+        if probabilities.ndim < 2:
+            probabilities = probabilities.reshape(len(X), -1)
+        return probabilities
 
 
 def _copy_weight(sample_weight):

@@ -8,6 +8,7 @@ from skreg._data.scaling import (
     LARGEST_INPUT,
     LARGEST_SPARSE_INPUT,
     Statistics,
+    compute_relative_weight,
     iterate_blocks,
     measure_columns,
     measure_robustly,
@@ -81,6 +82,19 @@ def test_values_at_the_ends_of_float64_are_standardised():
     np.testing.assert_allclose(values, (small - small.mean()) / small.std(), rtol=1e-9)
 
 
+def test_a_column_of_both_ends_of_float64_is_not_lost():
+    largest = np.finfo(np.float64).max
+    mean, scale = measure_mean_and_scale(np.array([[-largest], [largest]]))
+    assert np.isfinite(scale).all()
+    values = standardize(np.array([[-largest], [largest]]), mean, scale)
+    np.testing.assert_allclose(values, [[-1], [1]])
+
+
+def test_zeros_of_both_signs_have_a_mean_without_sign():
+    for values in ([[-0.0], [0.0]], [[0.0], [-0.0]]):
+        assert not np.signbit(measure_mean_and_scale(np.array(values))[0]).any()
+
+
 def test_standardised_values_are_clipped():
     values = standardize(np.array([[1e308, -1e308]]), np.zeros(2), np.full(2, 1e-5))
     np.testing.assert_array_equal(values, [[LARGEST_INPUT, -LARGEST_INPUT]])
@@ -119,6 +133,31 @@ def test_sparse_statistics_are_those_of_the_dense_table():
     np.testing.assert_allclose(of_csr.center, dense.center, rtol=1e-12)
     np.testing.assert_allclose(of_csr.deviation, dense.deviation, rtol=1e-12)
     assert not of_csr.offset.any()
+
+
+def test_the_weight_of_a_stream_stays_finite():
+    statistics = measure_all_rows(np.eye(2), np.full(2, 4e307))
+    for _ in range(3):
+        statistics = statistics.combine(statistics)
+    assert np.isfinite(statistics.weight)
+    np.testing.assert_allclose(statistics.center, 0.5)
+
+
+@pytest.mark.parametrize("factor", [3.0, 0.1, 1e-3, 1e300, 1e-310])
+def test_relative_weights_do_not_depend_on_the_unit(factor):
+    weight = np.random.default_rng(0).integers(1, 9, size=50).astype(float)
+    np.testing.assert_array_equal(
+        compute_relative_weight(factor * weight), compute_relative_weight(weight)
+    )
+
+
+@pytest.mark.parametrize("measure", [measure_columns, measure_sparse_columns])
+def test_the_divisor_of_a_constant_column_makes_it_zero(measure):
+    X = np.column_stack([np.full(5, 7.0), np.arange(5.0)])
+    X = X if measure is measure_columns else sparse.csr_array(X)
+    np.testing.assert_array_equal(
+        np.isinf(measure_all_rows(X, None, measure).divisor), [True, False]
+    )
 
 
 @pytest.fixture
@@ -213,3 +252,13 @@ def test_rescaled_outputs_give_the_same_targets():
     np.testing.assert_allclose(
         new[0] + new[1] * (hidden @ rescaled_kernel + rescaled_bias), expected, atol=1e-4
     )
+
+
+def test_columns_and_targets_far_away_keep_finite_weights():
+    kernel, bias = np.ones((1, 3), np.float32), np.zeros(3, np.float32)
+    tiny, usual = (measure_all_rows(unit * np.eye(2)[:, :1], None) for unit in (1e-40, 1.0))
+    for part in rescale_inputs(kernel, bias, tiny, usual):
+        assert np.abs(part).max() <= 1
+    huge = np.zeros(3), np.full(3, 1e300)
+    for part in rescale_outputs(np.ones((1, 3), np.float32), bias, huge, (np.zeros(3), np.ones(3))):
+        assert np.abs(part).max() <= 1

@@ -161,6 +161,7 @@ def test_automatic_batch_size_is_a_power_of_two_that_grows_with_the_visits(n_vis
 def test_shares_of_validation_rows_sum_to_one_and_padded_rows_have_none(table):
     X, y = table
     merged = merge_rows(X, y, np.random.default_rng(1).uniform(1, 9, size=len(y)))
-    rows = make_validation_rows(X, y, merged, None, None)
+    training = make_training_rows(X, y, merged, None, None).table
+    rows = make_validation_rows(X, y, merged, None, None, training)
     np.testing.assert_allclose(rows.share.sum(), 1, rtol=1e-6)
     assert not rows.share[rows.n_rows :].any()

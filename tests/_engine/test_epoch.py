@@ -73,7 +73,8 @@ def add_validation(job, n=40, **changes):
     X = rng.normal(size=(n, 5))
     targets = rng.integers(0, 2, size=(n, 1)).astype(np.float32)
     weight = rng.uniform(0.5, 2, size=n)
-    validation = make_validation_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
+    rows = MergedRows(np.arange(n), weight)
+    validation = make_validation_rows(X, targets, rows, None, None, job.rows.table)
     return dataclasses.replace(
         job, validation=validation, stop_criterion=StopCriterion.VALIDATION_LOSS, **changes
     )

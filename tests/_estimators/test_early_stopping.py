@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import assert_same_network
+from scipy import sparse
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.metrics import get_scorer, log_loss
@@ -223,6 +224,7 @@ BAD_VALIDATION = {
     "unseen class": ({}, X, y + 1, r"y_val: expected labels among .*received also \[3\]"),
     "NaN": ({}, np.where(X > 7, np.nan, X), y, "contains NaN"),
     "one-dimensional": ({}, X[:, 0], y, "Expected 2D array"),
+    "an indicator": ({}, X, np.eye(3, dtype=int)[y], "y_val: expected one column of labels"),
 }
 
 
@@ -235,6 +237,28 @@ def test_bad_validation_rows_are_refused(change, X_val, y_val, message):
         model.fit(X, y, X_val=X_val, y_val=y_val)
     assert not hasattr(model, "coefs_")
     assert not hasattr(model, "n_features_in_")
+
+
+@pytest.mark.parametrize("held_as", [0.03, 0.3], ids=["few non-zeros", "many non-zeros"])
+@pytest.mark.parametrize("trained_as", [0.03, 0.3, None], ids=["sparse", "fuller", "dense"])
+def test_storage_of_validation_rows_changes_no_bit(trained_as, held_as):
+    """Sparse tables are held as dense rows from a share of non-zeros on."""
+    rng = np.random.default_rng(0)
+
+    def make_table(share):
+        return np.where(rng.random((200, 40)) < share, rng.normal(5, 1, (200, 40)), 0)
+
+    X_val = make_table(held_as)
+    X = make_table(trained_as or 1.0)
+    X = X if trained_as is None else sparse.csr_array(X)
+    labels = np.arange(200) % 2
+    curves = [
+        RegularizedMLPClassifier((8,), early_stopping=True, max_iter=5, random_state=0)
+        .fit(X, labels, X_val=convert(X_val), y_val=labels)
+        .validation_loss_curve_
+        for convert in (np.asarray, np.asfortranarray, sparse.csr_array, sparse.coo_array)
+    ]
+    assert curves[0] == curves[1] == curves[2] == curves[3]
 
 
 def test_a_score_of_nan_is_refused_and_leaves_the_estimator_as_it_was(cancer):

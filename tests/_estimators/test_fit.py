@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from helpers import assert_same_network
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
@@ -70,6 +71,17 @@ def test_weighted_rows_equal_repeated_rows_through_dropout_and_batches(class_wei
     assert_same_network(weighted, repeated)
 
 
+def test_heavy_sparse_rows_equal_repeated_rows():
+    """The heavy rows have many non-zeros, so the mean row of the repeated table has more."""
+    rng = np.random.default_rng(0)
+    share = np.where(np.arange(120) < 30, 0.2, 0.02)[:, None]
+    table = np.where(rng.random((120, 200)) < share, rng.normal(size=(120, 200)), 0)
+    labels, counts = np.arange(120) % 2, np.where(np.arange(120) < 30, 4, 1)
+    weighted = make_small().fit(sparse.csr_array(table), labels, sample_weight=counts)
+    copies = sparse.csr_array(table.repeat(counts, axis=0))
+    assert_same_network(weighted, make_small().fit(copies, labels.repeat(counts)))
+
+
 def test_weights_below_one_times_two_give_the_same_network():
     """While every row has one visit, a common factor leaves every share of the loss as it is."""
     X, y = load_wine(return_X_y=True)
@@ -94,11 +106,19 @@ def test_losses_are_finite_with_huge_and_tiny_weights(distinct, factor):
     assert np.isfinite(model.loss_curve_).all()
 
 
-@pytest.mark.parametrize("factor", [1e-300, 1e-310])
-def test_equal_tiny_weights_are_one_visit_a_row(distinct, factor):
+@pytest.mark.parametrize("factor", [1e3, 0.3, 1e-300, 1e-310])
+def test_equal_weights_are_no_weights(distinct, factor):
     X, y = distinct
     model = make_small().fit(X, y, sample_weight=np.full(len(y), factor))
-    np.testing.assert_allclose(model.loss_curve_, make_small().fit(X, y).loss_curve_, rtol=1e-4)
+    assert_same_network(make_small().fit(X, y), model)
+
+
+@pytest.mark.parametrize("factor", [1e3, 0.1, 3.0])
+def test_weights_times_a_constant_give_the_same_network(distinct, factor):
+    X, y = distinct
+    weight = np.random.default_rng(0).uniform(0.2, 5, size=len(y))
+    model, expected = (make_small().fit(X, y, sample_weight=w) for w in (factor * weight, weight))
+    assert_same_network(expected, model)
 
 
 # -- random states -----------------------------------------------------------------------------
@@ -169,6 +189,27 @@ def diverged(request):
     with pytest.warns(ConvergenceWarning, match=r"learning_rate_init \(now") as warned:
         model.fit(X, y)
     return model, warned
+
+
+@pytest.mark.parametrize(
+    "make", [RegularizedMLPClassifier, RegularizedMLPRegressor], ids=["classes", "numbers"]
+)
+def test_a_network_that_is_worse_than_a_constant_warns(make):
+    model = make(learning_rate_init=50, max_iter=20, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="a constant predicts.*learning_rate_init"):
+        model.fit(X, y)
+
+
+def test_a_network_without_weights_for_its_penalty_does_not_warn():
+    """It predicts the constant, and the penalty of its first weights is large."""
+    make_regressor(l2=1e3, max_iter=3).fit(X, y)
+
+
+def test_a_warning_that_is_an_error_leaves_the_estimator_as_it_was():
+    model = make_classifier(tol=1e-9, max_iter=2)
+    with pytest.raises(ConvergenceWarning):
+        model.fit(X, y)
+    assert not hasattr(model, "coefs_")
 
 
 def test_divergence_stops_the_fit_with_a_warning_that_names_the_epoch(diverged):
@@ -274,6 +315,75 @@ def test_a_warm_start_on_another_scale_does_not_change_the_function(estimator):
     )
     after = model.decision_function(X) if estimator is make_classifier else model.predict(X)
     np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3 * np.abs(before).max())
+
+
+@pytest.mark.parametrize("estimator", [make_classifier, make_regressor])
+def test_warm_fits_do_not_repeat_their_noise(estimator):
+    """At a rate near zero only the masks decide on the loss of an epoch."""
+    model = estimator(warm_start=True, max_iter=1, learning_rate_init=1e-30, dropout=0.5)
+    losses = [model.fit(X, y).loss_curve_[0] for _ in range(3)]
+    assert len(set(losses)) == 3
+    again = model.set_params(warm_start=False).fit(X, y)
+    assert again.loss_curve_[0] == losses[0]
+
+
+def test_warm_fits_of_one_epoch_are_as_good_as_one_fit():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    y = np.sin(X[:, 0]) + 0.5 * X[:, 1] * X[:, 2]
+    values = {"hidden_layer_sizes": (64,), "dropout": 0.5, "learning_rate": "constant"}
+    one = make_regressor(**values, max_iter=60).fit(X, y)
+    many = make_regressor(**values, max_iter=1, warm_start=True)
+    for _ in range(60):
+        many.fit(X, y)
+    assert many.score(X, y) > one.score(X, y) - 0.06
+
+
+def test_warm_fits_hold_out_the_same_rows():
+    model = make_classifier(warm_start=True, early_stopping=True, max_iter=1)
+    model.set_params(learning_rate_init=1e-30, random_state=np.random.RandomState(0))
+    losses = [model.fit(X, y).validation_loss_curve_[0] for _ in range(2)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+
+
+def test_a_warm_start_learns_a_target_after_a_constant_one():
+    x = np.linspace(-1, 1, 200)[:, None]
+    model = make_regressor(warm_start=True).fit(x, np.full(200, 5.0))
+    assert model.fit(x, 1e-6 * x[:, 0]).score(x, 1e-6 * x[:, 0]) > 0.9
+
+
+@pytest.mark.parametrize("estimator", [make_classifier, make_regressor])
+def test_a_warm_start_on_columns_of_another_magnitude_is_finite(estimator):
+    model = estimator(warm_start=True).fit(X * 1e-40, y)
+    assert model.fit(X, y).score(X, y) > 0.9
+
+
+def test_a_warm_start_with_another_task_is_refused():
+    model = make_classifier(warm_start=True, max_iter=2).fit(X, np.eye(3)[y].astype(int))
+    with pytest.raises(ValueError, match=r"'logistic'.*'softmax'"):
+        model.fit(X, y)
+
+
+# -- constant columns --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("estimator", [make_classifier, make_regressor])
+def test_a_constant_column_contributes_nothing(estimator, convert):
+    """Whatever its value in training and later."""
+    constant = np.column_stack([X, np.full(len(X), 7.0)])
+    other = np.column_stack([X, np.linspace(-1e6, 1e6, len(X))])
+    model = estimator(max_iter=5).fit(convert(constant), y)
+    np.testing.assert_array_equal(model.predict(convert(other)), model.predict(convert(constant)))
+
+
+def test_a_constant_target_is_predicted_exactly():
+    for value in (0.1, -3e8, 1e-300):
+        model = make_regressor(max_iter=2).fit(X, np.full(len(X), value))
+        assert (model.predict(100 * X) == value).all()
+
+
+# -- refusals ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

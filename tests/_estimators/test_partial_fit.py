@@ -8,8 +8,10 @@ from helpers import assert_same_network
 from sklearn.datasets import load_iris, make_classification
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._nn.losses import REGRESSION_LOSSES
 
 X, y = load_iris(return_X_y=True)
 
@@ -92,19 +94,91 @@ def test_a_regressor_learns_in_parts_as_well_as_in_one_fit():
     assert abs(scores[0] - scores[1]) < 0.02
 
 
+# The function of before is bad on another scale.
+@pytest.mark.filterwarnings("ignore:Training led nowhere")
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
 def test_a_part_on_another_scale_does_not_change_the_function(loss):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 4))
     X[:100, 3] = 0.5  # constant in the first batch
     y = 50 + 10 * X[:, 0]
-    model = make_regressor(loss=loss)
-    for _ in range(30):
-        model.partial_fit(X[:100], y[:100])
+    model = make_regressor(loss=loss, max_iter=30).fit(X[:100], y[:100])
     before = model.predict(X[:100])
     model.set_params(learning_rate_init=1e-30).partial_fit(100 * X[100:] - 3, 7 * y[100:])
     np.testing.assert_allclose(model.predict(X[:100]), before, rtol=2e-3)
     assert model.scale_[0] > 10
+
+
+def make_drifting_table(kind):
+    """Rows whose first column, which is noise, drifts; the second one decides."""
+    X = np.random.default_rng(0).normal(size=(400, 3))
+    if kind == "counts up":
+        X[:, 0] = np.arange(400)
+    elif kind == "grows":
+        X[:, 0] *= np.geomspace(1e-2, 1e2, 400)
+    else:
+        X[200:, 0] += 1000
+    return X
+
+
+@pytest.mark.parametrize("n_rows", [1, 5])
+@pytest.mark.parametrize("kind", ["counts up", "grows", "jumps"])
+def test_a_stream_is_as_good_as_behind_a_running_scaler(kind, n_rows):
+    X = make_drifting_table(kind)
+    y, numbers = X[:, 1] > 0, 2 * X[:, 1] + 1
+    scaler = StandardScaler()
+    inside, outside = make_classifier(), make_classifier(standardize=False)
+    regressor = make_regressor()
+    correct, errors = np.zeros(2), []
+    for start in range(0, 400 - n_rows, n_rows):
+        rows, after = slice(start, start + n_rows), slice(start + n_rows, start + n_rows + 20)
+        Z = scaler.partial_fit(X[rows]).transform(X)
+        inside.partial_fit(X[rows], y[rows], classes=[False, True])
+        outside.partial_fit(Z[rows], y[rows], classes=[False, True])
+        regressor.partial_fit(X[rows], numbers[rows])
+        if start >= 200:
+            correct += inside.score(X[after], y[after]), outside.score(Z[after], y[after])
+            errors.append(np.mean((regressor.predict(X[after]) - numbers[after]) ** 2))
+    assert correct[0] >= correct[1] - 0.05 * len(errors)
+    assert np.mean(errors) < 2  # the variance of the target is 4
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("loss", sorted(REGRESSION_LOSSES))
+def test_a_stream_learns_a_target_that_was_constant_at_first(loss, unit):
+    x = np.linspace(-1, 1, 200)[:, None]
+    y = unit * np.exp(x[:, 0])
+    model = make_regressor(hidden_layer_sizes=(8,), loss=loss, dropout=0)
+    model.partial_fit(x[:1], [0.0])  # a constant that is not among the other targets
+    for _ in range(20):
+        model.partial_fit(x, y)
+    assert r2_score(y, model.predict(x)) > 0.95
+
+
+def test_a_stream_learns_an_output_that_was_constant_at_first():
+    x = np.linspace(-1, 1, 200)[:, None]
+    y = np.column_stack([x[:, 0], 1e-6 * x[:, 0]])
+    model = make_regressor(hidden_layer_sizes=(8,), dropout=0)
+    model.partial_fit(x, y * [1, 0])
+    for _ in range(30):
+        model.partial_fit(x, y)
+    assert r2_score(y, model.predict(x), multioutput="raw_values").min() > 0.9
+
+
+@pytest.mark.parametrize("estimator", [make_classifier, make_regressor])
+def test_a_column_that_was_constant_at_first_is_learned(estimator):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    target = (X[:, 1] > 0).astype(int) if estimator is make_classifier else X[:, 1]
+    model = estimator(dropout=0)
+    first = np.column_stack([X[:, 0], np.full(200, 3.0)])
+    model.partial_fit(
+        first, target, **({"classes": [0, 1]} if estimator is make_classifier else {})
+    )
+    assert not model.coefs_[0][1].any()
+    for _ in range(40):
+        model.partial_fit(X, target)
+    assert model.score(X, target) > 0.9
 
 
 def test_balanced_class_weights_count_all_rows_so_far():
@@ -150,6 +224,35 @@ def test_partial_fit_continues_a_fit_with_early_stopping():
     model.partial_fit(X, y)
     assert model.n_iter_ == 1
     assert model.score(X, y) > score - 0.1
+
+
+@pytest.mark.parametrize("estimator", [make_classifier, make_regressor])
+def test_best_epoch_is_that_of_all_calls(estimator):
+    model = estimator()
+    for _ in range(15):
+        model.partial_fit(X, y, **({"classes": [0, 1, 2]} if estimator is make_classifier else {}))
+    assert model.best_loss_ == min(model.loss_curve_)
+    assert model.best_iter_ == 1 + np.argmin(model.loss_curve_)
+
+
+def test_the_first_call_after_a_fit_does_not_repeat_its_noise():
+    """At a rate near zero only the masks decide on the loss of an epoch."""
+    fitted = make_classifier(max_iter=1, learning_rate_init=1e-30, dropout=0.5).fit(X, y)
+    first = fitted.loss_curve_[0]
+    fitted.partial_fit(X, y)
+    second = fitted.loss_curve_[-1]
+    fitted.partial_fit(X, y)
+    assert len({first, second, fitted.loss_curve_[-1]}) == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"input_dropout": 2}, {"learning_rate_init": -1}, {"beta_1": 7}, {"standardize": "no"}],
+)
+def test_a_later_call_validates_the_parameters(changes):
+    model = make_classifier().partial_fit(X, y, classes=[0, 1, 2]).set_params(**changes)
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        model.partial_fit(X, y)
 
 
 def test_partial_fit_continues_with_another_solver():

@@ -8,9 +8,10 @@ import sys
 import textwrap
 
 import pytest
+from helpers import quick_regression_search, quick_search
 from sklearn.datasets import load_breast_cancer
 
-from skreg import RegularizedMLPClassifier
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._estimators.progress import SearchProgress
 
 X, y = load_breast_cancer(return_X_y=True)
@@ -49,6 +50,52 @@ def test_lines_have_validation_losses_and_scores(capsys):
         f"validation score = {score:.8f}"
         for k, (loss, validation_loss, score) in enumerate(epochs, 1)
     ]
+
+
+class Stream:
+    """A standard output with `write` only."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+
+class FlushedStream(Stream):
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize("make_stream", [Stream, FlushedStream])
+def test_lines_are_written_to_a_stream_that_is_no_file(make_stream, monkeypatch):
+    monkeypatch.setattr("sys.stdout", make_stream())
+    make_classifier(verbose=1).fit(X, y)
+    assert sys.stdout.text.count("Iteration") == 6
+
+
+def make_closed_stream():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+MODELS = {
+    "classifier": lambda **changes: make_classifier(max_iter=1, **changes),
+    "regressor": lambda **changes: RegularizedMLPRegressor(
+        (8,), max_iter=1, random_state=0, **changes
+    ),
+    "search of a classifier": lambda **changes: quick_search(**SMALL_SEARCH, **changes),
+    "search of a regressor": lambda **changes: quick_regression_search(**SMALL_SEARCH, **changes),
+}
+SMALL_SEARCH = {"dropouts": [0.0], "l2s": [0.0], "cv": 2, "max_iter": 1}
+
+
+@pytest.mark.parametrize("make_stream", [lambda: None, make_closed_stream, FlushedStream])
+@pytest.mark.parametrize("make_model", MODELS.values(), ids=MODELS.keys())
+def test_verbose_needs_no_standard_output(make_model, make_stream, monkeypatch):
+    monkeypatch.setattr("sys.stdout", make_stream())
+    assert hasattr(make_model(verbose=1).fit(X, y), "n_iter_")
 
 
 # -- bars --------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def test_a_dropout_of_zero_is_refused():
 
 def test_a_dropout_that_was_set_to_none_is_refused(default):
     model = copy.deepcopy(default).set_params(dropout=None)
-    with pytest.raises(ValueError, match=r"dropout: expected one number .*received None"):
+    with pytest.raises(ValueError, match=r"The 'dropout' parameter .* Got None"):
         model.mc_dropout(DIGITS[0])
 
 

@@ -1,6 +1,7 @@
 """Tables as they come: what is read alike, and what is refused before training begins."""
 
 from datetime import date
+from decimal import Decimal
 
 import joblib
 import numpy as np
@@ -12,7 +13,12 @@ from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
-from skreg import RegularizedMLPClassifier
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
+)
 
 X, y = load_iris(return_X_y=True)
 
@@ -138,6 +144,12 @@ DATA = {
         None,
         r"'a' of X has values of type Date(.|\n)*Expected numbers in X",
     ),
+    "an int beyond float64": (
+        np.full((150, 1), 10**400),
+        y,
+        None,
+        "X: expected numbers that float64 can hold; int too large",
+    ),
     "sparse NaN": (csr_array(replace_value(np.nan)), y, None, r"Input X contains NaN"),
     "strings": (
         replace_value("red"),
@@ -195,6 +207,148 @@ def test_values_too_large_for_float32_are_refused_without_standardising():
         ValueError, match=r"X: expected values within.*received -2e\+30.*standardize"
     ):
         RegularizedMLPClassifier(standardize=False).fit(replace_value(-2e30), y)
+
+
+# -- bad targets -------------------------------------------------------------------------------
+
+NUMBERS = X[:, 0]
+
+
+def replace_first(value, dtype=object):
+    """Numbers as targets, with another value in the first row."""
+    return np.array([value, *NUMBERS[1:]], dtype=dtype)
+
+
+NO_NUMBERS = {
+    "None": (replace_first(None), "Input {} contains NaN"),
+    "nan as text": (replace_first("nan", str), "Input {} contains NaN"),
+    "inf as text": (replace_first("inf"), "Input {} contains infinity"),
+    "a decimal beyond float64": (replace_first(Decimal("1e400")), "Input {} contains infinity"),
+    "long doubles beyond float64": (
+        NUMBERS * np.longdouble("1e4000"),
+        "Input {} contains infinity",
+    ),
+    "an int beyond float64": (replace_first(10**400), "{}: expected numbers; int too large"),
+    "text": (replace_first("red", str), "{}: expected numbers; could not convert string"),
+    "complex objects": (replace_first(1j), "{}: expected numbers; .*not 'complex'"),
+    "dates": (np.arange(150).astype("M8[D]"), "{}: expected numbers; received dates"),
+    "time spans": (np.arange(150).astype("m8[s]"), "{}: expected numbers; received .* time spans"),
+    "objects of dates": (replace_first(date(2020, 1, 1)), "{}: expected numbers; received dates"),
+    "objects of time spans": (
+        replace_first(np.timedelta64(1, "D")),
+        "{}: expected numbers; received .* time spans",
+    ),
+    "pandas' dates": (
+        pd.Series(pd.date_range("2020", periods=150, tz="UTC")),
+        "{}: expected numbers; received dates",
+    ),
+    "polars' dates": (
+        pl.DataFrame({"a": [date(2020, 1, 1)] * 150, "b": NUMBERS}),
+        "'a' of {} has values of type Date",
+    ),
+    "sparse": (csr_array(NUMBERS[:, None]), "{}: expected numbers; received a sparse array"),
+    "rows of different lengths": ([[1.0]] * 149 + [[1.0, 2.0]], "{}: expected numbers; .*sequence"),
+}
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("target", "message"), NO_NUMBERS.values(), ids=NO_NUMBERS.keys())
+def test_targets_that_are_no_finite_numbers_are_refused(target, message, method):
+    with pytest.raises((ValueError, TypeError), match=message.format("y")):
+        getattr(RegularizedMLPRegressor(), method)(X, target)
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(("target", "message"), NO_NUMBERS.values(), ids=NO_NUMBERS.keys())
+def test_validation_targets_that_are_no_finite_numbers_are_refused(target, message):
+    model = RegularizedMLPRegressor(early_stopping=True)
+    with pytest.raises((ValueError, TypeError), match=message.format("y_val")):
+        model.fit(X, NUMBERS, X_val=X, y_val=target)
+
+
+@pytest.mark.parametrize(("target", "message"), NO_NUMBERS.values(), ids=NO_NUMBERS.keys())
+def test_a_search_refuses_targets_that_are_no_finite_numbers(target, message, trained):
+    with pytest.raises((ValueError, TypeError), match=message.format("y")):
+        RegularizedMLPRegressorCV().fit(X, target)
+    assert not trained
+
+
+MIXED = np.array(["a", 1, 2] * 50, dtype=object)
+NO_LABELS = {
+    "strings and numbers": (MIXED, r"{}: .*several types, \['int', 'str'\]"),
+    "numbers and strings": (MIXED[::-1], r"{}: .*several types, \['int', 'str'\]"),
+    "strings and None": (np.array(["a", None] * 75, dtype=object), r"{}: .*\['NoneType', 'str'\]"),
+    "objects with NaN": (np.array(["a", np.nan] * 75, dtype=object), "{}: .*contains NaN"),
+    "a missing date": (np.full(150, np.datetime64("NaT")), "{}: expected labels; received NaT"),
+    "a sparse column": (csr_array(y[:, None]), "{}: expected labels; received a sparse array"),
+    "complex numbers": (y + 1j, "{}: expected labels; Complex data"),
+}
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(("target", "message"), NO_LABELS.values(), ids=NO_LABELS.keys())
+def test_targets_that_are_no_labels_are_refused(target, message):
+    with pytest.raises((ValueError, TypeError), match=message.format("y")):
+        RegularizedMLPClassifier().fit(X, target)
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(("target", "message"), NO_LABELS.values(), ids=NO_LABELS.keys())
+def test_validation_targets_that_are_no_labels_are_refused(target, message):
+    model = RegularizedMLPClassifier(early_stopping=True)
+    with pytest.raises((ValueError, TypeError), match=message.format("y_val")):
+        model.fit(X, y, X_val=X, y_val=target)
+
+
+def test_a_search_refuses_mixed_labels(trained):
+    with pytest.raises(ValueError, match=r"y: .*several types"):
+        RegularizedMLPClassifierCV().fit(X, MIXED)
+    assert not trained
+
+
+def test_mixed_classes_of_a_stream_are_refused():
+    with pytest.raises(ValueError, match=r"classes: .*several types"):
+        RegularizedMLPClassifier().partial_fit(X, y, classes=MIXED)
+
+
+def test_a_table_of_validation_rows_is_named():
+    model = RegularizedMLPClassifier(early_stopping=True)
+    with pytest.raises(ValueError, match="X_val: Input X contains NaN"):
+        model.fit(X, y, X_val=replace_value(np.nan), y_val=y)
+
+
+# -- bad weights -------------------------------------------------------------------------------
+
+BAD_WEIGHTS = {
+    "balanced": ("balanced", "{}: expected an array of weights >= 0.*received 'balanced'"),
+    "text": (["a"] * 150, "{}: expected weights >= 0, one for each row; could not convert"),
+    "None": (replace_first(None), "{}: expected weights >= 0.*contains NaN"),
+    "an int beyond float64": (replace_first(10**400), "{}: expected weights >= 0.*int too large"),
+    "long doubles beyond float64": (
+        NUMBERS * np.longdouble("1e4000"),
+        "{}: expected weights >= 0.*infinity",
+    ),
+    "dates": (np.arange(150).astype("M8[D]"), "{}: expected weights >= 0.*received dates"),
+    "another length": (np.ones(149), "{}: expected weights >= 0, one for each row"),
+    "sparse": (csr_array(NUMBERS[:, None]), "{}: expected weights >= 0.*Sparse data"),
+}
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("weight", "message"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS.keys())
+def test_bad_weights_are_refused(weight, message, method):
+    with pytest.raises(ValueError, match=message.format("sample_weight")):
+        getattr(RegularizedMLPRegressor(), method)(X, NUMBERS, sample_weight=weight)
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(("weight", "message"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS.keys())
+def test_bad_weights_of_validation_rows_are_refused(weight, message):
+    model = RegularizedMLPRegressor(early_stopping=True)
+    with pytest.raises(ValueError, match=message.format("sample_weight_val")):
+        model.fit(X, NUMBERS, X_val=X, y_val=NUMBERS, sample_weight_val=weight)
 
 
 # -- prediction --------------------------------------------------------------------------------
@@ -310,3 +464,62 @@ def test_tables_of_small_types_are_fitted_without_standardising(dtype):
 
 def test_names_of_columns_are_kept(of_frames):
     assert of_frames.feature_names_in_.tolist() == list("abcd")
+
+
+# -- targets of the same values ----------------------------------------------------------------
+
+STRINGS = np.dtypes.StringDType()
+TEXT = np.array([str(number) for number in NUMBERS])
+TARGETS_OF_NUMBERS = {
+    "text": TEXT,
+    "objects of text": TEXT.astype(object),
+    "bytes": TEXT.astype("S"),
+    "NumPy's strings": TEXT.astype(STRINGS),
+    "lists": TEXT.tolist(),
+    "pandas": pd.Series(TEXT),
+    "polars": pl.Series(TEXT),
+    "decimals": np.array([Decimal(text) for text in TEXT.tolist()], dtype=object),
+    "long doubles": NUMBERS.astype(np.longdouble),
+}
+
+
+@pytest.fixture(scope="module")
+def of_numbers():
+    return make_small_regressor().fit(X, NUMBERS)
+
+
+def make_small_regressor(**changes):
+    return RegularizedMLPRegressor((8, 4), max_iter=2, random_state=0, **changes)
+
+
+@pytest.mark.parametrize("target", TARGETS_OF_NUMBERS.values(), ids=TARGETS_OF_NUMBERS.keys())
+def test_any_targets_of_the_same_numbers_give_the_same_network(of_numbers, target):
+    assert_same_network(of_numbers, make_small_regressor().fit(X, target))
+
+
+@pytest.mark.parametrize("scoring", ["loss", "r2"])
+def test_a_search_reads_strings_of_numbers(scoring):
+    options = {"dropouts": [0.1], "l2s": [1e-3], "cv": 2, "scoring": scoring, "random_state": 0}
+    search = RegularizedMLPRegressorCV(hidden_layer_sizes=(8, 4), max_iter=2, **options)
+    expected = search.fit(X, NUMBERS).scores_
+    np.testing.assert_array_equal(search.fit(X, pd.Series(TEXT)).scores_, expected)
+
+
+def test_validation_targets_may_be_strings_of_numbers():
+    models = [make_small_regressor(early_stopping=True) for _ in range(2)]
+    for model, target in zip(models, (NUMBERS, TEXT), strict=True):
+        model.fit(X, NUMBERS, X_val=X, y_val=target)
+    assert models[0].validation_loss_curve_ == models[1].validation_loss_curve_
+
+
+def test_labels_may_be_numpy_strings(of_float64):
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    model = make_small().fit(X, names.astype(STRINGS))
+    assert_same_network(of_float64, model)
+    assert set(model.predict(X)) <= set(names)
+
+
+def test_classes_of_a_stream_may_be_numpy_strings():
+    names = np.array(["a", "b", "c"])[y].astype(STRINGS)
+    model = make_small().partial_fit(X, names, classes=np.unique(names))
+    assert model.classes_.tolist() == ["a", "b", "c"]

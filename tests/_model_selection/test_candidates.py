@@ -50,6 +50,9 @@ BAD = {
         {"dropouts": [5.0], "hidden_layer_sizes": ()},
         r"dropouts: expected finite numbers in \[0, 1\); received 5\.0",
     ),
+    "a trillion values": ({"dropouts": 10**12}, "dropouts: expected a number of .* at most 10000"),
+    "more values than a float": ({"l2s": 10**400}, "l2s: expected a number of .* at most 10000"),
+    "a strength that is no float": ({"l2s": [10**400]}, "l2s: expected at most"),
     "another hyperparameter": ({"learning_rate_init": -1.0}, "learning_rate_init"),
 }
 

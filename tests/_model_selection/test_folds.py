@@ -20,9 +20,13 @@ X, y = CANCER
         ([], "cv: expected at least one split; received none"),
         ([([], [0, 1])], "cv: expected training rows in each fold; fold 0 has none"),
         ([([0, 1], [])], "cv: expected test rows in each fold; fold 0 has none"),
+        ([([0], [1]), ([0], [569])], r"cv: .*of the 569 rows.*for fold 1 .*569 is out of bounds"),
+        ([([0, -570], [1])], "cv: .*for fold 0 .*-570 is out of bounds"),
+        ([([0.0, 1.0], [2.0])], "cv: expected a pair of indices .*for fold 0"),
+        ([([True, False], [False, True])], "cv: expected .*masks.*for fold 0"),
     ],
 )
-def test_split_without_rows_is_refused_before_training(splits, message, trained):
+def test_bad_split_is_refused_before_training(splits, message, trained):
     with pytest.raises(ValueError, match=message):
         quick_search(cv=splits).fit(X, y)
     assert not trained

@@ -131,6 +131,60 @@ def test_damaged_networks_are_trained_again(tmp_path, trained):
     assert_array_equal(first.scores_, second.scores_)
 
 
+def put_numbers(paths):
+    for path in paths:
+        joblib.dump({"a": 1}, path)
+
+
+def put_arrays(paths):
+    for path in paths:
+        joblib.dump((np.zeros(3), 1, 2, 3), path)
+
+
+def exchange(paths):
+    """Put every network in the place of another one."""
+    contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("put", [put_numbers, put_arrays, exchange])
+def test_files_of_something_else_are_trained_again_with_a_warning(put, tmp_path, trained):
+    first = quick_search(memory=str(tmp_path)).fit(X, y)
+    put(sorted(tmp_path.rglob("output.pkl")))
+    trained.clear()
+    with pytest.warns(UserWarning, match=f"memory: .*{tmp_path}.* has something else"):
+        second = quick_search(memory=str(tmp_path)).fit(X, y)
+    assert len(trained) == N_NETWORKS
+    assert_array_equal(first.scores_, second.scores_)
+
+
+def test_files_of_something_else_are_replaced(tmp_path, trained):
+    quick_search(memory=str(tmp_path)).fit(X, y)
+    put_numbers(tmp_path.rglob("output.pkl"))
+    with pytest.warns(UserWarning, match="has something else"):
+        quick_search(memory=str(tmp_path)).fit(X, y)
+    trained.clear()
+    quick_search(memory=str(tmp_path)).fit(X, y)
+    assert not trained
+
+
+def test_a_garbled_file_about_the_function_is_replaced(tmp_path, trained, monkeypatch):
+    """joblib writes and reads it in a process that has not called the function yet."""
+    monkeypatch.setattr("joblib.memory._FUNCTION_HASHES", {})
+    first = quick_search(memory=str(tmp_path)).fit(X, y)
+    (path,) = tmp_path.rglob("func_code.py")
+    path.write_bytes(b"\xff\xfe" * 50)
+    trained.clear()
+    monkeypatch.setattr("joblib.memory._FUNCTION_HASHES", {})
+    with pytest.warns(UserWarning, match=f"memory: .*{tmp_path}.* has something else"):
+        second = quick_search(memory=str(tmp_path)).fit(X, y)
+    assert_array_equal(first.scores_, second.scores_)
+    trained.clear()
+    quick_search(memory=str(tmp_path)).fit(X, y)
+    assert not trained
+
+
 KILLED = """
 import os, sys
 from helpers import CANCER, quick_search
@@ -178,6 +232,15 @@ def test_memory_may_be_of_another_kind():
     model = quick_search(memory=memory).fit(X, y)
     assert_array_equal(model.scores_, quick_search().fit(X, y).scores_)
     assert len(memory.stored) == N_NETWORKS
+
+
+def test_something_else_in_a_memory_of_another_kind_is_trained_again():
+    memory = DictMemory()
+    first = quick_search(memory=memory).fit(X, y)
+    memory.stored = dict.fromkeys(memory.stored, "something else")
+    with pytest.warns(UserWarning, match="memory: .*DictMemory.* has something else"):
+        second = quick_search(memory=memory).fit(X, y)
+    assert_array_equal(first.scores_, second.scores_)
 
 
 def test_memory_has_to_ignore_arguments(trained):

@@ -21,9 +21,11 @@ from sklearn.metrics import (
     mean_poisson_deviance,
     mean_squared_error,
 )
+from sklearn.model_selection import TimeSeriesSplit
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, RegularizedMLPRegressorCV
 from skreg._model_selection.scoring import Scoring, negative_loss
+from skreg._nn.losses import REGRESSION_LOSSES
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -217,6 +219,12 @@ def test_score_of_several_metrics_raises_the_error_of_a_scorer():
         model.score(X, y[:-1])
 
 
+def test_score_of_weights_that_the_scorer_does_not_take_is_refused():
+    search = quick_search(scoring=lambda model, X, y: model.score(X, y)).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight: expected None"):
+        search.score(X, y, sample_weight=np.ones(len(y)))
+
+
 def test_scorer_receives_the_network():
     model = quick_search(scoring=lambda model, X, y: model.dropout).fit(X, y)
     assert model.score(X, y) == model.dropout_
@@ -248,3 +256,18 @@ def test_scorer_of_a_regressor_search_scores_the_search():
     search = quick_regression_search().fit(X, y)
     expected = -mean_squared_error(y, search.predict(X)) / search.target_scale_[0] ** 2
     assert search.scorer_(search, X, y) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", sorted(REGRESSION_LOSSES))
+def test_a_fold_with_a_constant_target_has_the_same_loss_in_every_unit(loss):
+    """A constant has no spread to measure a loss in, and is predicted exactly."""
+    X = np.arange(40.0)[:, None]
+    y = np.r_[np.full(10, 1.0), 2 + np.sin(np.arange(30))]
+    losses = []
+    for unit in (1e-3, 1.0, 1e3):
+        search = RegularizedMLPRegressorCV(
+            [0.0, 0.3], [1e-2], loss=loss, cv=TimeSeriesSplit(3), max_iter=2, refit=False
+        )
+        search.fit(X, unit * y)
+        losses += list(search.cv_results_["split0_test_score"])
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-9)

@@ -1,6 +1,7 @@
 """Files that cannot be written or read: which error, and what is left in the folder."""
 
 import importlib.util
+import json
 import os
 import zipfile
 
@@ -103,12 +104,17 @@ def write_another_archive(path):
         archive.writestr("readme.txt", "another archive")
 
 
-def write_bad_labels(path):
+def replace_member(path, replaced, content):
+    """Write another content into a file of the archive, compressed."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, member in members.items():
-            archive.writestr(name, b"{}" if name == "classes.json" else member)
+            archive.writestr(name, content if name == replaced else member)
+
+
+def write_bad_labels(path):
+    replace_member(path, "classes.json", b"{}")
 
 
 @pytest.mark.parametrize("damage", [cut_off, write_text, write_another_archive, write_bad_labels])
@@ -119,3 +125,44 @@ def test_a_damaged_file_is_refused(estimator, damage, model, tmp_path):
     damage(path)
     with pytest.raises(ValueError, match=r"damaged.keras', which cannot be read"):
         estimator.from_keras(path)
+
+
+# A file of a few kilobytes must not take gigabytes.
+HUGE_LABELS = {
+    "a wide type": ({"dtype": "<U20000000", "classes": ["a", "b", "c"]}, "labels of at most"),
+    "a type of many numbers": ({"dtype": "(30000000,)f8", "classes": [0, 1, 2]}, "labels of at"),
+    "nested labels": ({"dtype": "<U1000", "classes": [["a"] * 9]}, "one number or text a label"),
+}
+
+
+@pytest.mark.parametrize(("labels", "message"), HUGE_LABELS.values(), ids=HUGE_LABELS.keys())
+def test_labels_that_would_fill_the_memory_are_refused(labels, message, model, tmp_path):
+    path = tmp_path / "huge.keras"
+    save_model(model, path)
+    replace_member(path, "classes.json", json.dumps(labels))
+    with pytest.raises(ValueError, match=f"huge.keras', which cannot be read: .*{message}"):
+        RegularizedMLPClassifier.from_keras(path)
+
+
+@pytest.mark.parametrize("member", ["classes.json", "config.json"])
+def test_a_member_that_would_fill_the_memory_is_refused(member, model, tmp_path):
+    path = tmp_path / "huge.keras"
+    save_model(model, path)
+    replace_member(path, member, b" " * (1 << 27))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(
+        ValueError, match=rf"cannot be read: .*at most 67108864 bytes in '{member}'"
+    ):
+        RegularizedMLPClassifier.from_keras(path)
+
+
+@pytest.mark.parametrize("layer", [3, 5])
+def test_layers_without_their_weights_in_the_file_are_refused(layer, model, tmp_path):
+    path = tmp_path / "huge.keras"
+    save_model(model, path)
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    config["config"]["layers"][layer]["config"]["units"] = 10**10
+    replace_member(path, "config.json", json.dumps(config))
+    with pytest.raises(ValueError, match=r"cannot be read: .*expected \d+ weights in the file"):
+        RegularizedMLPClassifier.from_keras(path)

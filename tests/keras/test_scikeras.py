@@ -135,6 +135,32 @@ def test_several_labels_a_row_are_predicted():
     assert model.predict_proba(X).shape == model.predict(X).shape == (len(X), 3)
 
 
+ONE_ROW = {
+    "two classes": (y, 2),
+    "three classes": (y + (X[:, 0] > 1), 3),
+    "several labels": (np.c_[y, X[:, 0] > 0, X[:, 1] > 0].astype(int), 3),
+}
+
+
+@pytest.mark.parametrize(("target", "n_columns"), ONE_ROW.values(), ids=ONE_ROW.keys())
+def test_probabilities_of_one_row_are_a_table(target, n_columns):
+    model = make_classifier(epochs=1).fit(X, target)
+    assert model.predict_proba(X[:1]).shape == (1, n_columns)
+    np.testing.assert_allclose(model.predict_proba(X[:1]), model.predict_proba(X)[:1], atol=1e-6)
+
+
+def test_probabilities_of_one_label_are_a_column():
+    model = make_classifier(epochs=1).fit(X, np.ones(len(X), int))
+    assert model.predict_proba(X[:3]).shape == (3, 1)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_predictions_of_one_row_have_the_shape_of_the_targets(n_outputs):
+    target = X[:, 0] if n_outputs == 1 else X[:, :2]
+    model = make_regressor(epochs=1).fit(X, target)
+    assert model.predict(X[:1]).shape == (1, *target.shape[1:])
+
+
 def test_a_grid_search_tunes_dropout_and_l2():
     grid = {"dropout": [0.0, 0.2], "l2": [1e-4, 1e-2]}
     model = make_classifier(learning_rate=0.01, epochs=5, dropout=0.5, l2=1e-3)

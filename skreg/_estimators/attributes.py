@@ -1,0 +1,118 @@
+"""From the result of a training to the fitted attributes of an estimator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skreg._engine.job import EpochReport, TrainingJob, TrainingResult
+from skreg._engine.spec import Status
+from skreg._estimators.callbacks import ValidationScoring
+from skreg._estimators.validation import copy_shallow
+from skreg._estimators.warm_start import NoiseSequence, Stream
+from skreg._nn.predict import predict_logits
+
+if TYPE_CHECKING:
+    from skreg._estimators.fit import PreparedFit
+
+# A network that loses more than so many times what a constant loses has learned nothing.
+_LARGEST_LOSS_RATIO = 2.0
+# The rows of a stream's batch may all lie near the constant. Losses are in units of about 1.
+_LARGEST_STREAM_LOSS = 20.0
+
+
+def make_attributes(
+    fit: PreparedFit, job: TrainingJob, result: TrainingResult, scoring: ValidationScoring | None
+) -> dict:
+    """Return the fitted attributes of the estimator."""
+    losses, validation_losses, scores = result.losses, None, None
+    best_loss = min(losses)
+    best_iter = losses.index(best_loss) + 1
+    if fit.held_out is not None:
+        validation_losses, best_iter = result.validation_losses, result.best_epoch
+        best_loss = validation_losses[max(best_iter, 1) - 1]
+        # An interrupt may come after the score of an epoch that is not part of the result.
+        scores = None if scoring is None else scoring.scores[: len(losses)]
+    attributes = {
+        **make_network_attributes(fit, result.kernels, result.biases),
+        "loss_curve_": losses,
+        "loss_": losses[-1],
+        "best_loss_": best_loss,
+        "best_iter_": best_iter,
+        "validation_loss_curve_": validation_losses,
+        "validation_scores_": scores,
+        "n_iter_": len(losses),
+        "_sequence": NoiseSequence(
+            fit.sequence.seed,
+            n_steps=fit.sequence.n_steps + len(losses) * job.n_steps,
+            n_epochs=fit.sequence.n_epochs + len(losses),
+        ),
+    }
+    return attributes | _make_stream_attributes(fit, job, result)
+
+
+def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: TrainingResult) -> dict:
+    if not fit.partial:
+        return {}
+    attributes, stream = {}, fit.stream
+    if stream is not None:
+        losses = fit.estimator.loss_curve_ + result.losses
+        attributes["loss_curve_"] = losses
+        attributes["n_iter_"] = len(losses)
+        attributes["best_loss_"] = min(losses)
+        attributes["best_iter_"] = losses.index(min(losses)) + 1
+    moments = None if result.status is Status.DIVERGED else result.get_moments()
+    seen = 0 if job.warm_start is None else job.warm_start.n_updates
+    attributes["_stream"] = Stream(
+        class_totals=fit.class_totals,
+        solver=fit.estimator.solver,
+        moments=moments,
+        n_updates=0 if moments is None else seen + job.n_steps,
+        continues_fit=fit.settings.continues if stream is None else stream.continues_fit,
+    )
+    return attributes
+
+
+def make_early_attributes(fit: PreparedFit, report: EpochReport) -> dict:
+    """Return the attributes of a network in training, for callbacks."""
+    return make_network_attributes(fit, *report.get_weights())
+
+
+def make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
+    """Return the attributes of a network, without those of its training."""
+    mean, scale = fit.mean_and_scale
+    # Nothing is known about columns that are constant in training, whatever they are later.
+    kernels[0][fit.constant_columns] = 0.0
+    return {
+        **fit.column_attributes,
+        **fit.targets.attributes,
+        "coefs_": kernels,
+        "intercepts_": biases,
+        "mean_": mean,
+        "scale_": scale,
+        "n_layers_": len(fit.settings.hidden_layer_sizes) + 2,
+        "n_outputs_": fit.targets.n_outputs,
+        "_activation": fit.estimator.activation,  # whatever set_params does afterwards
+        "_statistics": fit.statistics,
+        "_from_keras": False,
+    }
+
+
+def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status:
+    """Return the status, or WORSE_THAN_CONSTANT if a constant predicts the training rows better.
+
+    A rate that is too large may lead to huge weights that are finite all the same.
+    """
+    largest = _LARGEST_LOSS_RATIO * fit.constant_loss
+    if fit.partial:
+        largest = max(largest, _LARGEST_STREAM_LOSS)
+    has_ended = status in (Status.FINISHED, Status.CONVERGED, Status.NOT_CONVERGED)
+    # The loss in training is known already. It has dropout and penalties, which need not be bad.
+    if not has_ended or attributes["loss_"] <= largest or not fit.constant_loss:
+        return status
+    network = copy_shallow(fit.estimator, **attributes)._network
+    logits = predict_logits(network, fit.X[fit.rows.first], np.float64)
+    with np.errstate(over="ignore"):
+        loss = fit.targets.compute_loss(logits, fit.rows, fit.settings.hyper.loss_parameters)
+    return status if loss <= largest else Status.WORSE_THAN_CONSTANT

@@ -1,0 +1,116 @@
+"""How a fit continues an earlier one: its noise, its moments, its scales and its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skreg._data.scaling import Statistics, rescale_inputs
+from skreg._engine.job import WarmStart
+from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
+from skreg._nn.mlp import draw_parameters
+
+if TYPE_CHECKING:
+    from skreg._estimators.fit import PreparedFit
+
+
+@dataclass(frozen=True)
+class NoiseSequence:
+    """Where the sequence of dropout masks and orders of the rows stands.
+
+    A fit that continues another one continues its sequence, so that no noise is repeated.
+
+    Attributes
+    ----------
+    seed : tuple of two int
+    n_steps, n_epochs : int
+        Run so far.
+    """
+
+    seed: tuple[int, int]
+    n_steps: int = 0
+    n_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a call of `partial_fit` leaves to the next one.
+
+    Attributes
+    ----------
+    class_totals : ndarray or float
+        Weight of each class so far.
+    solver : str
+        The solver that the moments belong to.
+    moments : tuple or None
+        None after a divergence.
+    n_updates : int
+        Steps that the moments have seen.
+    continues_fit : bool
+        Whether the stream began with the network of `fit` or of `from_keras`.
+    """
+
+    class_totals: Any
+    solver: str
+    moments: tuple | None
+    n_updates: int
+    continues_fit: bool
+
+
+def get_sequence(estimator, continues: bool) -> NoiseSequence:
+    """Return the sequence of the fitted network, or a new one."""
+    if continues and hasattr(estimator, "_sequence"):  # a network from Keras has none
+        return estimator._sequence
+    state = check_random_state(estimator.random_state)
+    first, second = state.randint(0, 2**32, size=2, dtype=np.uint32)
+    return NoiseSequence((int(first), int(second)))
+
+
+def get_statistics(estimator) -> tuple[Statistics | None, Statistics | None]:
+    """Return the statistics of inputs and targets of a fitted estimator."""
+    return estimator._statistics, getattr(estimator, "_target_statistics", None)
+
+
+def make_warm_start(fit: PreparedFit) -> WarmStart:
+    """Return the weights of the fitted network, for the new scales.
+
+    They are rewritten so that the network computes the same function. Those of a network that a
+    stream has trained from its first rows on stay as they are, which is what a running
+    StandardScaler does: a function that was learned from a few rows would be carried far outside of
+    their range. They are rewritten where a stream goes from sparse to dense rows or back, since
+    only those of dense tables are centred.
+    """
+    estimator, stream, sequence = fit.estimator, fit.stream, fit.sequence
+    kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
+    of_inputs, _ = get_statistics(estimator)
+    if of_inputs is not None:
+        kernels[0] = _draw_missing_rows(fit, kernels[0], of_inputs)
+    plain = Statistics.make_identity(len(kernels[0]))
+    before, now = of_inputs or plain, fit.statistics or plain
+    keeps_function = stream is None or stream.continues_fit
+    if keeps_function or before.is_centred != now.is_centred:
+        kernels[0], biases[0] = rescale_inputs(kernels[0], biases[0], before, now)
+    if keeps_function:
+        kernels[-1], biases[-1] = fit.targets.rescale_outputs(kernels[-1], biases[-1], estimator)
+    moments, n_updates = None, 0
+    if stream is not None and stream.solver == estimator.solver:  # else they are of no use
+        moments, n_updates = stream.moments, stream.n_updates
+    return WarmStart(kernels, biases, moments, n_updates, sequence.n_steps, sequence.n_epochs)
+
+
+def _draw_missing_rows(fit: PreparedFit, kernel, statistics: Statistics):
+    """Return the first kernel with weights for columns that were constant so far.
+
+    These rows of it are zero. They become what a new network with the same seed begins with.
+    """
+    if not statistics.constant.any():
+        return kernel
+    is_missing = statistics.constant & ~kernel.any(axis=1)
+    n_features, n_outputs = len(kernel), fit.targets.n_outputs
+    sizes = n_features, *fit.settings.hidden_layer_sizes, n_outputs
+    generator = make_generator(fit.sequence.seed, FIRST_WEIGHTS)
+    drawn, _ = draw_parameters(sizes, n_features, n_outputs, generator)
+    return np.where(is_missing[:, None], drawn[0], kernel)

@@ -1,0 +1,42 @@
+"""Hyperparameters: the parameters of an estimator as numbers."""
+
+import numpy as np
+import pytest
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._engine.hyperparameters import read_hyperparameters
+
+NUMBERS = {
+    "dropout": 0.5,
+    "input_dropout": 0.25,
+    "l2": 0.125,
+    "l1": 0.125,
+    "weight_decay": 0.125,
+    "learning_rate_init": 0.125,
+    "momentum": 0.5,
+    "beta_1": 0.5,
+    "beta_2": 0.5,
+    "epsilon": 0.125,
+    "tol": 0.125,
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
+def test_numbers_of_any_type_are_read_without_a_warning(dtype):
+    numbers = {name: dtype(number) for name, number in NUMBERS.items()}
+    expected = read_hyperparameters(RegularizedMLPClassifier((8,), **NUMBERS), 1)
+    # Warnings are errors.
+    assert read_hyperparameters(RegularizedMLPClassifier((8,), **numbers), 1) == expected
+
+
+def test_a_parameter_of_a_loss_is_read_without_a_warning():
+    model = RegularizedMLPRegressor(loss="quantile", quantile=np.float16(0.75))
+    assert read_hyperparameters(model, 2).loss_parameters["quantile"] == 0.75
+
+
+@pytest.mark.parametrize("number", [1e39, 10**400, np.longdouble("1e4000"), np.nan])
+@pytest.mark.parametrize("name", ["learning_rate_init", "weight_decay", "tol"])
+def test_a_number_that_float32_cannot_hold_is_named(name, number):
+    model = RegularizedMLPClassifier(**{name: number})
+    with pytest.raises(ValueError, match=rf"{name}: expected at most 3.4e\+38; received"):
+        read_hyperparameters(model, 2)
