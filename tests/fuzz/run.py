@@ -3,7 +3,8 @@
 ``python tests/fuzz/run.py --first 0 --count 20000 --processes 2`` takes some hours, and
 ``python tests/fuzz/run.py --first 123 --count 1 --describe`` shows and runs one case.
 
-A case that takes longer than the limit, or ends its process, is a violation.
+A case that takes longer than the limit, or ends its process, is a violation. Ctrl-C prints what was
+found so far.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Report:
         self.count, self.quiet = count, quiet
         self.n_done, self.start = 0, time.monotonic()
         self.by_kind: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self.is_stopped = False
+        self.children: set[subprocess.Popen] = set()
         self._lock = threading.Lock()
 
     def add(self, violations: list) -> None:
@@ -38,11 +41,22 @@ class Report:
         with self._lock:
             self.n_done += 1
             for kind, number, detail in violations:
+                if kind not in self.by_kind:
+                    self._say(f"case {number}: {kind}")
                 self.by_kind[kind].append((number, detail))
-            if not self.quiet and self.n_done % CHUNK == 0:
+            if self.n_done % CHUNK == 0:
                 seconds = time.monotonic() - self.start
-                message = f"{self.n_done} of {self.count} cases, {len(self.by_kind)} kinds of "
-                print(f"{message}violations, {seconds:.0f} s", file=sys.stderr, flush=True)
+                self._say(f"{self.n_done} of {self.count} cases, {seconds:.0f} s")
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def stop(self) -> None:
+        """End the children."""
+        self.is_stopped = True
+        for child in list(self.children):
+            child.kill()
 
     def print(self, n_shown: int) -> None:
         """Print the kinds, the most frequent first, with some cases of each."""
@@ -57,7 +71,7 @@ class Report:
 def run_chunk(first: int, count: int, limit: float, report: Report) -> None:
     """Run consecutive cases, each within the limit; begin anew after one that ended its process."""
     last = first + count
-    while first < last:
+    while first < last and not report.is_stopped:
         first = _run_child(first, last - first, limit, report)
 
 
@@ -71,6 +85,7 @@ def _run_child(first: int, count: int, limit: float, report: Report) -> int:
             stderr=errors,
             text=True,
         )
+        report.children.add(child)
         lines: queue.Queue = queue.Queue()
         reader = threading.Thread(target=_read, args=(child.stdout, lines), daemon=True)
         reader.start()
@@ -93,7 +108,8 @@ def _run_child(first: int, count: int, limit: float, report: Report) -> int:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        if number < first + count:
+        report.children.discard(child)
+        if number < first + count and not report.is_stopped:
             errors.seek(0)
             detail = f"return code {child.returncode}\n{errors.read()[-5000:]}"
             report.add([(f"a case {problem}", number, detail)])
@@ -129,7 +145,7 @@ def main() -> int:
         chunks.put((first, min(CHUNK, options.first + options.count - first)))
 
     def work():
-        while True:
+        while not report.is_stopped:
             try:
                 chunk = chunks.get_nowait()
             except queue.Empty:
@@ -139,8 +155,12 @@ def main() -> int:
     threads = [threading.Thread(target=work) for _ in range(options.processes)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        report.stop()
     report.print(options.shown)
     return 1 if report.by_kind else 0
 
