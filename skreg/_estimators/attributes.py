@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skreg._estimators.fit import PreparedFit
 
 # A network that loses more than so many times what a constant loses has learned nothing.
-_LARGEST_LOSS_RATIO = 2.0
+_LARGEST_LOSS_RATIO = 10.0
 # The rows of a stream's batch may all lie near the constant. Losses are in units of about 1.
 _LARGEST_STREAM_LOSS = 20.0
 

@@ -141,7 +141,8 @@ def test_two_fits_of_5_epochs_equal_one_of_10(solver):
     whole = train(make_job(max_iter=10, **changes))
     job = make_job(max_iter=5, **changes)
     first = train(job)
-    start = WarmStart(first.kernels, first.biases, first.get_moments(), 5 * job.n_steps, 5)
+    n_steps = 5 * job.n_steps
+    start = WarmStart(first.kernels, first.biases, first.get_moments(), n_steps, n_steps, 5)
     second = train(dataclasses.replace(job, warm_start=start))
     assert first.losses + second.losses == whole.losses
     for kernel, expected in zip(second.kernels, whole.kernels, strict=True):

@@ -50,7 +50,7 @@ adam = [
     {"l2": (0.1, 0.0, 1.0)}, {"weight_decay": 0.1}, {"learning_rate_init": 0.1},
     {"learning_rate": "cosine"}, {"beta_1": 0.5}, {"beta_2": 0.5}, {"epsilon": 1e-3},
     {"max_iter": 7}, {"tol": 1e-3}, {"n_iter_no_change": 2}, {"random_state": 5},
-    {"class_weight": {0: 0.5}}, {"standardize": False},
+    {"standardize": False},
 ]
 table = make_data(100, 5)
 run_stage("values of adam", [(table, {"hidden_layer_sizes": (9, 7), **c}) for c in adam])

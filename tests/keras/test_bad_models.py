@@ -151,8 +151,8 @@ BAD_MODELS = {
         lambda: chain(Rescaling(-1.0, name="scale"), Dense(3), Dense(1)),
         NOT_POSITIVE,
     ),
-    "a scale of zero of the output": (
-        lambda: chain(Dense(3), Dense(1), Rescaling(0.0, name="scale")),
+    "a negative scale of the output": (
+        lambda: chain(Dense(3), Dense(1), Rescaling(-1.0, name="scale")),
         NOT_POSITIVE,
     ),
     "an infinite scale": (

@@ -58,7 +58,7 @@ EXACT = {
 EXPECTED = {
     "canonical rows": "8d536a85d718d19f",
     "held-out rows": "58a0dff3fdaa7a2e",
-    "visits": "840cdabe4e8cb504",
+    "visits": "66ad1413e6f1184f",
     "orders": "9bac50b6ab353ef3",
     "masks": "e9ad221e13264535",
     "first weights": "e430a30634f2c793",
