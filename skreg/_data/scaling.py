@@ -279,7 +279,8 @@ def standardize_csr(rows, scale):
     """Return the rows of a CSR table divided by `scale`, in float64, clipped to +-LARGEST_INPUT."""
     values = rows.data.astype(np.float64)
     if scale is not None:
-        values /= scale[rows.indices]
+        with np.errstate(over="ignore"):
+            values /= scale[rows.indices]
     np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
     return type(rows)((values, rows.indices, rows.indptr), shape=rows.shape)
 

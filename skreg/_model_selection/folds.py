@@ -175,7 +175,9 @@ class Fold:
 
 def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return training and test indices of each fold, also if the splitter yields masks."""
-    splits = list(splitter.split(X, y, **split_params))
+    # scikit-learn wraps an iterable `cv`, and unpacks its entries without a look at them.
+    given = getattr(splitter, "cv", None)
+    splits = given if isinstance(given, list) else list(splitter.split(X, y, **split_params))
     if not splits:
         raise ValueError("cv: expected at least one split; received none.")
     rows = np.arange(len(y))

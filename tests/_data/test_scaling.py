@@ -173,6 +173,11 @@ def test_scaled_sparse_values_have_an_upper_bound(sparse_values):
     np.testing.assert_allclose(values.max(axis=0), [LARGEST_SPARSE_INPUT] * 3 + [0])
 
 
+def test_huge_sparse_values_are_clipped():
+    X = sparse.csr_array([[np.finfo(np.float64).max]])
+    np.testing.assert_array_equal(standardize_csr(X, np.array([1e-3])).toarray(), [[LARGEST_INPUT]])
+
+
 def test_an_empty_sparse_column_has_scale_one(sparse_values):
     _, statistics = sparse_values
     assert statistics.scale[3] == 1
