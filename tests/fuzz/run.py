@@ -111,7 +111,8 @@ def _run_child(first: int, count: int, limit: float, report: Report) -> int:
         report.children.discard(child)
         if number < first + count and not report.is_stopped:
             errors.seek(0)
-            detail = f"return code {child.returncode}\n{errors.read()[-5000:]}"
+            trace = errors.read().partition("Extension modules:")[0]
+            detail = f"return code {child.returncode}\n{trace[-5000:]}"
             report.add([(f"a case {problem}", number, detail)])
             number += 1
     return number
@@ -129,7 +130,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--count", type=int, default=100, help="number of cases")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--limit", type=float, default=120.0, help="seconds of one case")
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds of one case")
     parser.add_argument("--shown", type=int, default=3, help="tracebacks of each kind")
     parser.add_argument("--describe", action="store_true", help="print the cases, too")
     options = parser.parse_args()
