@@ -11,7 +11,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._nn.losses import REGRESSION_LOSSES
 
 X, y = load_iris(return_X_y=True)
 
@@ -144,7 +143,7 @@ def test_a_stream_is_as_good_as_behind_a_running_scaler(kind, n_rows):
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
-@pytest.mark.parametrize("loss", sorted(REGRESSION_LOSSES))
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson"])
 def test_a_stream_learns_a_target_that_was_constant_at_first(loss, unit):
     x = np.linspace(-1, 1, 200)[:, None]
     y = unit * np.exp(x[:, 0])
