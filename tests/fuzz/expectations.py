@@ -14,7 +14,11 @@ from fuzz.targets import find_labels, is_indicator
 from skreg._data.scaling import LARGEST_INPUT
 from skreg._nn.losses import REGRESSION_LOSSES
 
-TABLE = r"\bX\b|X_val|[Ff]eature|column|sample\(s\)|Found array|2D|[Dd]im|numbers of samples|sparse"
+# scikit-learn says of complex numbers in any array: "Complex data not supported".
+TABLE = (
+    r"\bX\b|X_val|[Ff]eature|column|sample\(s\)|Found array|2D|[Dd]im|numbers of samples|sparse"
+    r"|Complex data"
+)
 TARGET = r"\by\b|y_val|[Ll]abel|target|class|samples|0 sample\(s\)"
 WEIGHT = r"[Ss]ample.weight|weight"
 ANYTHING = "."
