@@ -62,7 +62,9 @@ def _compute_number_losses(estimator, X, y) -> np.ndarray:
     if not scale.all():
         # A target that was constant in training has no scale. Its errors are their own unit, so
         # that the loss does not depend on the unit of the target.
-        errors = np.abs(predictions - targets).max(axis=0)
+        # Halves, since the difference of the largest numbers is beyond float64's range.
+        halves = np.abs(predictions / 2 - targets / 2).max(axis=0)
+        errors = 2 * np.minimum(halves, np.finfo(np.float64).max / 2)
         scale = np.where(scale > 0, scale, np.where(errors > 0, errors, 1.0))
     predictions, targets = predictions / scale, targets / scale
     parameters = {name: getattr(estimator, name) for name in loss.defaults}

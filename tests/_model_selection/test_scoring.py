@@ -270,3 +270,10 @@ def test_a_fold_with_a_constant_target_has_the_same_loss_in_every_unit(loss):
         search.fit(X, unit * y)
         losses += list(search.cv_results_["split0_test_score"])
     np.testing.assert_allclose(losses, losses[0], rtol=1e-9)
+
+
+def test_errors_beyond_the_largest_number_are_no_perfect_score():
+    """Divided by an infinite scale, they would be zero."""
+    largest = np.finfo(np.float64).max
+    model = RegularizedMLPRegressor(**SMALL).fit(np.zeros((4, 1)), np.full(4, largest))
+    assert negative_loss(model, np.zeros((2, 1)), np.full(2, -largest)) < -0.5

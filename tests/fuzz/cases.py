@@ -14,7 +14,7 @@ from fuzz import parameters, tables, targets
 from fuzz.parameters import Setting
 from fuzz.tables import Part, State
 
-BLOCK = 100
+BLOCK = 300
 _SEED = 20_251_128
 
 ESTIMATORS = [

@@ -22,7 +22,7 @@ from collections import defaultdict
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-CHUNK = 100  # cases of a process, which holds every program that it compiled
+CHUNK = 300  # cases of a process, which holds every program that it compiled
 
 
 class Report:
