@@ -80,9 +80,12 @@ class Statistics:
 
     def combine(self, other: Statistics) -> Statistics:
         """Return the statistics of the rows of both (Chan, Golub and LeVeque 1983)."""
-        # Halves, so that sums and differences of numbers near the ends of float64 are finite.
-        half_weight = self.weight / 2 + other.weight / 2
-        share, rest = self.weight / 2 / half_weight, other.weight / 2 / half_weight
+        # Halves, so that sums and differences of numbers near the ends of float64 are finite. Half
+        # of the smallest weight would be zero.
+        here, there = self.weight, other.weight
+        if max(here, there) > 1:
+            here, there = here / 2, there / 2
+        share, rest = here / (here + there), there / (here + there)
         half = other.center / 2 - self.center / 2
         half_between = np.sqrt(share * rest) * np.abs(half)
         half_within = np.hypot(
@@ -91,7 +94,9 @@ class Statistics:
         center = share * self.center + rest * other.center
         half_deviation = np.hypot(half_within, half_between)
         return Statistics(
-            2 * min(half_weight, _LARGEST / 2), center, 2 * np.minimum(half_deviation, _LARGEST / 2)
+            min(self.weight, _LARGEST - other.weight) + other.weight,
+            center,
+            2 * np.minimum(half_deviation, _LARGEST / 2),
         )
 
     def replace_constant(self, other: Statistics) -> Statistics:
@@ -263,7 +268,8 @@ def standardize(block: np.ndarray, mean, scale) -> np.ndarray:
         values = np.add(block, 0.0, dtype=np.float64)  # -0.0 becomes 0.0
     else:
         with np.errstate(over="ignore"):
-            values = block + 0.0 if mean is None else block - mean
+            values = np.subtract(block, 0.0 if mean is None else mean, dtype=np.float64)
+            values += 0.0  # -0.0 becomes 0.0
             values /= scale
     if values.min() >= -LARGEST_INPUT and values.max() <= LARGEST_INPUT:
         return values

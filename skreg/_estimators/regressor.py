@@ -385,7 +385,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         """Return predictions in the units of the targets."""
         largest = np.finfo(logits.dtype).max
         with np.errstate(over="ignore"):  # a value that is too large becomes the largest float
-            values = LINKS[self.out_activation_].predict(logits)
+            values = np.minimum(LINKS[self.out_activation_].predict(logits), largest)
             values = self.target_center_ + self.target_scale_ * values
         values = np.clip(values, -largest, largest).astype(logits.dtype, copy=False)
         return values[..., 0] if self.n_outputs_ == 1 else values

@@ -101,10 +101,11 @@ def _average_folds(numbers: np.ndarray, table, last_rungs) -> tuple[np.ndarray, 
         folds = _choose_folds([table[k] for k in group], numbers[group])
         # C order, so that the sums equal those of GridSearchCV to the bit.
         compared = np.ascontiguousarray(numbers[group][:, folds])
-        with np.errstate(invalid="ignore"):  # differences of infinite scores are NaN
+        # Differences of infinite scores are NaN, and those of huge ones have infinite squares.
+        with np.errstate(invalid="ignore", over="ignore"):
             mean[group] = np.average(compared, axis=1)
             squares = (compared - mean[group, None]) ** 2
-        deviation[group] = np.sqrt(np.average(squares, axis=1))
+            deviation[group] = np.sqrt(np.average(squares, axis=1))
     return mean, deviation
 
 

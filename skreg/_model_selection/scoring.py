@@ -43,7 +43,8 @@ def negative_loss(estimator, X, y, sample_weight=None) -> float:
     y = y.toarray() if sparse.issparse(y) else np.asarray(y)
     y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
     losses = _compute_class_losses if is_classifier(estimator) else _compute_number_losses
-    return -float(np.average(losses(estimator, X, y), weights=sample_weight))
+    with np.errstate(over="ignore"):  # the loss of a network that diverged may be infinite
+        return -float(np.average(losses(estimator, X, y), weights=sample_weight))
 
 
 def _compute_class_losses(estimator, X, y) -> np.ndarray:

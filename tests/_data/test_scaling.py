@@ -267,3 +267,16 @@ def test_columns_and_targets_far_away_keep_finite_weights():
     huge = np.zeros(3), np.full(3, 1e300)
     for part in rescale_outputs(np.ones((1, 3), np.float32), bias, huge, (np.zeros(3), np.ones(3))):
         assert np.abs(part).max() <= 1
+
+
+def test_statistics_of_the_smallest_weights_combine():
+    smallest = np.nextafter(0, 1)
+    one = measure_all_rows(np.array([[1.0]]), np.array([smallest]))
+    two = measure_all_rows(np.array([[3.0]]), np.array([smallest]))
+    assert one.combine(two).center == 2
+
+
+def test_float16_is_scaled_in_float64():
+    block = np.full((1, 1), 6e4, np.float16)
+    for mean in (None, np.zeros(1)):
+        assert standardize(block, mean, np.full(1, 1e-3)) == block.astype(float) / 1e-3

@@ -82,3 +82,11 @@ def test_unknown_loss_is_refused_by_name_also_where_tags_are_read_first(loss):
     assert get_tags(model).estimator_type == "regressor"
     with pytest.raises(ValueError, match="The 'loss' parameter of RegularizedMLPRegressor"):
         model.fit([[0.0], [1.0]], [0.0, 1.0])
+
+
+def test_a_constant_count_is_predicted_far_from_the_training_rows():
+    """Its scale is 0, and the exponential of a far row's logit is infinite."""
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    model = make_regressor(loss="poisson", standardize=False, max_iter=2).fit(X, np.full(30, 3.0))
+    model.intercepts_[-1] = np.full(1, 1e4, np.float32)
+    np.testing.assert_array_equal(model.predict(X), 3.0)

@@ -209,6 +209,8 @@ def _find_faults_of_search(situation: Situation, call: Call) -> list[Fault]:
     is_plain = len(y.value) >= 20 if isinstance(y.value, np.ndarray) else False
     is_plain = is_plain and weight.value is None and situation.estimator.scoring in ("loss", None)
     is_plain = is_plain and not situation.is_classifier
+    rate = situation.estimator.learning_rate_init  # a large one may diverge in every fold
+    is_plain = is_plain and isinstance(rate, numbers.Real) and float(rate) < 10
     return [] if is_plain else [Fault(False, "cv|split|fold|class|scor|refit|weight|finite")]
 
 
