@@ -175,6 +175,10 @@ class Fold:
 
 def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return training and test indices of each fold, also if the splitter yields masks."""
+    if isinstance(splitter, bytes):  # which have a method `split`, so scikit-learn takes them
+        raise ValueError(
+            f"cv: expected a number of folds, a splitter or an iterable; received {splitter!r}."
+        )
     # scikit-learn wraps an iterable `cv`, and unpacks its entries without a look at them.
     given = getattr(splitter, "cv", None)
     splits = given if isinstance(given, list) else list(splitter.split(X, y, **split_params))

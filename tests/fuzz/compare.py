@@ -37,6 +37,8 @@ def flatten(value, path: str = "", skip: tuple[str, ...] = _SKIPPED) -> dict[str
         return {path: getattr(value, "__qualname__", "partial")}
     if hasattr(value, "__dict__"):
         return {f"{path} type": type(value).__name__} | flatten(vars(value), path, skip)
+    if type(value) is object:  # whose repr is its address, which a pickle does not keep
+        return {path: "object"}
     return {path: (type(value).__name__, repr(value))}
 
 
