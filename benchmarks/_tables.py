@@ -30,3 +30,42 @@ def one_hot_table(n_rows: int, seed: int = 0):
     X = OneHotEncoder(categories=[range(10)] * 10, dtype=np.float32).fit_transform(codes)
     y = codes[:, 0] - codes[:, 1] + 3 * rng.standard_normal(n_rows) > 0
     return X, y.astype(int)
+
+
+def customer_table(n_rows: int = 5000, seed: int = 0):
+    """Return a data frame of customers, and which 12 % of them leave.
+
+    It has six numbers with 5 % missing, two of them heavy-tailed; categories of 2, 5, 30 and 400
+    levels, the last two of unequal frequency; and a boolean.
+    """
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    numbers = rng.standard_normal((n_rows, 6))
+    # Frequencies of a city and of a product fall as 1 / rank.
+    city = rng.choice(400, n_rows, p=_fall(400))
+    product = rng.choice(30, n_rows, p=_fall(30))
+    plan, sex = rng.integers(5, size=n_rows), rng.integers(2, size=n_rows)
+    is_online = rng.random(n_rows) < 0.6
+    effects = [0.8 * rng.standard_normal(size) for size in (400, 30, 5)]
+    logit = sum(effect[codes] for effect, codes in zip(effects, (city, product, plan), strict=True))
+    logit += 0.9 * numbers[:, 0] - 0.7 * numbers[:, 1] + 0.6 * numbers[:, 2] * numbers[:, 0]
+    logit += 0.8 * np.tanh(numbers[:, 4]) + 0.6 * is_online - 0.4 * sex
+    noisy = logit + rng.logistic(size=n_rows)
+    y = (noisy > np.quantile(noisy, 0.88)).astype(int)
+    numbers[:, 4:] = np.exp(1.5 * numbers[:, 4:])
+    numbers[rng.random(numbers.shape) < 0.05] = np.nan
+    names = ["age", "tenure", "visits", "distance", "revenue", "balance"]
+    frame = pd.DataFrame(numbers, columns=names)
+    frame["sex"] = np.array(["female", "male"])[sex]
+    frame["plan"] = np.array(["free", "basic", "plus", "family", "team"])[plan]
+    frame["product"] = [f"product {code}" for code in product]
+    frame["city"] = [f"city {code}" for code in city]
+    frame["is_online"] = is_online
+    return frame, y
+
+
+def _fall(n_levels: int) -> np.ndarray:
+    """Return probabilities that fall as 1 / rank."""
+    shares = 1 / np.arange(1, n_levels + 1)
+    return shares / shares.sum()

@@ -17,7 +17,7 @@ from _tables import dense_table
 from sklearn.model_selection import StratifiedKFold
 
 from skreg._data.rows import merge_rows
-from skreg._data.scaling import measure_columns
+from skreg._data.statistics import measure_columns
 from skreg._data.tables import make_training_rows
 
 EPOCHS, BATCH_SIZE = 5, 128
@@ -82,7 +82,9 @@ def preparing(n_rows, repeats):
     runs = {
         "merging equal rows": lambda: merge_rows(X, codes, None),
         "statistics of columns": lambda: measure_columns(X, merged.first, merged.weight),
-        "standardize table": lambda: make_training_rows(X, codes, merged, seen.center, seen.scale),
+        "standardize table": lambda: make_training_rows(
+            X, codes, merged, seen.center, seen.scale, None
+        ),
     }
     medians = median_seconds(interleaved(runs, repeats))
     medians["together"] = sum(medians.values())

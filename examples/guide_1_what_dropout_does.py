@@ -36,7 +36,7 @@ TEST_OVER_TRAIN = {"drawn": 0.0, "digits": 1.0, "breast cancer": 1.0}  # 0: disj
 
 def inputs_of_second_layer(model, X):
     """Return the hidden units of the first layer and the next kernel."""
-    standardised = (X - model.mean_) / model.scale_
+    standardised = (X - model.center_) / model.scale_
     return np.maximum(standardised @ model.coefs_[0] + model.intercepts_[0], 0), model.coefs_[1]
 
 

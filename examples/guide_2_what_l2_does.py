@@ -124,7 +124,7 @@ def show_directions(strength, max_iter):
         max_iter=max_iter,
         random_state=0,
     ).fit(X, y)
-    standardised = (X - model.mean_) / model.scale_
+    standardised = (X - model.center_) / model.scale_
     target = (y - model.target_center_) / model.target_scale_
     correlations = standardised.T @ standardised / len(y)
     values, vectors = np.linalg.eigh(correlations)

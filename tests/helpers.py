@@ -83,7 +83,7 @@ def make_job(
     else:
         loss, targets = "categorical_cross_entropy", y.astype(np.int32)
         n_outputs = n_classes
-    rows = make_training_rows(X, targets, MergedRows(np.arange(n), weight), None, None)
+    rows = make_training_rows(X, targets, MergedRows(np.arange(n), weight), None, None, None)
     return TrainingJob(
         rows=rows,
         n_features=5,

@@ -108,7 +108,7 @@ def test_a_unit_that_is_a_power_of_two_changes_no_bit_of_scales(kind, exponent):
     y = TARGETS[kind]
     one = make(kind, max_iter=1).fit(X, y)
     other = make(kind, max_iter=1).fit(np.ldexp(X, exponent), y)
-    assert_array_equal(np.ldexp(other.mean_, -exponent), one.mean_)
+    assert_array_equal(np.ldexp(other.center_, -exponent), one.center_)
     assert_array_equal(np.ldexp(other.scale_, -exponent), one.scale_)
 
 

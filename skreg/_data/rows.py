@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skreg._data.scaling import compute_relative_weight, iterate_blocks
+from skreg._data.statistics import compute_relative_weight, iterate_blocks
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,11 @@ class MergedRows:
 
 def _hash_block(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
     """Return a 64-bit hash of each row of values as float64. Equal rows have equal hashes."""
-    values = block.astype(np.float64)
+    return _mix_sums(_mix_values(block.astype(np.float64), multipliers).sum(axis=1))
+
+
+def _mix_values(values: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    """Return the hash of each value; that of zero is zero. The values are overwritten."""
     values += 0.0  # -0.0 becomes 0.0
     words = values.view(np.uint64)
     words ^= words >> np.uint64(32)
@@ -43,37 +47,33 @@ def _hash_block(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
     words ^= words >> np.uint64(29)
     words *= multipliers
     words ^= words >> np.uint64(32)
-    total = words.sum(axis=1, dtype=np.uint64)
-    total ^= total >> np.uint64(31)
-    return total
+    return words
+
+
+def _mix_sums(sums: np.ndarray) -> np.ndarray:
+    return sums ^ (sums >> np.uint64(31))
 
 
 def _hash_rows(X, y) -> np.ndarray:
+    """Return a hash of each row, the same for an array and a CSR table."""
     n_rows, n_columns = X.shape
-    if sparse.issparse(X):
-        return _hash_sparse_rows(X) + _hash_rows(np.empty((n_rows, 0)), y)
     generator = np.random.Generator(np.random.Philox(key=0x5EED))
     # Each column has an odd multiplier of its own, so the sum depends on the place of a value.
     odd = generator.integers(2**63, size=n_columns + y.shape[1], dtype=np.uint64)
     odd = odd * np.uint64(2) + np.uint64(1)
+    if sparse.issparse(X):
+        return _hash_sparse_rows(X, odd[:n_columns]) + _hash_block(y, odd[n_columns:])
     hashes = np.empty(n_rows, dtype=np.uint64)
     for rows in iterate_blocks(n_rows, n_columns):
         hashes[rows] = _hash_block(X[rows], odd[:n_columns]) + _hash_block(y[rows], odd[n_columns:])
     return hashes
 
 
-def _hash_sparse_rows(X) -> np.ndarray:
-    """Return a hash of each row of a CSR table without duplicates and stored zeros."""
-    # The constants of splitmix64. The column is mixed in like a seed.
-    words = X.data.astype(np.float64).view(np.uint64)
-    words ^= (X.indices.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    words ^= words >> np.uint64(30)
-    words *= np.uint64(0xBF58476D1CE4E5B9)
-    words ^= words >> np.uint64(27)
-    words *= np.uint64(0x94D049BB133111EB)
-    words ^= words >> np.uint64(31)
+def _hash_sparse_rows(X, multipliers: np.ndarray) -> np.ndarray:
+    """Return the hashes of the same dense rows: zeros add nothing to a hash."""
+    words = _mix_values(X.data.astype(np.float64), multipliers[X.indices])
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(words, dtype=np.uint64)])
-    return sums[X.indptr[1:]] - sums[X.indptr[:-1]]  # both modulo 2**64
+    return _mix_sums(sums[X.indptr[1:]] - sums[X.indptr[:-1]])  # modulo 2**64
 
 
 def _compare_neighbours(X, y, order: np.ndarray) -> np.ndarray:

@@ -12,11 +12,12 @@ from scipy import sparse
 
 from skreg._data.padding import choose_chunk, pad_features, pad_size, pad_validation_rows
 from skreg._data.rows import MergedRows
-from skreg._data.scaling import compute_shares, iterate_blocks, standardize, standardize_csr
+from skreg._data.scaling import standardize, standardize_sparse
+from skreg._data.statistics import compute_shares, count_nonzeros, iterate_blocks
 
 _ALIGNMENT = 64  # bytes; what TensorFlow needs to use memory that it does not own
-# A sparse table is held as dense rows if at least this share of its cells is filled: dense rows are
-# faster then, and take at most 4 * 16 bytes a non-zero. The decision notes have the measurement.
+# A table is held as dense rows if at least this share of its cells is filled: dense rows are faster
+# then, and take at most 4 * 16 bytes a non-zero. The decision notes have the measurement.
 _DENSE_SHARE = 1 / 16
 
 
@@ -109,7 +110,9 @@ class ValidationRows:
     n_rows: int
 
 
-def make_training_rows(X, targets, rows: MergedRows, mean, scale) -> TrainingRows:
+def make_training_rows(
+    X, targets, rows: MergedRows, center, scale, chunk: int | None
+) -> TrainingRows:
     """Build the padded table and the visits of an epoch.
 
     Parameters
@@ -120,14 +123,16 @@ def make_training_rows(X, targets, rows: MergedRows, mean, scale) -> TrainingRow
         As the loss takes them.
     rows : MergedRows
         Its weights may have been multiplied with class weights since.
-    mean, scale : ndarray of float64, shape (d,), or None
+    center, scale : ndarray of float64, shape (d,), or None
         None leaves the columns as they are.
+    chunk : int or None
+        From `choose_storage`.
     """
     n_rows = len(rows.first)
     padded_rows = pad_size(n_rows)
     counts, weight = count_visits(rows.weight)
     return TrainingRows(
-        table=_make_table(X, rows, mean, scale, padded_rows, _choose_chunk(X, rows)),
+        table=_make_table(X, rows, center, scale, padded_rows, chunk),
         targets=pad_rows(targets[rows.first], padded_rows),
         visit_weight=pad_rows(weight.astype(np.float32), padded_rows),
         visits=np.arange(n_rows, dtype=np.int32).repeat(counts),
@@ -135,18 +140,14 @@ def make_training_rows(X, targets, rows: MergedRows, mean, scale) -> TrainingRow
 
 
 def make_validation_rows(
-    X, targets, rows: MergedRows, mean, scale, training: Table
+    X, targets, rows: MergedRows, center, scale, chunk: int | None
 ) -> ValidationRows:
-    """Build the padded tables of held-out rows; parameters as for `make_training_rows`.
-
-    They are held as the `training` table is, so that the storage of `X` changes no bit.
-    """
+    """Build the padded tables of held-out rows; parameters as for `make_training_rows`."""
     n_rows = len(rows.first)
     padded_rows = pad_validation_rows(n_rows)
     share = compute_shares(rows.weight)
-    chunk = training.chunk if isinstance(training, CSRTable) else None
     return ValidationRows(
-        table=_make_table(X, rows, mean, scale, padded_rows, chunk),
+        table=_make_table(X, rows, center, scale, padded_rows, chunk),
         targets=pad_rows(targets[rows.first], padded_rows),
         share=pad_rows(share.astype(np.float32), padded_rows),
         n_rows=n_rows,
@@ -200,27 +201,38 @@ def pad_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
     return padded
 
 
-def _choose_chunk(X, rows: MergedRows) -> int | None:
-    """Return the chunk of the table's distinct rows; None if they are held as dense rows."""
-    if not sparse.issparse(X):
+def choose_storage(X, rows: MergedRows, center, scale) -> int | None:
+    """Return the chunk of a table that is held as CSR; None if it is held as dense rows.
+
+    It depends on the values of the distinct rows, and not on how `X` is stored.
+    """
+    n_rows, n_columns = len(rows.first), X.shape[1]
+    limit = n_rows * n_columns * _DENSE_SHARE
+    is_filled = np.zeros(n_columns, dtype=bool)
+    if center is not None:
+        is_filled = (center != 0) & np.isfinite(scale)
+    if n_rows * np.count_nonzero(is_filled) >= limit:
         return None
-    n_rows, nnz = len(rows.first), int(np.diff(X.indptr)[rows.first].sum())
-    return choose_chunk(nnz, n_rows) if nnz < n_rows * X.shape[1] * _DENSE_SHARE else None
+    counts = np.where(is_filled, n_rows, count_nonzeros(X, rows.first))
+    nnz = int(counts[np.isfinite(scale)].sum() if scale is not None else counts.sum())
+    return choose_chunk(nnz, n_rows) if nnz < limit else None
 
 
-def _make_table(X, rows: MergedRows, mean, scale, padded_rows: int, chunk: int | None) -> Table:
+def _make_table(X, rows: MergedRows, center, scale, padded_rows: int, chunk: int | None) -> Table:
     """Standardise and pad the rows: as CSR with this chunk, or as dense rows if it is None."""
     n_columns = X.shape[1]
     shape = padded_rows, pad_features(n_columns)
+    blocks = iterate_blocks(len(rows.first), n_columns)
     if chunk is not None:
-        selected = X[rows.first]
-        selected = selected if sparse.issparse(X) else sparse.csr_array(selected)
-        return _make_csr_table(standardize_csr(selected, scale), shape, chunk)
+        if sparse.issparse(X):
+            return _make_csr_table(standardize_sparse(X[rows.first], center, scale), shape, chunk)
+        parts = [standardize_sparse(X[rows.first[block]], center, scale) for block in blocks]
+        return _make_csr_table(sparse.vstack(parts, format="csr"), shape, chunk)
     table = _allocate_aligned(shape)
-    for block in iterate_blocks(len(rows.first), n_columns):
+    for block in blocks:
         values = X[rows.first[block]]
         values = values.toarray() if sparse.issparse(X) else values
-        table[block, :n_columns] = standardize(values, mean, scale)
+        table[block, :n_columns] = standardize(values, center, scale)
     return DenseTable(table)
 
 

@@ -81,7 +81,7 @@ def make_early_attributes(fit: PreparedFit, report: EpochReport) -> dict:
 
 def make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
     """Return the attributes of a network, without those of its training."""
-    mean, scale = fit.mean_and_scale
+    statistics = fit.statistics
     # Nothing is known about columns that are constant in training, whatever they are later.
     kernels[0][fit.constant_columns] = 0.0
     return {
@@ -89,12 +89,13 @@ def make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
         **fit.targets.attributes,
         "coefs_": kernels,
         "intercepts_": biases,
-        "mean_": mean,
-        "scale_": scale,
+        "center_": None if statistics is None else statistics.center,
+        "scale_": None if statistics is None else statistics.scale,
         "n_layers_": len(fit.settings.hidden_layer_sizes) + 2,
         "n_outputs_": fit.targets.n_outputs,
         "_activation": fit.estimator.activation,  # whatever set_params does afterwards
-        "_statistics": fit.statistics,
+        "_statistics": statistics,
+        "_is_sparse": fit.chunk is not None,
         "_from_keras": False,
     }
 

@@ -16,11 +16,11 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
-from skreg._data.scaling import Statistics
+from skreg._data.statistics import ColumnStatistics
 from skreg._engine.hyperparameters import read_hyperparameters
 from skreg._engine.spec import Status
 from skreg._estimators.fit import FitRequest, ValidationSet, prepare_fit, read_settings, run_fit
-from skreg._estimators.validation import check_table
+from skreg._estimators.validation import encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES
@@ -29,7 +29,7 @@ from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg.keras._export import make_keras_model, round_constant_columns
 
 # Raised by one when parameters or fitted attributes change, so that older pickles are refused.
-_PICKLE_FORMAT = 3
+_PICKLE_FORMAT = 4
 
 
 _WARNINGS = {
@@ -57,6 +57,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         return tags
 
     def __getstate__(self):
@@ -120,6 +121,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             Options(Real, {np.inf}),
         ],
         "standardize": ["boolean"],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -152,6 +154,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         tol,
         n_iter_no_change,
         standardize,
+        categorical_features,
         warm_start,
         random_state,
         verbose,
@@ -179,6 +182,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.standardize = standardize
+        self.categorical_features = categorical_features
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -297,7 +301,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         estimator.__dict__.update(
             coefs_=network.kernels,
             intercepts_=network.biases,
-            mean_=inputs.center,
+            center_=inputs.center,
             scale_=inputs.scale,
             n_layers_=len(network.kernels) + 1,
             n_outputs_=len(network.biases[-1]),
@@ -306,13 +310,23 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             # Of no rows, so that the statistics of a stream begin with its first batch.
             _statistics=None
             if network.input_scaling is None
-            else Statistics(0.0, *network.input_scaling),
+            else ColumnStatistics.from_scaling(*network.input_scaling),
+            _columns=None,
+            _is_sparse=False,
             _from_keras=True,
             **attributes,
         )
         return estimator
 
     # -- prediction -----------------------------------------------------------------------------
+
+    @property
+    def encoded_feature_names_(self) -> np.ndarray:
+        """Names of the columns that the network sees, which are the rows of ``coefs_[0]``."""
+        check_is_fitted(self)
+        columns = self._columns
+        names = get_names(vars(self)) if columns is None else columns.column_names
+        return np.array(names, dtype=object)
 
     @property
     def _network(self) -> Network:
@@ -322,7 +336,8 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             biases=self.intercepts_,
             activation=self._activation,
             link=self.out_activation_,
-            input_scaling=None if self.scale_ is None else Scaling(self.mean_, self.scale_),
+            input_scaling=None if self.scale_ is None else Scaling(self.center_, self.scale_),
+            is_sparse=self._is_sparse,
             from_keras=self._from_keras,
         )
 
@@ -352,7 +367,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
     def _check_rows(self, X):
         """Return the checked table, and the precision to predict in."""
-        X = check_table(self, X)
+        X = encode_table(self, X)
         dtype = np.float32 if X.dtype.newbyteorder("=") == np.float32 else np.float64
         if self._from_keras and self.scale_ is not None:
             with np.errstate(over="ignore"):  # which is an error below

@@ -191,8 +191,15 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Number of epochs without improvement after which training stops. With numpy.inf, training
         does not stop early.
     standardize : bool, default=True
-        Whether to subtract the weighted mean of each column and divide by its standard deviation.
-        One penalty for all weights assumes columns of the same scale.
+        Whether to center and scale the columns, with weighted statistics. A column of two values
+        becomes 0 for the more frequent one and 1 or -1 for the other one. A column of mostly zeros
+        is divided by its standard deviation, or by a tenth of its largest absolute value if that is
+        more. Other columns are centred by their mean and divided by their standard deviation. One
+        penalty for all weights assumes columns of about the same scale.
+    categorical_features : array-like or "from_dtype" or None, default="from_dtype"
+        Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
+        of a data frame whose type is category, enum or string, objects that are strings, and
+        booleans with missing values. None refuses strings. See Notes.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors of the sample weights by class. "balanced" gives every class the same total weight.
         For several labels per row, a list with one dict for each label; the factors of a row are
@@ -219,11 +226,15 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         that were constant in training are zero.
     intercepts_ : list of ndarray of float32
         Biases, each of shape (n_outputs,).
-    mean_ : ndarray of float64 of shape (n_features,), or None
-        Mean of each column. None if `standardize` is False, and for a sparse table.
-    scale_ : ndarray of float64 of shape (n_features,), or None
+    center_ : ndarray of float64 of shape (n_encoded_features,), or None
+        Subtracted from each column of the encoded table: its mean; one of its values if there are
+        two; 0 for mostly zeros. None if `standardize` is False.
+    scale_ : ndarray of float64 of shape (n_encoded_features,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
+    encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
+        Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
+        of missing values, and levels of categories.
     n_iter_ : int
         Number of epochs run.
     loss_ : float
@@ -276,6 +287,14 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     matter, and an epoch has as many visits as distinct rows, or up to twice as many.
 
     If `y` has one class only, the network predicts that class.
+
+    The network sees an encoded table (`encoded_feature_names_`). A missing number becomes the
+    weighted median of its column, and a column with missing numbers in training has an indicator of
+    them. A category has a column for each of its at most 40 heaviest levels with at least a
+    thousandth of the weight, one for missing values if there were some in training, and one for all
+    other levels if there are any; two levels that are all need one column. Levels that were not in
+    training belong to the other levels, or to none. All this is learned from the training rows, in
+    a stream from the first batch. The same rows in a sparse or a dense table give the same network.
 
     References
     ----------
@@ -331,6 +350,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         tol=None,
         n_iter_no_change=10,
         standardize=True,
+        categorical_features="from_dtype",
         class_weight=None,
         warm_start=False,
         random_state=None,
@@ -360,6 +380,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
             tol=tol,
             n_iter_no_change=n_iter_no_change,
             standardize=standardize,
+            categorical_features=categorical_features,
             warm_start=warm_start,
             random_state=random_state,
             verbose=verbose,

@@ -14,16 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
+from skreg._data.columns import Columns
 from skreg._data.rows import MergedRows, merge_rows, split_rows
-from skreg._data.scaling import (
-    LARGEST_INPUT,
-    Statistics,
-    measure_columns,
-    measure_sparse_columns,
+from skreg._data.scaling import LARGEST_INPUT
+from skreg._data.statistics import ColumnStatistics, measure_columns
+from skreg._data.tables import (
+    choose_batch_size,
+    choose_storage,
+    make_training_rows,
+    make_validation_rows,
 )
-from skreg._data.tables import choose_batch_size, make_training_rows, make_validation_rows
 from skreg._engine.hyperparameters import (
     Hyperparameters,
     check_hidden_layer_sizes,
@@ -46,7 +47,13 @@ from skreg._estimators.scorers import (
     validates_by_loss,
 )
 from skreg._estimators.targets import Targets
-from skreg._estimators.validation import check_rows, check_weight, copy_shallow
+from skreg._estimators.validation import (
+    CheckedRows,
+    check_rows,
+    check_weight,
+    copy_shallow,
+    warn_of_unknown,
+)
 from skreg._estimators.warm_start import (
     NoiseSequence,
     Stream,
@@ -112,9 +119,13 @@ class FitSettings:
 
 
 class HeldOutRows(NamedTuple):
-    """Validation rows: those of `rows` in a checked table X with its y."""
+    """Validation rows: those of `rows` in an encoded table X with its y.
+
+    `scored_X` is the table that a scorer receives: of numbers, or a data frame with categories.
+    """
 
     X: Any
+    scored_X: Any
     y: Any
     targets: Targets
     rows: MergedRows
@@ -155,17 +166,19 @@ class PreparedFit:
     sequence : NoiseSequence
         Before this fit.
     X : ndarray or CSR
-        Checked.
+        Encoded.
+    columns : Columns
+        How it was encoded.
     targets : ClassTargets or NumberTargets
     rows : MergedRows
         Rows to train on.
     held_out : HeldOutRows or None
     class_totals : ndarray or float
         As in `SelectedRows`.
-    statistics : Statistics or None
+    statistics : ColumnStatistics or None
         Of the columns; None if `standardize` is False.
     column_attributes : dict
-        n_features_in_ and feature_names_in_.
+        n_features_in_, feature_names_in_ and _columns.
     """
 
     estimator: Any
@@ -174,19 +187,25 @@ class PreparedFit:
     stream: Stream | None
     sequence: NoiseSequence
     X: Any
+    columns: Columns
     targets: Targets
     rows: MergedRows
     held_out: HeldOutRows | None
     class_totals: Any
-    statistics: Statistics | None
+    statistics: ColumnStatistics | None
     column_attributes: dict
 
-    @functools.cached_property  # every network of a search asks for it
-    def mean_and_scale(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Mean and scale of the columns. None means not centred, or not scaled."""
+    @property
+    def center_and_divisor(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """How the columns are scaled in training. None takes them as they are."""
         if self.statistics is None:
             return None, None
-        return self.statistics.center if self.statistics.is_centred else None, self.statistics.scale
+        return self.statistics.center, self.statistics.divisor
+
+    @functools.cached_property  # every network of a search asks for it
+    def chunk(self) -> int | None:
+        """Chunk of a table that is held as CSR; None if it is held as dense rows."""
+        return choose_storage(self.X, self.rows, *self.center_and_divisor)
 
     @functools.cached_property
     def constant_columns(self) -> np.ndarray:
@@ -224,12 +243,19 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         reset=not settings.continues,
         y_numeric=request.y_numeric,
     )
-    weight = check_weight(request.sample_weight, checked.X)
+    weight = check_weight(request.sample_weight, checked.X.numbers)
     targets = request.make_targets(checked.y)
+    columns = estimator._columns if settings.continues else None
+    if columns is None:
+        columns = _learn_columns(checked, weight)
+    else:
+        warn_of_unknown(columns, checked.X)
+    X = columns.encode(checked.X)
+    attributes = checked.attributes | {"_columns": columns}
     if settings.continues:
-        _check_same_network(estimator, settings, checked.X.shape[1], targets)
+        _check_same_network(estimator, settings, X.shape[1], targets)
     sequence = get_sequence(estimator, settings.continues)
-    merged = merge_rows(checked.X, targets.values, weight)
+    merged = merge_rows(X, targets.values, weight)
     rows = _select_rows(estimator, request, merged, targets, sequence.seed)
     input_statistics = target_statistics = None
     if settings.continues and request.partial:
@@ -237,23 +263,38 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
     targets = targets.measure(rows.training, target_statistics)
     held_out = None
     if rows.held_out is not None:
-        held_out = HeldOutRows(checked.X, checked.y, targets, rows.held_out)
+        scored_X = request.X if checked.X.categories else checked.X.numbers
+        held_out = HeldOutRows(X, scored_X, checked.y, targets, rows.held_out)
     elif request.validation is not None:
-        held_out = _check_given_rows(estimator, request, checked.attributes, targets, rows.factors)
+        held_out = _check_given_rows(estimator, request, attributes, targets, rows.factors)
     return PreparedFit(
         estimator=estimator,
         settings=settings,
         partial=request.partial,
         stream=request.stream,
         sequence=sequence,
-        X=checked.X,
+        X=X,
+        columns=columns,
         targets=targets,
         rows=rows.training,
         held_out=held_out,
         class_totals=rows.class_totals,
-        statistics=_measure_inputs(estimator, checked.X, rows.training, input_statistics),
-        column_attributes=checked.attributes,
+        statistics=_measure_inputs(estimator, X, rows.training, input_statistics),
+        column_attributes=attributes,
     )
+
+
+def _learn_columns(checked: CheckedRows, weight) -> Columns:
+    """Return how the columns of a new network are encoded."""
+    columns = Columns.learn(checked.X, checked.is_category, checked.names, weight)
+    if not columns.column_names:
+        raise ValueError("X: expected a column with values; received missing values only.")
+    if columns.dropped:
+        warnings.warn(
+            f"X: the columns {columns.dropped[:10]} have no values in training, and are dropped.",
+            stacklevel=6,
+        )
+    return columns
 
 
 def _select_rows(estimator, request, merged: MergedRows, targets: Targets, seed) -> SelectedRows:
@@ -317,20 +358,21 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     if "feature_names_in_" not in column_attributes:
         vars(probe).pop("feature_names_in_", None)
     checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric, suffix="_val")
-    weight = check_weight(weight, checked.X, "sample_weight_val")
-    weight = np.ones(checked.X.shape[0]) if weight is None else weight
+    weight = check_weight(weight, checked.X.numbers, "sample_weight_val")
+    weight = np.ones(checked.X.n_rows) if weight is None else weight
     encoded = targets.encode(checked.y)
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
-    return HeldOutRows(checked.X, checked.y, encoded, encoded.apply_class_weight(rows, factors))
+    rows = encoded.apply_class_weight(rows, factors)
+    scored_X = X if checked.X.categories else checked.X.numbers
+    encoded_X = column_attributes["_columns"].encode(checked.X)
+    return HeldOutRows(encoded_X, scored_X, checked.y, encoded, rows)
 
 
-def _measure_inputs(estimator, X, rows: MergedRows, earlier: Statistics | None):
+def _measure_inputs(estimator, X, rows: MergedRows, earlier: ColumnStatistics | None):
     """Return the statistics of the columns, together with those of the `earlier` rows."""
     if estimator.standardize:
-        measure = measure_sparse_columns if sparse.issparse(X) else measure_columns
-        here = measure(X, rows.first, rows.weight)
-        # The kind of this table decides whether columns are centred.
-        return here if earlier is None else here.combine(earlier)
+        here = measure_columns(X, rows.first, rows.weight)
+        return here if earlier is None else earlier.combine(here)
     largest = max(float(X.min()), float(X.max()), key=abs)
     if abs(largest) > LARGEST_INPUT:
         raise ValueError(
@@ -346,18 +388,16 @@ def _measure_inputs(estimator, X, rows: MergedRows, earlier: Statistics | None):
 def make_job(fit: PreparedFit) -> TrainingJob:
     """Return the network to train."""
     estimator, targets = fit.estimator, fit.targets
-    mean, _ = fit.mean_and_scale
-    divisor = None if fit.statistics is None else fit.statistics.divisor
-    rows = make_training_rows(fit.X, targets.encode_for_loss(), fit.rows, mean, divisor)
+    scaling = fit.center_and_divisor
+    rows = make_training_rows(fit.X, targets.encode_for_loss(), fit.rows, *scaling, fit.chunk)
     n_visits = len(rows.visits)
     is_auto = isinstance(estimator.batch_size, str)
     batch_size = choose_batch_size(n_visits) if is_auto else int(estimator.batch_size)
     validation = None
     if fit.held_out is not None:
-        X, _, held_out_targets, held_out_rows = fit.held_out
-        validation = make_validation_rows(
-            X, held_out_targets.encode_for_loss(), held_out_rows, mean, divisor, rows.table
-        )
+        held_out = fit.held_out
+        encoded = held_out.targets.encode_for_loss()
+        validation = make_validation_rows(held_out.X, encoded, held_out.rows, *scaling, fit.chunk)
     return TrainingJob(
         rows=rows,
         n_features=fit.X.shape[1],
@@ -425,11 +465,13 @@ def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | 
     held_out = fit.held_out
     if held_out is None or validates_by_loss(estimator):
         return None
-    scorer = ValidationScorer(estimator, held_out.X, held_out.y, held_out.rows)
+    scorer = ValidationScorer(estimator, held_out.scored_X, held_out.y, held_out.rows)
+    passes_arrays = not fit.columns.categories
 
     def score(kernels, biases):
         fitted = copy_shallow(estimator, **make_network_attributes(fit, kernels, biases))
-        vars(fitted).pop("feature_names_in_", None)  # the scorer passes arrays
+        if passes_arrays:
+            vars(fitted).pop("feature_names_in_", None)
         return scorer.score(fitted)
 
     hyper = fit.settings.hyper

@@ -8,6 +8,7 @@ from numbers import Real
 import numpy as np
 from sklearn.metrics import check_scoring
 
+from skreg._compat import safe_indexing
 from skreg._data.rows import MergedRows
 
 
@@ -68,8 +69,8 @@ class ValidationScorer:
     ----------
     estimator : estimator
         Its `validation_scoring` is not "loss".
-    X : ndarray or CSR
-        The checked table.
+    X : ndarray, CSR or data frame
+        The table that the estimator predicts.
     y : ndarray or CSR
         Its checked targets.
     rows : MergedRows
@@ -92,7 +93,7 @@ class ValidationScorer:
             self.arguments["sample_weight"] = rows.weight
         else:
             self.ignores_weights = True
-        self.X, self.y = X[first], y[first]
+        self.X, self.y = safe_indexing(X, first), y[first]
         if self.y.ndim == 2 and self.y.shape[1] == 1:
             self.y = self.y[:, 0]
 

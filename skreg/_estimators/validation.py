@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +14,21 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from skreg._compat import check_sample_weight
+from skreg._data.columns import Columns, MixedTable
+from skreg._estimators.frames import (
+    DATE_HINT,
+    check_frame,
+    find_categories,
+    is_pandas,
+    is_polars,
+    read_categories,
+    select_numbers,
+)
 
 _HINT = (
-    "Expected numbers in X, received strings, categories or dates. Encode them first, for example "
-    "with skrub.tabular_pipeline(estimator), or with sklearn.preprocessing.OneHotEncoder in a "
-    "sklearn.compose.ColumnTransformer."
+    "Expected numbers in X, received strings, categories or dates. Pass a data frame of pandas or "
+    "polars with categorical_features='from_dtype', which makes categories of strings, or name the "
+    f"columns of an array in categorical_features. {DATE_HINT}"
 )
 _TARGET_HINT = "Convert dates and time spans first, for example to days."
 _DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
@@ -33,9 +44,15 @@ _SIGNS_OF_TEXT = (
 class CheckedRows(NamedTuple):
     """A table and its targets after the checks."""
 
-    X: Any  # ndarray, or CSR without duplicates and stored zeros
+    X: MixedTable
     y: Any
+    is_category: np.ndarray
     attributes: dict  # n_features_in_ and feature_names_in_, for the fitted estimator
+
+    @property
+    def names(self):
+        """Names of the columns; x0, x1, ... for an array."""
+        return get_names(self.attributes)
 
 
 def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "") -> CheckedRows:
@@ -61,19 +78,52 @@ def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "
     # scikit-learn sets the attributes of columns at once. A fit sets them when it has succeeded.
     probe = copy_shallow(estimator)
     try:
-        X = check_table(probe, X, reset=reset)
+        X, is_category = check_table(probe, X, reset=reset)
     except (ValueError, TypeError) as error:
         if suffix:
             raise type(error)(f"X{suffix}: {error}") from error
         raise
     y = _check_targets(probe, y, y_numeric, f"y{suffix}")
-    check_consistent_length(X, y)
+    check_consistent_length(X.numbers, y)
     names = ("n_features_in_", "feature_names_in_")
-    return CheckedRows(X, y, {name: vars(probe)[name] for name in names if name in vars(probe)})
+    attributes = {name: vars(probe)[name] for name in names if name in vars(probe)}
+    return CheckedRows(X, y, is_category, attributes)
 
 
-def check_table(estimator, X, reset: bool = False):
-    """Return a checked table as an array or CSR, without a copy."""
+def get_names(attributes: dict):
+    """Return the names of the columns from the attributes of a fitted estimator."""
+    names = attributes.get("feature_names_in_")
+    return [f"x{k}" for k in range(attributes["n_features_in_"])] if names is None else names
+
+
+def encode_table(estimator, X):
+    """Return a table as the numbers that the network of a fitted estimator takes.
+
+    An array, without a copy if it is one of numbers; or CSR.
+    """
+    table, _ = check_table(estimator, X)
+    if estimator._columns is None:  # of a network from Keras
+        return table.numbers
+    warn_of_unknown(estimator._columns, table)
+    return estimator._columns.encode(table)
+
+
+def warn_of_unknown(columns: Columns, table: MixedTable) -> None:
+    """Warn of categories whose values mostly were not in training."""
+    unknown = columns.find_unknown(table)
+    if unknown:
+        warnings.warn(
+            f"X: most values of the columns {unknown[:10]} were not in training. They are treated "
+            "as infrequent levels, or as no level.",
+            stacklevel=7,
+        )
+
+
+def check_table(estimator, X, reset: bool = False) -> tuple[MixedTable, np.ndarray]:
+    """Return a checked table, and which of its columns are categories.
+
+    Those of a fitted estimator are categories if they were in training.
+    """
     try:
         return _validate(estimator, X, reset)
     except (ValueError, TypeError) as error:
@@ -152,20 +202,77 @@ def copy_shallow(estimator, **attributes):
     return copied
 
 
-def _validate(estimator, X, reset: bool):
-    """Return a table of real numbers in its own type, which is converted in blocks."""
-    _refuse_dates_of_polars(X, "X", _HINT)
+def _validate(estimator, X, reset: bool) -> tuple[MixedTable, np.ndarray]:
+    check_frame(X)
+    columns = None if reset else estimator._columns
+    selection = estimator.categorical_features if reset else None
+    is_frame = is_pandas(X) or is_polars(X)
+    if columns is not None and columns.is_category.any():
+        is_category = columns.is_category
+    elif selection is None or (isinstance(selection, str) and not is_frame):
+        return _make_table_of_numbers(estimator, X, reset)
+    else:
+        is_category = None
+    if not is_frame:
+        X = _to_array(X)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)  # looks at the columns
+    if is_category is None:
+        names = vars(estimator).get("feature_names_in_")
+        is_category = find_categories(X, selection, names)
+        if not is_category.any():
+            return _make_table_of_numbers(estimator, X, reset)
+    if not X.shape[0]:
+        raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while 1 is required.")
+    categories = read_categories(X, is_category, get_names(vars(estimator)))
+    if is_category.all():
+        return MixedTable(np.empty((X.shape[0], 0)), categories), is_category
+    return MixedTable(_validate_numbers(None, select_numbers(X, is_category), reset), categories), (
+        is_category
+    )
+
+
+def _make_table_of_numbers(estimator, X, reset: bool) -> tuple[MixedTable, np.ndarray]:
+    numbers = _validate_numbers(estimator, X, reset)
+    return MixedTable(numbers), np.zeros(numbers.shape[1], dtype=bool)
+
+
+def _to_array(X) -> np.ndarray:
+    """Return a table with categories that is no data frame, of objects if it is no array."""
+    if sparse.issparse(X):
+        raise ValueError(
+            "categorical_features: expected a data frame or a dense array, of which columns are "
+            "categories; received a sparse table."
+        )
+    X = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got an array of {X.ndim} dimensions instead. Reshape your data."
+        )
+    return X
+
+
+def _validate_numbers(estimator, X, reset: bool):
+    """Return a table of real numbers in its own type, which is converted in blocks.
+
+    None for `estimator` does not look at the columns. NaN is a missing value.
+    """
+    # A network from Keras has no medians.
+    is_fitted_from_keras = not reset and getattr(estimator, "_columns", ()) is None
+    finite = {"ensure_all_finite": True if is_fitted_from_keras else "allow-nan"}
     # scikit-learn first tries the sum, which may be infinite for a finite table.
     with np.errstate(over="ignore", invalid="ignore"):
-        table = validate_data(estimator, X, reset=reset, dtype="numeric", accept_sparse="csr")
+        arguments = {"dtype": "numeric", "accept_sparse": "csr", **finite}
+        if estimator is None:
+            table = check_array(X, input_name="X", **arguments)
+        else:
+            table = validate_data(estimator, X, reset=reset, **arguments)
         if table.dtype.kind in "mM":
             raise ValueError(f"X has values of type {table.dtype}.\n{_HINT}")
         # Objects, of a data frame whose columns have no common type, and numbers wider than
         # float64. Converting them here finds out whether they are numbers.
         if table.dtype == object or table.dtype.itemsize > 8:
-            table = check_array(
-                table, dtype=np.float64, accept_sparse="csr", estimator=estimator, input_name="X"
-            )
+            arguments["dtype"] = np.float64
+            table = check_array(table, estimator=estimator, input_name="X", **arguments)
     return _make_canonical(table) if sparse.issparse(table) else table
 
 

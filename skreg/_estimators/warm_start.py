@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skreg._data.scaling import Statistics, rescale_inputs
+from skreg._data.scaling import rescale_inputs
+from skreg._data.statistics import ColumnStatistics, Statistics
 from skreg._engine.job import WarmStart
 from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
 from skreg._nn.mlp import draw_parameters
@@ -69,7 +70,7 @@ def get_sequence(estimator, continues: bool) -> NoiseSequence:
     return NoiseSequence((int(first), int(second)))
 
 
-def get_statistics(estimator) -> tuple[Statistics | None, Statistics | None]:
+def get_statistics(estimator) -> tuple[ColumnStatistics | None, Statistics | None]:
     """Return the statistics of inputs and targets of a fitted estimator."""
     return estimator._statistics, getattr(estimator, "_target_statistics", None)
 
@@ -80,20 +81,18 @@ def make_warm_start(fit: PreparedFit) -> WarmStart:
     They are rewritten so that the network computes the same function. Those of a network that a
     stream has trained from its first rows on stay as they are, which is what a running
     StandardScaler does: a function that was learned from a few rows would be carried far outside of
-    their range. They are rewritten where a stream goes from sparse to dense rows or back, since
-    only those of dense tables are centred.
+    their range.
     """
     estimator, stream, sequence = fit.estimator, fit.stream, fit.sequence
     kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
     of_inputs, _ = get_statistics(estimator)
     if of_inputs is not None:
         kernels[0] = _draw_missing_rows(fit, kernels[0], of_inputs)
-    plain = Statistics.make_identity(len(kernels[0]))
-    before, now = of_inputs or plain, fit.statistics or plain
-    keeps_function = stream is None or stream.continues_fit
-    if keeps_function or before.is_centred != now.is_centred:
+    n_columns = len(kernels[0])
+    plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
+    if stream is None or stream.continues_fit:  # the function stays
+        before, now = of_inputs or plain, fit.statistics or plain
         kernels[0], biases[0] = rescale_inputs(kernels[0], biases[0], before, now)
-    if keeps_function:
         kernels[-1], biases[-1] = fit.targets.rescale_outputs(kernels[-1], biases[-1], estimator)
     moments, n_updates = None, 0
     if stream is not None and stream.solver == estimator.solver:  # else they are of no use
@@ -101,7 +100,7 @@ def make_warm_start(fit: PreparedFit) -> WarmStart:
     return WarmStart(kernels, biases, moments, n_updates, sequence.n_steps, sequence.n_epochs)
 
 
-def _draw_missing_rows(fit: PreparedFit, kernel, statistics: Statistics):
+def _draw_missing_rows(fit: PreparedFit, kernel, statistics: ColumnStatistics):
     """Return the first kernel with weights for columns that were constant so far.
 
     These rows of it are zero. They become what a new network with the same seed begins with.

@@ -175,9 +175,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         return scoring
 
     def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
-        X, y = indexable(X, y)
         request = base_estimator._make_request(X, y)
         checked = check_rows(self, X, y, reset=True, y_numeric=request.y_numeric)
+        X, y = indexable(X, y)
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets
         sample_weight = check_weight(sample_weight, X)

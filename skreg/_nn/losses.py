@@ -19,12 +19,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from skreg._data.scaling import (
-    Statistics,
-    measure_columns,
-    measure_robustly,
-    rescale_outputs,
-)
+from skreg._data.scaling import rescale_outputs
+from skreg._data.statistics import Statistics, measure_numbers, measure_robustly
 from skreg._tensorflow import tensorflow
 
 
@@ -312,7 +308,7 @@ class RegressionLoss(Loss):
 
     def measure_targets(self, values, first, weight) -> Statistics:
         """Return location and spread of the targets of merged rows."""
-        return measure_columns(values, first, weight)
+        return measure_numbers(values, first, weight)
 
     def get_center_and_scale(self, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
         """Return c and s of predictions ``c + s * link(logit)``, each of shape (q,).

@@ -40,6 +40,9 @@ class Network:
         Rate of each hidden layer.
     penalties : mapping of str to tuple of float
         Strength of each kernel, by the name of the penalty.
+    is_sparse : bool
+        Whether it was trained on a table held as CSR. Its inputs are then multiplied as sparse
+        rows, however they are stored.
     from_keras : bool
         Whether the scaling was read from a Keras model. Keras' Normalization divides a constant
         column by 1e-7, which would magnify what float32 rounds away. Inputs are therefore rounded
@@ -55,4 +58,5 @@ class Network:
     input_dropout: float = 0.0
     dropout: tuple[float, ...] = ()
     penalties: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    is_sparse: bool = False
     from_keras: bool = False

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skreg._data.scaling import iterate_blocks, standardize, standardize_csr
+from skreg._data.scaling import standardize, standardize_sparse
+from skreg._data.statistics import iterate_blocks
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.network import Network
 
@@ -73,16 +74,15 @@ def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
     kernels = [kernel.astype(dtype, copy=False) for kernel in network.kernels]
     biases = network.biases
     center, scale = network.input_scaling or (None, None)
-    # Centring fills the zeros.
-    stays_sparse = sparse.issparse(X) and center is None
     n_rows, n_columns = X.shape
     logits = np.empty((n_samples, n_rows, len(biases[-1])), dtype=dtype)
     in_one_thread = _are_few(n_rows, kernels)
     widest = max(kernel.shape[1] for kernel in kernels)
-    for block in iterate_blocks(n_rows, max(0 if stays_sparse else n_columns, widest)):
+    is_narrow = network.is_sparse and sparse.issparse(X)
+    for block in iterate_blocks(n_rows, max(0 if is_narrow else n_columns, widest)):
         rows = X[block]
-        if stays_sparse:
-            values = standardize_csr(rows, scale).astype(dtype, copy=False)
+        if network.is_sparse:
+            values = standardize_sparse(rows, center, scale).astype(dtype, copy=False)
         else:
             rows = rows.toarray() if sparse.issparse(rows) else rows
             # In C order, since BLAS sums otherwise for columns that are contiguous.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skreg._data.rows import merge_rows
-from skreg._data.scaling import measure_columns
+from skreg._data.statistics import measure_columns
 from skreg._data.tables import (
     choose_batch_size,
     draw_orders,
@@ -26,7 +26,7 @@ def prepare_rows(X, y, weight=None):
     merged = merge_rows(X, y, weight)
     statistics = measure_columns(X, merged.first, merged.weight)
     mean, scale = statistics.center, statistics.scale
-    return make_training_rows(X, y, merged, mean, scale), mean, scale
+    return make_training_rows(X, y, merged, mean, scale, None), mean, scale
 
 
 def assert_same_rows(left, right):
@@ -85,7 +85,7 @@ def make_weighted_rows(weight):
     X = np.arange(len(weight), dtype=float)[:, None]
     y = np.zeros(len(weight), int)
     merged = merge_rows(X, y, np.asarray(weight, dtype=float))
-    rows = make_training_rows(X, y, merged, None, None)
+    rows = make_training_rows(X, y, merged, None, None, None)
     position = np.argsort(merged.first)
     counts = np.bincount(rows.visits)[position]
     return rows, counts, rows.visit_weight[: len(position)][position]
@@ -161,7 +161,6 @@ def test_automatic_batch_size_is_a_power_of_two_that_grows_with_the_visits(n_vis
 def test_shares_of_validation_rows_sum_to_one_and_padded_rows_have_none(table):
     X, y = table
     merged = merge_rows(X, y, np.random.default_rng(1).uniform(1, 9, size=len(y)))
-    training = make_training_rows(X, y, merged, None, None).table
-    rows = make_validation_rows(X, y, merged, None, None, training)
+    rows = make_validation_rows(X, y, merged, None, None, None)
     np.testing.assert_allclose(rows.share.sum(), 1, rtol=1e-6)
     assert not rows.share[rows.n_rows :].any()

@@ -74,7 +74,7 @@ def add_validation(job, n=40, **changes):
     targets = rng.integers(0, 2, size=(n, 1)).astype(np.float32)
     weight = rng.uniform(0.5, 2, size=n)
     rows = MergedRows(np.arange(n), weight)
-    validation = make_validation_rows(X, targets, rows, None, None, job.rows.table)
+    validation = make_validation_rows(X, targets, rows, None, None, None)
     return dataclasses.replace(
         job, validation=validation, stop_criterion=StopCriterion.VALIDATION_LOSS, **changes
     )

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from sklearn.datasets import load_breast_cancer, make_classification
 
 from skreg._data.rows import merge_rows
-from skreg._data.scaling import measure_columns
+from skreg._data.statistics import measure_columns
 from skreg._data.tables import make_training_rows
 from skreg._engine.epoch import Counters
 from skreg._engine.job import (
@@ -33,7 +33,7 @@ def make_table_job(X, y, dropout, seed, max_iter):
     merged = merge_rows(X, y, None)
     statistics = measure_columns(X, merged.first, merged.weight)
     targets = y[:, None].astype(np.float32)
-    rows = make_training_rows(X, targets, merged, statistics.center, statistics.scale)
+    rows = make_training_rows(X, targets, merged, statistics.center, statistics.scale, None)
     template = make_job(hidden=(32, 16), dropout=(dropout, dropout), max_iter=max_iter)
     return TrainingJob(
         rows=rows,

@@ -242,7 +242,7 @@ def test_predictions_do_not_depend_on_the_other_rows(predicted):
 
 def test_predictions_do_not_depend_on_the_size_of_blocks(predicted, monkeypatch):
     model, X, probabilities = predicted
-    monkeypatch.setattr("skreg._data.scaling._BLOCK_VALUES", 64)
+    monkeypatch.setattr("skreg._data.statistics._BLOCK_VALUES", 64)
     np.testing.assert_allclose(model.predict_proba(X), probabilities, rtol=1e-12)
 
 

@@ -46,7 +46,7 @@ def test_loss_curve_has_a_loss_an_epoch(fitted):
 
 def test_mean_and_scale_have_a_value_a_column(fitted):
     _, model = fitted
-    assert model.mean_.shape == model.scale_.shape == (4,)
+    assert model.center_.shape == model.scale_.shape == (4,)
 
 
 # -- probabilities -----------------------------------------------------------------------------

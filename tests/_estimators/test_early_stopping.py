@@ -159,7 +159,7 @@ def test_training_rows_are_those_that_were_not_held_out(cancer, held_out):
     model, training, _ = held_out
     alone = make_classifier().fit(X[training.first], y[training.first])
     np.testing.assert_allclose(model.loss_curve_, alone.loss_curve_, rtol=1e-4)
-    np.testing.assert_array_equal(model.mean_, alone.mean_)
+    np.testing.assert_array_equal(model.center_, alone.center_)
 
 
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
@@ -222,7 +222,7 @@ BAD_VALIDATION = {
     "other columns": ({}, X[:, :3], y, "X has 3 features, but .* is expecting 4"),
     "other length": ({}, X, y[:-1], "inconsistent numbers of samples"),
     "unseen class": ({}, X, y + 1, r"y_val: expected labels among .*received also \[3\]"),
-    "NaN": ({}, np.where(X > 7, np.nan, X), y, "contains NaN"),
+    "infinity": ({}, np.where(X > 7, np.inf, X), y, "contains infinity"),
     "one-dimensional": ({}, X[:, 0], y, "Expected 2D array"),
     "an indicator": ({}, X, np.eye(3, dtype=int)[y], "y_val: expected one column of labels"),
 }

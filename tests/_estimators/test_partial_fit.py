@@ -69,7 +69,7 @@ def test_loss_curve_has_a_loss_a_call(whole_and_parts):
 
 def test_mean_and_scale_of_all_parts_are_those_of_the_whole_table(whole_and_parts):
     whole, parts, _, _ = whole_and_parts
-    np.testing.assert_allclose(parts.mean_, whole.mean_, atol=1e-10)
+    np.testing.assert_allclose(parts.center_, whole.center_, atol=1e-10)
     np.testing.assert_allclose(parts.scale_, whole.scale_, rtol=1e-10)
 
 

@@ -119,7 +119,6 @@ frame = pd.DataFrame(X, columns=list("abcd"))
 ones = np.ones(150)
 
 DATA = {
-    "NaN": (replace_value(np.nan), y, None, r"Input X contains NaN(.|\n)*imputer"),
     "infinity": (replace_value(np.inf), y, None, r"Input X contains infinity"),
     "no rows": (X[:0], y[:0], None, r"Found array with 0 sample\(s\)"),
     "no columns": (X[:, :0], y, None, r"0 feature\(s\)"),
@@ -134,7 +133,7 @@ DATA = {
         pd.DataFrame({"a": pd.date_range("2020", periods=150)}),
         y,
         None,
-        r"datetime64(.|\n)*Expected numbers in X(.|\n)*tabular_pipeline",
+        r"'a' of X has values of type datetime64.*skrub.DatetimeEncoder",
     ),
     "arrays of strings": (X.astype(str), y, None, r"strings(.|\n)*Expected numbers in X"),
     "beyond float64": (X * np.longdouble("1e4000"), y, None, r"Input X contains infinity"),
@@ -142,7 +141,7 @@ DATA = {
         pl.DataFrame({"a": [date(2020, 1, 1)] * 150, "b": X[:, 0]}),
         y,
         None,
-        r"'a' of X has values of type Date(.|\n)*Expected numbers in X",
+        r"'a' of X has values of type Date.*skrub.DatetimeEncoder",
     ),
     "an int beyond float64": (
         np.full((150, 1), 10**400),
@@ -150,30 +149,18 @@ DATA = {
         None,
         "X: expected numbers that float64 can hold; int too large",
     ),
-    "sparse NaN": (csr_array(replace_value(np.nan)), y, None, r"Input X contains NaN"),
+    "sparse infinity": (csr_array(replace_value(np.inf)), y, None, r"Input X contains infinity"),
     "strings": (
         replace_value("red"),
         y,
         None,
-        r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
+        r"string(.|\n)*Expected numbers in X(.|\n)*categorical_features",
     ),
-    "categories": (
-        frame.assign(e=pd.Categorical(["u", "v", "w"] * 50)),
+    "missing values only": (
+        np.full((150, 2), np.nan),
         y,
         None,
-        r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
-    ),
-    "string columns": (
-        frame.assign(e=["u", "v", "w"] * 50),
-        y,
-        None,
-        r"string(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
-    ),
-    "string columns beside booleans": (
-        pd.DataFrame({"a": [True, False, True] * 50, "b": ["u", "v", "w"] * 50}),
-        y,
-        None,
-        r"(string|str)(.|\n)*tabular_pipeline(.|\n)*OneHotEncoder",
+        r"X: expected a column with values",
     ),
     "complex numbers": (X + 1j, y, None, r"Complex data not supported"),
     "negative weights": (X, y, -ones, r"Negative values.*sample_weight.*received -1"),
@@ -193,12 +180,21 @@ def test_bad_data_is_refused_with_what_was_expected(table, labels, weight, messa
 
 
 @pytest.mark.usefixtures("_no_training")
-def test_dates_are_refused_with_a_hint():
-    dated = frame.assign(e=pd.Timestamp("2026-01-01"))
-    with pytest.raises(
-        (TypeError, ValueError), match=r"(?s)Expected numbers in X.*tabular_pipeline"
-    ):
-        RegularizedMLPClassifier().fit(dated, y)
+@pytest.mark.parametrize(
+    "dates",
+    [
+        pd.Timestamp("2026-01-01"),
+        pd.Timestamp("2026-01-01", tz="UTC"),
+        pd.Timedelta(days=3),
+        pd.Period("2026-01"),
+        pd.Series([date(2026, 1, 1)] * 150),
+        pd.Series([date(2026, 1, 1)] * 150, dtype="date32[pyarrow]"),
+    ],
+    ids=lambda dates: getattr(dates, "dtype", type(dates).__name__),
+)
+def test_dates_are_refused_with_a_hint(dates):
+    with pytest.raises(ValueError, match=r"Column 'e' of X.*skrub.DatetimeEncoder"):
+        RegularizedMLPClassifier().fit(frame.assign(e=dates), y)
 
 
 @pytest.mark.usefixtures("_no_training")
@@ -314,8 +310,8 @@ def test_mixed_classes_of_a_stream_are_refused():
 
 def test_a_table_of_validation_rows_is_named():
     model = RegularizedMLPClassifier(early_stopping=True)
-    with pytest.raises(ValueError, match="X_val: Input X contains NaN"):
-        model.fit(X, y, X_val=replace_value(np.nan), y_val=y)
+    with pytest.raises(ValueError, match="X_val: Input X contains infinity"):
+        model.fit(X, y, X_val=replace_value(np.inf), y_val=y)
 
 
 # -- bad weights -------------------------------------------------------------------------------
@@ -377,8 +373,8 @@ def test_prediction_before_fit_is_refused(method):
     ("table", "message"),
     [
         pytest.param(X[:, :3], r"X has 3 features, but .* is expecting 4", id="columns"),
-        pytest.param(replace_value(np.nan), "contains NaN", id="NaN"),
-        pytest.param(replace_value("red"), r"(?s)string.*OneHotEncoder", id="strings"),
+        pytest.param(replace_value(np.inf), "contains infinity", id="infinity"),
+        pytest.param(replace_value("red"), r"(?s)string.*Expected numbers", id="strings"),
     ],
 )
 @pytest.mark.parametrize("method", METHODS)

@@ -18,6 +18,7 @@ X, y = CANCER
     ("splits", "message"),
     [
         ([], "cv: expected at least one split; received none"),
+        (b"five", "cv: expected a number of folds, a splitter or an iterable; received b'five'"),
         ([3], "cv: expected a pair of indices .*for fold 0"),
         ([([], [0, 1])], "cv: expected training rows in each fold; fold 0 has none"),
         ([([0, 1], [])], "cv: expected test rows in each fold; fold 0 has none"),

@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import make_job
 from scipy import sparse
@@ -15,7 +16,7 @@ from sklearn.preprocessing import KBinsDiscretizer
 import skreg._data.tables as tables_module
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._data.rows import merge_rows
-from skreg._data.tables import CSRTable, DenseTable, make_training_rows
+from skreg._data.tables import CSRTable, DenseTable, choose_storage, make_training_rows
 from skreg._engine.trainer import train
 from skreg._nn.dropout import compute_mask_numpy, compute_threshold
 from skreg._nn.inputs import SparseInputs, SparseTensors
@@ -87,7 +88,9 @@ def train_on_rows(X, dense_share, monkeypatch, y):
     """Train on the same rows, held as CSR or as dense ones."""
     monkeypatch.setattr(tables_module, "_DENSE_SHARE", dense_share)
     merged = merge_rows(X, y, None)
-    rows = make_training_rows(X, y[:, None].astype(np.float32), merged, None, None)
+    rows = make_training_rows(
+        X, y[:, None].astype(np.float32), merged, None, None, choose_storage(X, merged, None, None)
+    )
     job = make_job(hidden=(12, 8), input_dropout=0.3, dropout=(0.5, 0.2), max_iter=20)
     return rows, train(dataclasses.replace(job, rows=rows, n_features=X.shape[1]))
 
@@ -113,6 +116,9 @@ FORMATS = {
     "64-bit indices": lambda X: _with_64_bits(sparse.csr_array(X)),
     "float32": lambda X: sparse.csr_array(X.astype(np.float32)),
     "duplicates and stored zeros": lambda X: _untidy(X),
+    "array": np.asarray,
+    "columns in a row": np.asfortranarray,
+    "frame": pd.DataFrame,
 }
 
 
@@ -133,29 +139,27 @@ def _untidy(X):
 
 @pytest.mark.parametrize("convert", FORMATS.values(), ids=FORMATS.keys())
 @pytest.mark.parametrize("estimator", [RegularizedMLPClassifier, RegularizedMLPRegressor])
-def test_any_sparse_table_of_the_same_numbers_gives_the_same_bits(estimator, convert):
-    X = np.round(8 * random_csr(120, 40, 0.1).toarray()) / 8  # float32 holds them
-    y = (X.sum(axis=1) > 0).astype(int)
+@pytest.mark.parametrize("density", [0.02, 0.1])
+def test_any_table_of_the_same_numbers_gives_the_same_bits(estimator, convert, density):
+    """Indicators, mostly zeros, numbers and a constant; held as dense rows and as CSR."""
+    X = np.round(8 * random_csr(120, 160, density).toarray()) / 8  # float32 holds them
+    X[:, 0], X[:, 1] = np.arange(120) / 8, 3
+    X[:, 2:40] = X[:, 2:40] != 0
+    y = (X[:, 0] + 20 * X[:, 2] > 8).astype(int)
     model = estimator(hidden_layer_sizes=(8,), max_iter=5, random_state=0)
-    expected = model.fit(sparse.csr_array(X), y).coefs_[0]
+    expected = model.fit(sparse.csr_array(X), y)
+    assert expected._is_sparse == (density == 0.02)
+    kernel, scale = expected.coefs_[0], expected.scale_
+    predictions = expected.predict(X)
     table = convert(X)
     before = table.copy()
-    np.testing.assert_array_equal(model.fit(table, y).coefs_[0], expected)
-    assert (table != before).nnz == 0
-    np.testing.assert_allclose(
-        model.predict(table), model.predict(X), rtol=1e-5 if table.dtype == np.float32 else 1e-12
-    )
-
-
-def test_prediction_of_sparse_rows_is_that_of_dense_ones_after_either_fit():
-    X = random_csr(150, 30, 0.1)
-    y = (np.asarray(X.sum(axis=1)).ravel() > 0).astype(int)
-    for table in (X, X.toarray()):
-        model = RegularizedMLPClassifier((8,), max_iter=5, random_state=0).fit(table, y)
-        assert (model.mean_ is None) == sparse.issparse(table)
-        np.testing.assert_allclose(
-            model.predict_proba(X), model.predict_proba(X.toarray()), rtol=1e-10
-        )
+    np.testing.assert_array_equal(model.fit(table, y).coefs_[0], kernel)
+    np.testing.assert_array_equal(model.scale_, scale)
+    assert not np.asarray((table != before).sum()).any()
+    if getattr(table, "dtype", None) == np.float32:
+        np.testing.assert_allclose(model.predict(table), predictions, rtol=1e-4)
+    else:
+        np.testing.assert_array_equal(model.predict(table), predictions)
 
 
 @pytest.mark.parametrize("density", [0.02, 0.3])
@@ -184,7 +188,7 @@ def test_sparse_streams_warm_starts_and_early_stopping_learn():
             model.partial_fit(X[k::3], y[k::3], classes=[0, 1])
     assert model.score(X, y) > 0.95
     before = model.decision_function(X)
-    # On to dense rows: from now on columns are centred, and the function is still the same.
+    # On to dense rows, which are the same.
     model.set_params(learning_rate_init=1e-30).partial_fit(X.toarray(), y)
     np.testing.assert_allclose(model.decision_function(X), before, rtol=1e-3, atol=1e-2)
 

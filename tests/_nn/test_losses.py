@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from skreg._data.scaling import Statistics
+from skreg._data.statistics import Statistics
 from skreg._nn.losses import LINKS, LOSSES, REGRESSION_LOSSES
 from skreg._tensorflow import tensorflow
 

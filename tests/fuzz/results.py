@@ -16,7 +16,7 @@ def check_fitted(estimator) -> list[str]:
         for name in ("coefs_", "intercepts_"):
             if not all(np.isfinite(array).all() for array in getattr(network, name)):
                 problems.append(f"{name} are not finite")
-        for name in ("mean_", "scale_", "target_center_", "target_scale_"):
+        for name in ("center_", "scale_", "target_center_", "target_scale_"):
             values = getattr(network, name, None)
             if values is not None and not np.isfinite(values).all():
                 problems.append(f"{name} is not finite")

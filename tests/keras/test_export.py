@@ -243,7 +243,7 @@ def test_means_far_from_zero_come_back():
     X, y = make_integers_far_from_zero()
     model = make_classifier(max_iter=30).fit(X, y)
     loaded = RegularizedMLPClassifier.from_keras(model.to_keras())
-    np.testing.assert_allclose(loaded.mean_, model.mean_, rtol=1e-12)
+    np.testing.assert_allclose(loaded.center_, model.center_, rtol=1e-12)
 
 
 @pytest.fixture

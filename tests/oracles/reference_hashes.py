@@ -51,7 +51,7 @@ def digest(value) -> str:
 
 def get_network(model) -> list:
     """Weights, scales and curves of a fitted estimator."""
-    names = ("coefs_", "intercepts_", "mean_", "scale_", "loss_curve_", "validation_loss_curve_")
+    names = ("coefs_", "intercepts_", "center_", "scale_", "loss_curve_", "validation_loss_curve_")
     return [getattr(model, name, None) for name in (*names, "validation_scores_", "best_iter_")]
 
 

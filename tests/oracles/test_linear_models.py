@@ -58,7 +58,7 @@ def test_standardising_inside_equals_standardising_before():
     X, y = load_breast_cancer(return_X_y=True)
     inside = RegularizedMLPClassifier(max_iter=5, random_state=0).fit(X, y)
     scaler = StandardScaler().fit(X)
-    np.testing.assert_allclose(inside.mean_, scaler.mean_)
+    np.testing.assert_allclose(inside.center_, scaler.mean_)
     np.testing.assert_allclose(inside.scale_, scaler.scale_)
     logits = scaler.transform(X) @ inside.coefs_[0] + inside.intercepts_[0]
     for kernel, bias in zip(inside.coefs_[1:], inside.intercepts_[1:], strict=True):

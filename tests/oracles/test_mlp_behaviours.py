@@ -46,12 +46,12 @@ def test_scales_of_inputs_do_not_change_probabilities(scaled):
 def test_mean_and_scale_are_those_of_standard_scaler(scaled):
     model, far = scaled
     scaler = StandardScaler().fit(far)
-    np.testing.assert_allclose(model.mean_, scaler.mean_)
+    np.testing.assert_allclose(model.center_, scaler.mean_)
     np.testing.assert_allclose(model.scale_, scaler.scale_)
 
 
 def test_without_standardising_there_is_no_mean():
-    assert make_full_batch(standardize=False).fit(X, Y).mean_ is None
+    assert make_full_batch(standardize=False).fit(X, Y).center_ is None
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_attributes_of_skreg_that_mlp_lacks(pair):
     estimator_type, mlp, model = pair
     of_targets = {"target_center_", "target_scale_"} if estimator_type == "regressor" else set()
     assert get_fitted_attributes(model) - get_fitted_attributes(mlp) == {
-        *("mean_", "scale_", "best_iter_", "validation_loss_curve_"),
+        *("center_", "scale_", "best_iter_", "validation_loss_curve_"),
         *of_targets,
     }
 
@@ -340,7 +340,7 @@ def test_sparse_tables_are_fitted_as_dense_ones(of_dense, estimator_type, contai
 def test_sparse_tables_are_scaled_and_not_centred():
     y = (DENSE.sum(axis=1) > 1).astype(int)
     model = make_full_batch(solver="adam", standardize=True).fit(sparse.csr_array(DENSE), y)
-    assert model.mean_ is None
+    assert model.center_ is None
     assert model.scale_.shape == (40,)
 
 

@@ -1,0 +1,363 @@
+"""From a checked table to the numbers that a network takes: categories and missing values.
+
+The columns of the result are, in this order: the numbers, with medians in the place of missing
+ones; an indicator for each of them that had missing values in training; and the levels of each
+category. What is learned here comes from weighted rows, so a row of weight 2 counts as two rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skreg._data.statistics import compute_shares
+
+# Levels of a category that have a column of their own: at most so many, each with at least so much
+# of the weight. The others share one. benchmarks/choose_levels.py has the figures.
+_MOST_LEVELS = 40
+_LEAST_SHARE = 1 / 1000
+
+# Fewer cells do not tell that levels are unknown.
+_FEWEST_CELLS = 5
+
+# Shares of the weight are compared in these units, so that the order of a sum does not matter.
+_SHARE_UNIT = 2.0**-40
+
+
+class CategoryCells(NamedTuple):
+    """The cells of one category of a table.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n,)
+        Place of each cell's level in `levels`; -1 for a missing one.
+    levels : sequence of str, float or bool
+        In any order. Not all of them have to occur.
+    kind : str or None
+        Of the levels that occur: "strings", "numbers" or "booleans"; None if all are missing.
+    """
+
+    codes: np.ndarray
+    levels: Sequence
+    kind: str | None
+
+
+class MixedTable(NamedTuple):
+    """A checked table: its numbers, some of which may be missing, and its categories.
+
+    Attributes
+    ----------
+    numbers : ndarray or CSR, shape (n, number of numbers)
+        NaN is a missing value.
+    categories : tuple of CategoryCells
+    """
+
+    numbers: Any
+    categories: tuple[CategoryCells, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the table."""
+        return self.numbers.shape[0]
+
+
+@dataclass(frozen=True)
+class Category:
+    """What is known about a category.
+
+    Attributes
+    ----------
+    name : str
+        Of the column.
+    kind : str or None
+        As in `CategoryCells`.
+    levels : tuple of str, float or bool
+        Sorted levels with a column of their own. Of two levels, which are all, only the second one
+        has a column.
+    has_missing : bool
+        Whether cells were missing in training, which is a level, too.
+    has_infrequent : bool
+        Whether there are levels that share a column. Unknown levels then belong to it. Otherwise
+        they are zero in all columns.
+    infrequent_share : float
+        Share of the weight of levels without a column of their own.
+    """
+
+    name: str
+    kind: str | None
+    levels: tuple
+    has_missing: bool
+    has_infrequent: bool
+    infrequent_share: float
+
+    @classmethod
+    def learn(cls, name: str, cells: CategoryCells, shares: np.ndarray) -> Category:
+        """Return what the cells of training rows tell, which have these shares of the weight."""
+        known = cells.codes >= 0
+        by_level = np.bincount(cells.codes[known], shares[known], len(cells.levels))
+        occurs = np.bincount(cells.codes[known], shares[known] > 0, len(cells.levels)) > 0
+        units = np.round(by_level / _SHARE_UNIT)
+        levels = [k for k in range(len(cells.levels)) if occurs[k]]
+        levels.sort(key=lambda k: (-units[k], cells.levels[k]))
+        has_missing = bool((shares[~known] > 0).any())
+        kept = levels[:_MOST_LEVELS]
+        if len(levels) > 2 or has_missing:
+            kept = [k for k in kept if units[k] * _SHARE_UNIT >= _LEAST_SHARE]
+        rest = levels[len(kept) :]
+        return cls(
+            name,
+            cells.kind,
+            tuple(sorted(cells.levels[k] for k in kept)),
+            has_missing,
+            has_infrequent=bool(rest),
+            infrequent_share=float(units[rest].sum() * _SHARE_UNIT),
+        )
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether one column tells two levels apart."""
+        return len(self.levels) == 2 and not self.has_missing and not self.has_infrequent
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns."""
+        levels = self.levels[1:] if self.is_binary else self.levels
+        names = [f"{self.name}_{level}" for level in levels]
+        names += [f"{self.name}_missing"] * self.has_missing
+        return names + [f"{self.name}_infrequent"] * self.has_infrequent
+
+    @cached_property
+    def _places(self) -> dict:
+        # From a level to its column; -1 has none.
+        return {level: k - self.is_binary for k, level in enumerate(self.levels)}
+
+    def encode(self, cells: CategoryCells) -> np.ndarray:
+        """Return the column of each cell, -1 for none."""
+        n_levels = len(self.levels)
+        missing = n_levels if self.has_missing else -1
+        other = n_levels + self.has_missing if self.has_infrequent else -1
+        columns = [self._places.get(level, other) for level in cells.levels]
+        return np.array([*columns, missing], dtype=np.int64)[cells.codes]
+
+    def check(self, cells: CategoryCells) -> None:
+        """Raise a ValueError for levels of another kind than in training."""
+        numbers = ("numbers", "booleans")  # True is 1
+        if cells.kind in (None, self.kind) or (cells.kind in numbers and self.kind in numbers):
+            return
+        raise ValueError(
+            f"Column {self.name!r} of X: expected {self.kind or 'missing values'}, as in "
+            f"training; received {cells.kind}."
+        )
+
+    def is_unknown(self, cells: CategoryCells) -> bool:
+        """Whether most cells are of levels that were not in training.
+
+        Levels without a column of their own are not remembered. So their share has to be above
+        half of what is not expected.
+        """
+        is_known = np.array([level in self._places for level in cells.levels], dtype=bool)
+        codes = cells.codes[cells.codes >= 0]
+        if len(codes) < _FEWEST_CELLS:
+            return False
+        n_other = np.count_nonzero(~is_known[codes])
+        return bool(n_other > len(codes) * (1 + self.infrequent_share) / 2)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How a table becomes numbers.
+
+    Attributes
+    ----------
+    is_category : ndarray of bool, shape (n_features,)
+        Which columns of the table are categories.
+    names : tuple of str
+        Of the numbers.
+    medians : ndarray of float64, shape (number of numbers,)
+        NaN for a column without values in training, which is dropped.
+    has_indicator : ndarray of bool, shape (number of numbers,)
+        Whether values were missing in training.
+    categories : tuple of Category
+    """
+
+    is_category: np.ndarray
+    names: tuple[str, ...]
+    medians: np.ndarray
+    has_indicator: np.ndarray
+    categories: tuple[Category, ...]
+
+    @classmethod
+    def learn(cls, table: MixedTable, is_category, names, weight) -> Columns:
+        """Return what the rows of a table tell.
+
+        Parameters
+        ----------
+        table : MixedTable
+        is_category : ndarray of bool, shape (n_features,)
+        names : sequence of str, length n_features
+            Of all columns.
+        weight : ndarray of float64, shape (n,), or None
+            None is 1 for all rows.
+        """
+        weight = np.ones(table.n_rows) if weight is None else weight
+        used = weight > 0
+        numbers = table.numbers if used.all() else table.numbers[used]
+        medians, is_missing = _measure_numbers(numbers, weight[used])
+        shares = compute_shares(weight) if table.categories else weight
+        categories = tuple(
+            Category.learn(name, cells, shares)
+            for name, cells in zip(_select(names, is_category), table.categories, strict=True)
+        )
+        names = tuple(_select(names, ~is_category))
+        return cls(is_category, names, medians, is_missing & ~np.isnan(medians), categories)
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        """Places of the numbers that are not dropped."""
+        return np.flatnonzero(~np.isnan(self.medians))
+
+    @property
+    def dropped(self) -> list[str]:
+        """Names of the numbers without values in training."""
+        return _select(self.names, np.isnan(self.medians))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether tables without missing values stay as they are."""
+        return not self.categories and not self.has_indicator.any() and not self.dropped
+
+    @cached_property
+    def column_names(self) -> list[str]:
+        """Names of the columns of the result."""
+        names = [self.names[k] for k in self._kept]
+        names += [f"{self.names[k]}_missing" for k in np.flatnonzero(self.has_indicator)]
+        return names + [name for category in self.categories for name in category.column_names]
+
+    def find_unknown(self, table: MixedTable) -> list[str]:
+        """Return the names of the categories most cells of which were not in training."""
+        pairs = zip(self.categories, table.categories, strict=True)
+        return [category.name for category, cells in pairs if category.is_unknown(cells)]
+
+    def encode(self, table: MixedTable):
+        """Return the table as numbers: an array, or CSR for a sparse one and with categories.
+
+        Raises
+        ------
+        ValueError
+            If the levels of a category are of another kind than in training.
+        """
+        numbers, is_missing = _fill(table.numbers, self.medians)
+        if is_missing is None and self.is_plain:
+            return numbers
+        if len(self._kept) < len(self.medians):
+            numbers = numbers[:, self._kept]
+        parts = [numbers]
+        if self.has_indicator.any():
+            parts.append(_make_indicators(is_missing, numbers, self.has_indicator))
+        if self.categories:
+            parts.append(self._encode_categories(table, numbers.dtype))
+        if len(parts) == 1:
+            return numbers
+        if not sparse.issparse(numbers) and not self.categories:
+            return np.hstack(parts)
+        encoded = sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
+        encoded.eliminate_zeros()
+        return encoded
+
+    def _encode_categories(self, table: MixedTable, dtype):
+        """Return the levels as CSR: a one for each cell that has a column."""
+        columns = np.empty((table.n_rows, len(self.categories)), dtype=np.int64)
+        start = 0
+        for k, (category, cells) in enumerate(zip(self.categories, table.categories, strict=True)):
+            category.check(cells)
+            places = category.encode(cells)
+            columns[:, k] = np.where(places >= 0, places + start, -1)
+            start += len(category.column_names)
+        occurs = columns >= 0
+        indptr = np.concatenate([[0], np.cumsum(occurs.sum(axis=1))])
+        indices = columns[occurs].astype(np.int32)
+        ones = np.ones(len(indices), dtype=np.float32 if dtype == np.float32 else np.float64)
+        return sparse.csr_array((ones, indices, indptr), shape=(table.n_rows, start))
+
+
+def _select(names: Sequence[str], mask: np.ndarray) -> list[str]:
+    return [names[k] for k in np.flatnonzero(mask)]
+
+
+def _measure_numbers(numbers, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted median of each column, NaN without values, and where some are missing."""
+    n_rows, n_columns = numbers.shape
+    medians, is_missing = np.empty(n_columns), np.zeros(n_columns, dtype=bool)
+    remaining = np.arange(n_columns)
+    if sparse.issparse(numbers):
+        is_missing[numbers.indices[np.isnan(numbers.data)]] = True
+        filled = np.repeat(compute_shares(weight), np.diff(numbers.indptr))
+        mostly_zero = np.bincount(numbers.indices, filled, n_columns) < 0.5 - 1e-9
+        medians[mostly_zero] = 0.0
+        remaining = np.flatnonzero(~mostly_zero)
+        # Where many values are missing, most of the others may still be zero.
+    equal = (weight == weight[0]).all()
+    step = max(1, (1 << 20) // n_rows)
+    for start in range(0, len(remaining), step):
+        columns = remaining[start : start + step]
+        values = numbers[:, columns]
+        values = values.toarray() if sparse.issparse(values) else values
+        values = values.astype(np.float64, copy=False)
+        is_missing[columns] = has_missing = np.isnan(values).any(axis=0)
+        if equal and not has_missing.all():
+            whole = values[:, ~has_missing]
+            middles = np.partition(whole, ((n_rows - 1) // 2, n_rows // 2), axis=0)
+            low, high = middles[(n_rows - 1) // 2], middles[n_rows // 2]
+            medians[columns[~has_missing]] = np.where(low == high, low, low / 2 + high / 2)
+        single = has_missing if equal else np.ones(len(columns), dtype=bool)
+        for k in np.flatnonzero(single):
+            known = ~np.isnan(values[:, k])
+            medians[columns[k]] = _find_median(values[known, k], weight[known])
+    return medians + 0.0, is_missing  # no -0.0
+
+
+def _find_median(values: np.ndarray, weight: np.ndarray) -> float:
+    """Return the weighted median; the mean of two values if half of the weight is below each."""
+    if not len(values):
+        return np.nan
+    order = np.argsort(values, kind="stable")
+    cumulative = np.cumsum(compute_shares(weight)[order])
+    place = np.searchsorted(cumulative, 0.5 - 1e-9)
+    low = values[order[place]]
+    if cumulative[place] > 0.5 + 1e-9 or place + 1 == len(values):
+        return low
+    high = values[order[place + 1]]
+    return low if low == high else low / 2 + high / 2
+
+
+def _fill(numbers, medians: np.ndarray):
+    """Return the numbers with medians for missing ones, and where they are missing, or None."""
+    values = numbers.data if sparse.issparse(numbers) else numbers
+    if values.dtype.kind != "f":
+        return numbers, None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isnan(np.sum(values)):
+            return numbers, None
+    is_missing = np.isnan(values)
+    if not sparse.issparse(numbers):
+        return np.where(is_missing, medians.astype(numbers.dtype), numbers), is_missing
+    filled, places = numbers.copy(), numbers.copy()
+    filled.data[is_missing] = medians[numbers.indices[is_missing]]
+    filled.eliminate_zeros()
+    places.data = is_missing.astype(np.float64)
+    places.eliminate_zeros()
+    return filled, places
+
+
+def _make_indicators(is_missing, numbers, has_indicator: np.ndarray):
+    """Return the indicators of missing values, as an array or as CSR."""
+    dtype = numbers.dtype if numbers.dtype.kind == "f" else np.float64
+    shape = numbers.shape[0], int(has_indicator.sum())
+    if is_missing is None:
+        return sparse.csr_array(shape) if sparse.issparse(numbers) else np.zeros(shape, dtype)
+    return is_missing[:, has_indicator].astype(dtype)

@@ -1,0 +1,215 @@
+"""Tables by the kinds of their columns: which are categories, and what their cells are.
+
+pandas and polars are not imported here. A frame of theirs means that they are.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from skreg._data.columns import CategoryCells
+
+DATE_HINT = "Make numbers of dates and time spans first, for example with skrub.DatetimeEncoder."
+
+_DATES = (datetime.date, datetime.time, datetime.timedelta)
+
+
+def is_pandas(X) -> bool:
+    """Whether a table is a data frame of pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(X, pandas.DataFrame)
+
+
+def is_polars(X) -> bool:
+    """Whether a table is a data frame of polars."""
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(X, polars.DataFrame)
+
+
+def check_frame(X) -> None:
+    """Raise a ValueError for columns of equal names, and for dates and time spans."""
+    if not is_pandas(X):
+        if is_polars(X):
+            _refuse_dates(((n, kind) for n, kind in X.schema.items() if kind.is_temporal()))
+        return
+    if not X.columns.is_unique:
+        names = X.columns[X.columns.duplicated()].unique().tolist()
+        raise ValueError(f"X: expected columns of different names; received {names[:5]} twice.")
+    kinds = ((name, kind) for name, kind in X.dtypes.items() if _is_date(kind))
+    _refuse_dates(kinds)
+
+
+def _is_date(kind) -> bool:
+    return kind.kind in "mM" or type(kind).__name__ in ("DatetimeTZDtype", "PeriodDtype")
+
+
+def _refuse_dates(kinds) -> None:
+    for name, kind in kinds:
+        raise ValueError(f"Column {name!r} of X has values of type {kind}. {DATE_HINT}")
+
+
+# -- which columns are categories ----------------------------------------------------------------
+
+
+def find_categories(X, categorical_features, names: Sequence[str] | None) -> np.ndarray:
+    """Return a mask of the columns that are categories.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    categorical_features : "from_dtype", array-like or None
+    names : sequence of str or None
+        Of the columns; None if they have none.
+    """
+    n_features = X.shape[1]
+    if categorical_features is None:
+        return np.zeros(n_features, dtype=bool)
+    if isinstance(categorical_features, str):
+        if is_pandas(X):
+            kinds = list(X.dtypes)
+            return np.array(
+                [_is_category_of_pandas(X, k, kind) for k, kind in enumerate(kinds)], dtype=bool
+            )
+        if is_polars(X):
+            return np.array([_is_category_of_polars(X[name]) for name in X.columns], dtype=bool)
+        return np.zeros(n_features, dtype=bool)
+    return _read_selection(categorical_features, names, n_features)
+
+
+def _is_category_of_pandas(X, k: int, kind) -> bool:
+    types = sys.modules["pandas"].api.types
+    if isinstance(kind, np.dtype):
+        return kind.kind not in "biuf" and _are_levels(X.iloc[:, k].tolist())
+    if types.is_bool_dtype(kind):
+        return bool(X.iloc[:, k].isna().any())  # two values are a number, three are not
+    return not types.is_numeric_dtype(kind)
+
+
+def _is_category_of_polars(column) -> bool:
+    kind = str(column.dtype)
+    if kind == "Boolean":
+        return column.null_count() > 0
+    if kind == "Object":
+        return _are_levels(column.to_list())
+    return kind == "String" or kind.startswith(("Categorical", "Enum"))
+
+
+def _are_levels(values: list) -> bool:
+    """Whether objects are levels: some are texts, or all booleans or missing values.
+
+    Dates are so, too, and refused later on.
+    """
+    kinds = set(map(type, values))
+    if any(issubclass(kind, (str, *_DATES)) for kind in kinds):
+        return True
+    return bool in kinds and all(type(value) is bool or is_missing(value) for value in values)
+
+
+def _read_selection(selection, names, n_features: int) -> np.ndarray:
+    """Return the mask that a mask, indices or names of columns stand for."""
+    selected = np.asarray(selection)
+    mask = np.zeros(n_features, dtype=bool)
+    if selected.ndim == 1 and not len(selected):
+        return mask
+    start = "categorical_features: expected"
+    if selected.ndim != 1 or selected.dtype.kind not in "biuUOT":
+        raise ValueError(f"{start} a mask, indices or names of columns; received {selection!r}.")
+    if selected.dtype.kind == "b":
+        if len(selected) != n_features:
+            raise ValueError(
+                f"{start} a mask of the {n_features} columns; received one of {len(selected)}."
+            )
+        return selected.copy()
+    if selected.dtype.kind in "iu":
+        if selected.min() < 0 or selected.max() >= n_features:
+            raise ValueError(
+                f"{start} indices from 0 to {n_features - 1}; received {selected.tolist()[:10]}."
+            )
+        mask[selected] = True
+        return mask
+    if not all(isinstance(name, str) for name in selected.tolist()):
+        raise ValueError(f"{start} names that are strings; received {selection!r}.")
+    if names is None:
+        raise ValueError(
+            f"{start} a mask or indices for a table whose columns have no names; received names."
+        )
+    places = {name: k for k, name in enumerate(names)}
+    missing = [name for name in selected.tolist() if name not in places]
+    if missing:
+        raise ValueError(f"{start} names of columns of X; received also {missing[:5]}.")
+    mask[[places[name] for name in selected.tolist()]] = True
+    return mask
+
+
+# -- their cells -------------------------------------------------------------------------------
+
+
+def select_numbers(X, is_category: np.ndarray):
+    """Return the columns of a table that are no categories, in its own type."""
+    places = np.flatnonzero(~is_category)
+    if is_pandas(X):
+        return X.iloc[:, places]
+    return X[:, places.tolist()] if is_polars(X) else X[:, places]
+
+
+def read_categories(X, is_category: np.ndarray, names: Sequence[str]) -> tuple[CategoryCells, ...]:
+    """Return the cells of the categories."""
+    return tuple(_read_cells(X, int(k), names[k]) for k in np.flatnonzero(is_category))
+
+
+def _read_cells(X, k: int, name: str) -> CategoryCells:
+    if is_pandas(X):
+        column = X.iloc[:, k]
+        if column.dtype.name == "category":
+            codes, levels = column.cat.codes.to_numpy(), column.cat.categories.tolist()
+            return _name_levels(codes.astype(np.int64), levels, name)
+        values = column.tolist()
+    else:
+        values = (X[X.columns[k]].to_list()) if is_polars(X) else X[:, k].tolist()
+    try:
+        distinct = list(dict.fromkeys(values))
+    except TypeError as error:
+        raise ValueError(f"Column {name!r} of X: expected levels; {error}.") from error
+    levels = [value for value in distinct if not is_missing(value)]
+    places = {value: k for k, value in enumerate(levels)}
+    places |= {value: -1 for value in distinct if is_missing(value)}
+    codes = np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values))
+    return _name_levels(codes, levels, name)
+
+
+def is_missing(value) -> bool:
+    """Whether a cell is missing: None, NaN, NaT or pandas.NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating)) and value != value
+
+
+def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
+    """Return cells whose levels are strings, numbers or booleans of Python, of one kind."""
+    levels = [level.item() if isinstance(level, np.generic) else level for level in levels]
+    occurring = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(levels)))
+    kinds = {_name_kind(levels[k]) for k in occurring}
+    if None in kinds:
+        types = sorted({type(level).__name__ for level in levels if _name_kind(level) is None})
+        hint = f" {DATE_HINT}" if any("date" in kind or "time" in kind for kind in types) else ""
+        raise ValueError(
+            f"Column {name!r} of X: expected levels that are strings, numbers or booleans; "
+            f"received values of type {', '.join(types)}.{hint}"
+        )
+    if len(kinds) > 1:
+        raise ValueError(
+            f"Column {name!r} of X: expected levels of one type; received {sorted(kinds)}. Make "
+            "all of them strings."
+        )
+    return CategoryCells(codes, levels, next(iter(kinds), None))
+
+
+def _name_kind(level) -> str | None:
+    for kind, name in ((str, "strings"), (bool, "booleans"), ((int, float), "numbers")):
+        if isinstance(level, kind):
+            return name
+    return None
