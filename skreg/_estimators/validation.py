@@ -104,12 +104,15 @@ def encode_table(estimator, X):
     table, _ = check_table(estimator, X)
     if estimator._columns is None:  # of a network from Keras
         return table.numbers
-    warn_of_unknown(estimator._columns, table)
-    return estimator._columns.encode(table)
+    return encode_later(estimator._columns, table)
 
 
-def warn_of_unknown(columns: Columns, table: MixedTable) -> None:
-    """Warn of categories whose values mostly were not in training."""
+def encode_later(columns: Columns, table: MixedTable):
+    """Return other rows than those of training as numbers.
+
+    Warn of categories whose values mostly were not in training.
+    """
+    encoded = columns.encode(table)
     unknown = columns.find_unknown(table)
     if unknown:
         warnings.warn(
@@ -117,6 +120,7 @@ def warn_of_unknown(columns: Columns, table: MixedTable) -> None:
             "as infrequent levels, or as no level.",
             stacklevel=7,
         )
+    return encoded
 
 
 def check_table(estimator, X, reset: bool = False) -> tuple[MixedTable, np.ndarray]:

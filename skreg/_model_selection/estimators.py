@@ -429,5 +429,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
 
     def _predict(self, X):
         predictions = [network.predict(X) for network in self._get_networks()]
-        # Divided before the sum, which could overflow.
-        return sum(prediction / len(predictions) for prediction in predictions)
+        # Divided before the sum, which could overflow, and does so by rounding at most.
+        with np.errstate(over="ignore"):
+            mean = sum(prediction / len(predictions) for prediction in predictions)
+        largest = np.finfo(mean.dtype).max
+        return np.clip(mean, -largest, largest)
