@@ -259,30 +259,58 @@ class Columns:
         parts = [numbers]
         if self.has_indicator.any():
             parts.append(_make_indicators(is_missing, numbers, self.has_indicator))
-        if self.categories:
-            parts.append(self._encode_categories(table, numbers.dtype))
-        if len(parts) == 1:
-            return numbers
-        if not sparse.issparse(numbers) and not self.categories:
-            return np.hstack(parts)
-        encoded = sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
-        encoded.eliminate_zeros()
-        return encoded
+        if not self.categories:
+            return _stack(parts)
+        return _add_levels(_stack(parts), self._place_levels(table), len(self.column_names))
 
-    def _encode_categories(self, table: MixedTable, dtype):
-        """Return the levels as CSR: a one for each cell that has a column."""
-        columns = np.empty((table.n_rows, len(self.categories)), dtype=np.int64)
+    def _place_levels(self, table: MixedTable) -> np.ndarray:
+        """Return the column of each cell among those of all levels; -2**31 for none."""
+        columns = np.empty((table.n_rows, len(self.categories)), dtype=np.int32)
         start = 0
         for k, (category, cells) in enumerate(zip(self.categories, table.categories, strict=True)):
             category.check(cells)
             places = category.encode(cells)
-            columns[:, k] = np.where(places >= 0, places + start, -1)
+            columns[:, k] = np.where(places >= 0, places + start, -(2**31))
             start += len(category.column_names)
-        occurs = columns >= 0
-        indptr = np.concatenate([[0], np.cumsum(occurs.sum(axis=1))])
-        indices = columns[occurs].astype(np.int32)
-        ones = np.ones(len(indices), dtype=np.float32 if dtype == np.float32 else np.float64)
-        return sparse.csr_array((ones, indices, indptr), shape=(table.n_rows, start))
+        return columns
+
+
+def _stack(parts: list):
+    if len(parts) == 1:
+        return parts[0]
+    return sparse.hstack(parts, format="csr") if sparse.issparse(parts[0]) else np.hstack(parts)
+
+
+def _add_levels(numbers, places: np.ndarray, n_columns: int):
+    """Return CSR of an array or CSR table of numbers, and of a one for each level after them.
+
+    Parameters
+    ----------
+    numbers : ndarray or CSR, shape (n, d)
+    places : ndarray of int32, shape (n, k)
+        Column of each level, from d on, in ascending order; negative for none.
+    n_columns : int
+        Columns of the result.
+    """
+    n_rows, width = numbers.shape
+    dtype = np.float32 if numbers.dtype == np.float32 else np.float64
+    if sparse.issparse(numbers):
+        levels = _add_levels(np.empty((n_rows, 0), dtype), places, n_columns - width)
+        return sparse.hstack([numbers, levels], format="csr")
+    data = np.ones((n_rows, width + places.shape[1]), dtype)
+    data[:, :width] = numbers
+    indices = np.empty(data.shape, np.int32)
+    indices[:, :width], indices[:, width:] = np.arange(width), places + width
+    keep = (data != 0) & (indices >= 0)
+    if keep.all():
+        indptr = np.arange(n_rows + 1) * data.shape[1]
+        data, indices = data.ravel(), indices.ravel()
+    else:
+        indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(keep, axis=1))])
+        data, indices = data[keep], indices[keep]
+    if indptr[-1] < 2**31:
+        indptr = indptr.astype(np.int32)
+    return sparse.csr_array((data, indices, indptr), shape=(n_rows, n_columns))
 
 
 def _select(names: Sequence[str], mask: np.ndarray) -> list[str]:

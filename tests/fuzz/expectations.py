@@ -104,6 +104,8 @@ def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
         faults += _find_other_columns(situation, X)
         if y.state is State.SOUND:
             faults += _find_other_task(situation, call, y)
+        elif y.state is State.OPEN:
+            faults.append(Fault(False, "layers"))
     if call.method == "partial_fit":
         return faults + _find_faults_of_classes(situation, call)
     if "X_val" in call.arguments:
