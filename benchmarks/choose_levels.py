@@ -3,7 +3,7 @@
 Networks of one kind with l2 = c / n are trained on frames with categories. First, levels of less
 than a share of the weight are put together, for several shares. Then a column of more than 40
 levels is replaced by its smoothed target statistics (TargetEncoder, out of fold), or has both.
-Printed is the log loss (numbers: root mean squared error) for the best c of each, as a difference of
+Printed is the log loss (numbers: root mean squared error) for the best c of each, as difference of
 logarithms to that of no least share and no target statistics, with its standard error over splits.
 
     python benchmarks/choose_levels.py --data FOLDER [--rows N] [--splits N]
