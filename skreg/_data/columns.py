@@ -20,7 +20,7 @@ from skreg._data.statistics import compute_shares
 # Levels of a category that have a column of their own: at most so many, each with at least so much
 # of the weight. The others share one. benchmarks/choose_levels.py has the figures.
 _MOST_LEVELS = 40
-_LEAST_SHARE = 1 / 1000
+_LEAST_SHARE = 1 / 200
 
 # Fewer cells do not tell that levels are unknown.
 _FEWEST_CELLS = 5
