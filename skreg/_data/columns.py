@@ -320,33 +320,39 @@ def _select(names: Sequence[str], mask: np.ndarray) -> list[str]:
 def _measure_numbers(numbers, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted median of each column, NaN without values, and where some are missing."""
     n_rows, n_columns = numbers.shape
-    medians, is_missing = np.empty(n_columns), np.zeros(n_columns, dtype=bool)
+    medians, is_missing = np.zeros(n_columns), np.zeros(n_columns, dtype=bool)
     remaining = np.arange(n_columns)
     if sparse.issparse(numbers):
         is_missing[numbers.indices[np.isnan(numbers.data)]] = True
         filled = np.repeat(compute_shares(weight), np.diff(numbers.indptr))
-        mostly_zero = np.bincount(numbers.indices, filled, n_columns) < 0.5 - 1e-9
-        medians[mostly_zero] = 0.0
-        remaining = np.flatnonzero(~mostly_zero)
-        # Where many values are missing, most of the others may still be zero.
-    equal = (weight == weight[0]).all()
+        # The median of mostly zeros is zero, whatever the other values are.
+        remaining = np.flatnonzero(np.bincount(numbers.indices, filled, n_columns) >= 0.5 - 1e-9)
     step = max(1, (1 << 20) // n_rows)
     for start in range(0, len(remaining), step):
         columns = remaining[start : start + step]
-        values = numbers[:, columns]
-        values = values.toarray() if sparse.issparse(values) else values
-        values = values.astype(np.float64, copy=False)
+        if sparse.issparse(numbers):
+            values = numbers[:, columns].toarray().astype(np.float64, copy=False)
+        else:
+            values = numbers[:, start : start + step].astype(np.float64, copy=False)
         is_missing[columns] = has_missing = np.isnan(values).any(axis=0)
-        if equal and not has_missing.all():
-            whole = values[:, ~has_missing]
-            middles = np.partition(whole, ((n_rows - 1) // 2, n_rows // 2), axis=0)
-            low, high = middles[(n_rows - 1) // 2], middles[n_rows // 2]
-            medians[columns[~has_missing]] = np.where(low == high, low, low / 2 + high / 2)
-        single = has_missing if equal else np.ones(len(columns), dtype=bool)
-        for k in np.flatnonzero(single):
-            known = ~np.isnan(values[:, k])
-            medians[columns[k]] = _find_median(values[known, k], weight[known])
+        medians[columns] = _find_medians(values, has_missing, weight)
     return medians + 0.0, is_missing  # no -0.0
+
+
+def _find_medians(values: np.ndarray, has_missing: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted median of each column, some of which have missing values."""
+    medians, n_rows = np.empty(values.shape[1]), len(values)
+    are_equal = bool((weight == weight[0]).all())
+    if are_equal and not has_missing.all():
+        whole = values[:, ~has_missing] if has_missing.any() else values
+        places = (n_rows - 1) // 2, n_rows // 2
+        middles = np.partition(whole, places, axis=0)
+        low, high = (middles[place] for place in places)
+        medians[~has_missing] = np.where(low == high, low, low / 2 + high / 2)
+    for k in np.flatnonzero(has_missing) if are_equal else range(values.shape[1]):
+        known = ~np.isnan(values[:, k])
+        medians[k] = _find_median(values[known, k], weight[known])
+    return medians
 
 
 def _find_median(values: np.ndarray, weight: np.ndarray) -> float:
