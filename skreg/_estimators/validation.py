@@ -265,7 +265,7 @@ def _validate_numbers(estimator, X, reset: bool):
     finite = {"ensure_all_finite": True if is_fitted_from_keras else "allow-nan"}
     # scikit-learn first tries the sum, which may be infinite for a finite table.
     with np.errstate(over="ignore", invalid="ignore"):
-        arguments = {"dtype": "numeric", "accept_sparse": "csr", **finite}
+        arguments: dict[str, Any] = {"dtype": "numeric", "accept_sparse": "csr", **finite}
         if estimator is None:
             table = check_array(X, input_name="X", **arguments)
         else:
