@@ -314,7 +314,7 @@ def _add_levels(numbers, places: np.ndarray, n_columns: int):
 
 
 def _select(names: Sequence[str], mask: np.ndarray) -> list[str]:
-    return [names[k] for k in np.flatnonzero(mask)]
+    return [names[k] for k in np.flatnonzero(mask).tolist()]
 
 
 def _measure_numbers(numbers, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

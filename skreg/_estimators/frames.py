@@ -202,8 +202,8 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
         )
     if len(kinds) > 1:
         raise ValueError(
-            f"Column {name!r} of X: expected levels of one type; received {sorted(map(str, kinds))}. Make "
-            "all of them strings."
+            f"Column {name!r} of X: expected levels of one type; received "
+            f"{sorted(map(str, kinds))}. Make all of them strings."
         )
     return CategoryCells(codes, levels, next(iter(kinds), None))
 
