@@ -299,7 +299,8 @@ def test_a_search_learns_levels_in_each_fold(kind):
         name = f"split{k}_test_score"
         np.testing.assert_array_equal(search.cv_results_[name], expected.cv_results_[name])
     np.testing.assert_array_equal(search.predict(table), expected.predict(table))
-    assert "city_Gera" in search.best_estimator_.encoded_feature_names_
+    assert "city_Gera" in search.encoded_feature_names_
+    assert not hasattr(clone(search), "encoded_feature_names_")
     of_folds = clone(search).set_params(refit="folds").fit(table, y)
     names = [network.encoded_feature_names_.tolist() for network in of_folds.estimators_]
     assert ["city_Gera" in of_fold for of_fold in names] == [False, True, True]
