@@ -17,6 +17,16 @@ Run it with::
 
 The customers are made up: the chance to leave depends on the age of the contract, on prices in
 some plans only, on the number of calls, and on plan, product and city.
+
+Results:
+
+- The mean log loss of five splits is 0.349 for the network, 0.361 for gradient boosting and 0.370
+  for logistic regression. Corrected for the overlap of the splits, the network's is lower than that
+  of gradient boosting by 0.012 (0.002 to 0.022), and than that of logistic regression by 0.021
+  (0.005 to 0.037).
+- The Brier scores are 0.106, 0.109 and 0.112, the areas under the ROC curve 0.782, 0.763 and 0.741.
+- All three are well calibrated: in each tenth of the customers, the share that left is within 0.035
+  of the mean prediction.
 """
 
 from __future__ import annotations
@@ -168,6 +178,7 @@ def draw(scores, probabilities, left, path):
         shares, means = calibration_curve(left, probabilities[name], n_bins=10, strategy="quantile")
         reliability.plot(means, shares, "o-", color=f"C{place}", label=name, markersize=4)
     losses.set_yticks(range(3), list(scores["log loss"]))
+    losses.locator_params(axis="x", nbins=5)
     losses.set(title="Log loss of the same splits", xlabel="lower is better", ylim=(2.5, -0.5))
     reliability.axline((0, 0), slope=1, color="0.7", linestyle="--")
     reliability.set(
