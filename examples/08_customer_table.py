@@ -25,8 +25,8 @@ Results:
   of gradient boosting by 0.012 (0.002 to 0.022), and than that of logistic regression by 0.021
   (0.005 to 0.037).
 - The Brier scores are 0.106, 0.109 and 0.112, the areas under the ROC curve 0.782, 0.763 and 0.741.
-- All three are well calibrated: in each tenth of the customers, the share that left is within 0.035
-  of the mean prediction.
+- All three are well calibrated: in each tenth of the customers the share that left is close to the
+  mean prediction.
 """
 
 from __future__ import annotations
