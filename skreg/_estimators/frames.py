@@ -99,14 +99,17 @@ def _is_category_of_polars(column) -> bool:
 
 
 def _are_levels(values: list) -> bool:
-    """Whether objects are levels: some are texts, or all booleans or missing values.
+    """Whether objects are levels: some are texts, or booleans beside missing values.
 
     Dates are so, too, and refused later on.
     """
     kinds = set(map(type, values))
     if any(issubclass(kind, (str, *_DATES)) for kind in kinds):
         return True
-    return bool in kinds and all(type(value) is bool or is_missing(value) for value in values)
+    if bool not in kinds:
+        return False
+    others = [value for value in values if type(value) is not bool]
+    return bool(others) and all(map(is_missing, others))
 
 
 def _read_selection(selection, names, n_features: int) -> np.ndarray:
@@ -190,7 +193,7 @@ def is_missing(value) -> bool:
 
 def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
     """Return cells whose levels are strings, numbers or booleans of Python, of one kind."""
-    levels = [level.item() if isinstance(level, np.generic) else level for level in levels]
+    levels = [_make_plain(level) for level in levels]
     occurring = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(levels)))
     kinds = {_name_kind(levels[k]) for k in occurring}
     if None in kinds:
@@ -206,6 +209,12 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
             "all of them strings."
         )
     return CategoryCells(codes, levels, next(iter(kinds), None))
+
+
+def _make_plain(level):
+    """Return a level as an object of Python, and whole numbers as integers."""
+    level = level.item() if isinstance(level, np.generic) else level
+    return int(level) if isinstance(level, float) and level.is_integer() else level
 
 
 def _name_kind(level) -> str | None:
