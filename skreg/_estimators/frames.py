@@ -31,7 +31,11 @@ def is_polars(X) -> bool:
 
 
 def check_frame(X) -> None:
-    """Raise a ValueError for columns of equal names, and for dates and time spans."""
+    """Raise a ValueError for no columns, columns of equal names, dates and time spans."""
+    if (is_pandas(X) or is_polars(X)) and not X.shape[1]:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required."
+        )
     if not is_pandas(X):
         if is_polars(X):
             _refuse_dates(((n, kind) for n, kind in X.schema.items() if kind.is_temporal()))

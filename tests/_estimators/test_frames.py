@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from helpers import assert_same_network
 from scipy import sparse
@@ -82,3 +83,9 @@ def test_a_narrow_table_can_lack_values_whose_median_it_cannot_hold(unit, dtype)
     found = model.predict_proba(missing.astype(dtype))
     assert found.dtype == (np.float32 if dtype == np.float32 else np.float64)
     np.testing.assert_allclose(found, model.predict_proba(missing), rtol=1e-5)
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame(index=range(N_ROWS)), pl.DataFrame()])
+def test_a_frame_without_columns_is_refused(table):
+    with pytest.raises(ValueError, match=r"0 feature\(s\)"):
+        make_small().fit(table, y)
