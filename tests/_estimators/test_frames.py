@@ -89,3 +89,13 @@ def test_a_narrow_table_can_lack_values_whose_median_it_cannot_hold(unit, dtype)
 def test_a_frame_without_columns_is_refused(table):
     with pytest.raises(ValueError, match=r"0 feature\(s\)"):
         make_small().fit(table, y)
+
+
+@pytest.mark.parametrize("store", [np.asarray, np.ndarray.tolist], ids=["array", "lists"])
+def test_a_scorer_of_validation_rows_receives_categories(store):
+    rows = np.c_[X, np.resize(["red", "green"], N_ROWS)].astype(object)
+    options = {"categorical_features": [2], "early_stopping": True, "validation_scoring": None}
+    model = make_small(**options).fit(store(rows), y)
+    assert len(model.validation_scores_) == model.n_iter_
+    held_out = make_small(**options).fit(store(rows), y, X_val=store(rows[:9]), y_val=y[:9])
+    assert held_out.validation_scores_[-1] == held_out.score(store(rows[:9]), y[:9])
