@@ -259,13 +259,16 @@ class Columns:
         parts = [numbers]
         if self.has_indicator.any():
             parts.append(_make_indicators(is_missing, numbers, self.has_indicator))
+        # SciPy has no float16, and no other byte order.
+        dtype = np.float32 if numbers.dtype == np.float32 else np.float64
         if self.categories:
-            parts.append(self._encode_categories(table, numbers.dtype))
+            parts.append(self._encode_categories(table, dtype))
         if len(parts) == 1:
             return numbers
         if not sparse.issparse(numbers) and not self.categories:
             return np.hstack(parts)
-        encoded = sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
+        parts = [sparse.csr_array(part, dtype=dtype) for part in parts]
+        encoded = sparse.hstack(parts, format="csr")
         encoded.eliminate_zeros()
         return encoded
 
@@ -281,7 +284,7 @@ class Columns:
         occurs = columns >= 0
         indptr = np.concatenate([[0], np.cumsum(occurs.sum(axis=1))])
         indices = columns[occurs].astype(np.int32)
-        ones = np.ones(len(indices), dtype=np.float32 if dtype == np.float32 else np.float64)
+        ones = np.ones(len(indices), dtype)
         return sparse.csr_array((ones, indices, indptr), shape=(table.n_rows, start))
 
 

@@ -107,13 +107,11 @@ def _are_levels(values: list) -> bool:
 
     Dates are so, too, and refused later on.
     """
-    kinds = set(map(type, values))
+    known = [value for value in values if not is_missing(value)]
+    kinds = set(map(type, known))
     if any(issubclass(kind, (str, *_DATES)) for kind in kinds):
         return True
-    if bool not in kinds:
-        return False
-    others = [value for value in values if type(value) is not bool]
-    return bool(others) and all(map(is_missing, others))
+    return kinds in ({bool}, {np.bool_}) and len(known) < len(values)
 
 
 def _read_selection(selection, names, n_features: int) -> np.ndarray:
@@ -217,7 +215,8 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
 
 def _make_plain(level):
     """Return a level as an object of Python, and whole numbers as integers."""
-    level = level.item() if isinstance(level, np.generic) else level
+    if isinstance(level, np.generic):
+        level = float(level) if isinstance(level, np.longdouble) else level.item()
     return int(level) if isinstance(level, float) and level.is_integer() else level
 
 

@@ -99,3 +99,18 @@ def test_a_scorer_of_validation_rows_receives_categories(store):
     assert len(model.validation_scores_) == model.n_iter_
     held_out = make_small(**options).fit(store(rows), y, X_val=store(rows[:9]), y_val=y[:9])
     assert held_out.validation_scores_[-1] == held_out.score(store(rows[:9]), y[:9])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan], ids=str)
+def test_numbers_among_objects_are_numbers(missing):
+    model = make_small().fit(make_frame([*X[:-1, 1], missing], "object"), y)
+    assert model.encoded_feature_names_.tolist() == ["a", "b", "b_missing"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f4", ">f8", np.longdouble, object])
+def test_levels_of_any_type_of_numbers_give_the_same_network(dtype):
+    table = np.c_[np.round(X[:, 0] * 4) / 4, np.arange(N_ROWS) % 3]
+    one = make_small(categorical_features=[1]).fit(table, y)
+    other = make_small(categorical_features=[1]).fit(table.astype(dtype), y)
+    assert_same_network(one, other)
+    assert one.encoded_feature_names_.tolist() == other.encoded_feature_names_.tolist()
