@@ -109,6 +109,8 @@ def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
     if _is_continued(situation, call):
         faults += _find_other_columns(situation, X)
         faults += _find_other_kinds(_get_fitted_kinds(situation.estimator), X)
+        # The medians of before are in the place of missing numbers.
+        faults += [Fault(False, TABLE)] * (not situation.is_on("standardize"))
         if y.state is State.SOUND:
             faults += _find_other_task(situation, call, y)
     else:
