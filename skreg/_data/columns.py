@@ -20,7 +20,7 @@ from skreg._data.statistics import compute_shares
 # Levels of a category that have a column of their own: at most so many, each with at least so much
 # of the weight. The others share one. benchmarks/choose_levels.py has the figures.
 _MOST_LEVELS = 40
-_LEAST_SHARE = 1 / 1000
+_LEAST_SHARE = 1 / 200
 
 # Fewer cells do not tell that levels are unknown.
 _FEWEST_CELLS = 5
@@ -259,69 +259,100 @@ class Columns:
         parts = [numbers]
         if self.has_indicator.any():
             parts.append(_make_indicators(is_missing, numbers, self.has_indicator))
-        # SciPy has no float16, and no other byte order.
-        dtype = np.float32 if numbers.dtype == np.float32 else np.float64
-        if self.categories:
-            parts.append(self._encode_categories(table, dtype))
-        if len(parts) == 1:
-            return numbers
-        if not sparse.issparse(numbers) and not self.categories:
-            return np.hstack(parts)
-        parts = [sparse.csr_array(part, dtype=dtype) for part in parts]
-        encoded = sparse.hstack(parts, format="csr")
-        encoded.eliminate_zeros()
-        return encoded
+        if not self.categories:
+            return _stack(parts)
+        return _add_levels(_stack(parts), self._place_levels(table), len(self.column_names))
 
-    def _encode_categories(self, table: MixedTable, dtype):
-        """Return the levels as CSR: a one for each cell that has a column."""
-        columns = np.empty((table.n_rows, len(self.categories)), dtype=np.int64)
+    def _place_levels(self, table: MixedTable) -> np.ndarray:
+        """Return the column of each cell among those of all levels; -2**31 for none."""
+        columns = np.empty((table.n_rows, len(self.categories)), dtype=np.int32)
         start = 0
         for k, (category, cells) in enumerate(zip(self.categories, table.categories, strict=True)):
             category.check(cells)
             places = category.encode(cells)
-            columns[:, k] = np.where(places >= 0, places + start, -1)
+            columns[:, k] = np.where(places >= 0, places + start, -(2**31))
             start += len(category.column_names)
-        occurs = columns >= 0
-        indptr = np.concatenate([[0], np.cumsum(occurs.sum(axis=1))])
-        indices = columns[occurs].astype(np.int32)
-        ones = np.ones(len(indices), dtype)
-        return sparse.csr_array((ones, indices, indptr), shape=(table.n_rows, start))
+        return columns
+
+
+def _stack(parts: list):
+    if len(parts) == 1:
+        return parts[0]
+    return sparse.hstack(parts, format="csr") if sparse.issparse(parts[0]) else np.hstack(parts)
+
+
+def _add_levels(numbers, places: np.ndarray, n_columns: int):
+    """Return CSR of an array or CSR table of numbers, and of a one for each level after them.
+
+    Parameters
+    ----------
+    numbers : ndarray or CSR, shape (n, d)
+    places : ndarray of int32, shape (n, k)
+        Column of each level, from d on, in ascending order; negative for none.
+    n_columns : int
+        Columns of the result.
+    """
+    n_rows, width = numbers.shape
+    dtype = np.float32 if numbers.dtype == np.float32 else np.float64
+    if sparse.issparse(numbers):
+        levels = _add_levels(np.empty((n_rows, 0), dtype), places, n_columns - width)
+        return sparse.hstack([numbers, levels], format="csr")
+    data = np.ones((n_rows, width + places.shape[1]), dtype)
+    data[:, :width] = numbers
+    indices = np.empty(data.shape, np.int32)
+    indices[:, :width], indices[:, width:] = np.arange(width), places + width
+    keep = (data != 0) & (indices >= 0)
+    if keep.all():
+        indptr = np.arange(n_rows + 1) * data.shape[1]
+        data, indices = data.ravel(), indices.ravel()
+    else:
+        indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(keep, axis=1))])
+        data, indices = data[keep], indices[keep]
+    if indptr[-1] < 2**31:
+        indptr = indptr.astype(np.int32)
+    return sparse.csr_array((data, indices, indptr), shape=(n_rows, n_columns))
 
 
 def _select(names: Sequence[str], mask: np.ndarray) -> list[str]:
-    return [names[k] for k in np.flatnonzero(mask)]
+    return [names[k] for k in np.flatnonzero(mask).tolist()]
 
 
 def _measure_numbers(numbers, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted median of each column, NaN without values, and where some are missing."""
     n_rows, n_columns = numbers.shape
-    medians, is_missing = np.empty(n_columns), np.zeros(n_columns, dtype=bool)
+    medians, is_missing = np.zeros(n_columns), np.zeros(n_columns, dtype=bool)
     remaining = np.arange(n_columns)
     if sparse.issparse(numbers):
         is_missing[numbers.indices[np.isnan(numbers.data)]] = True
         filled = np.repeat(compute_shares(weight), np.diff(numbers.indptr))
-        mostly_zero = np.bincount(numbers.indices, filled, n_columns) < 0.5 - 1e-9
-        medians[mostly_zero] = 0.0
-        remaining = np.flatnonzero(~mostly_zero)
-        # Where many values are missing, most of the others may still be zero.
-    equal = (weight == weight[0]).all()
+        # The median of mostly zeros is zero, whatever the other values are.
+        remaining = np.flatnonzero(np.bincount(numbers.indices, filled, n_columns) >= 0.5 - 1e-9)
     step = max(1, (1 << 20) // n_rows)
     for start in range(0, len(remaining), step):
         columns = remaining[start : start + step]
-        values = numbers[:, columns]
-        values = values.toarray() if sparse.issparse(values) else values
-        values = values.astype(np.float64, copy=False)
+        if sparse.issparse(numbers):
+            values = numbers[:, columns].toarray().astype(np.float64, copy=False)
+        else:
+            values = numbers[:, start : start + step].astype(np.float64, copy=False)
         is_missing[columns] = has_missing = np.isnan(values).any(axis=0)
-        if equal and not has_missing.all():
-            whole = values[:, ~has_missing]
-            middles = np.partition(whole, ((n_rows - 1) // 2, n_rows // 2), axis=0)
-            low, high = middles[(n_rows - 1) // 2], middles[n_rows // 2]
-            medians[columns[~has_missing]] = np.where(low == high, low, low / 2 + high / 2)
-        single = has_missing if equal else np.ones(len(columns), dtype=bool)
-        for k in np.flatnonzero(single):
-            known = ~np.isnan(values[:, k])
-            medians[columns[k]] = _find_median(values[known, k], weight[known])
+        medians[columns] = _find_medians(values, has_missing, weight)
     return medians + 0.0, is_missing  # no -0.0
+
+
+def _find_medians(values: np.ndarray, has_missing: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted median of each column, some of which have missing values."""
+    medians, n_rows = np.empty(values.shape[1]), len(values)
+    are_equal = bool((weight == weight[0]).all())
+    if are_equal and not has_missing.all():
+        whole = values[:, ~has_missing] if has_missing.any() else values
+        places = (n_rows - 1) // 2, n_rows // 2
+        middles = np.partition(whole, places, axis=0)
+        low, high = (middles[place] for place in places)
+        medians[~has_missing] = np.where(low == high, low, low / 2 + high / 2)
+    for k in np.flatnonzero(has_missing) if are_equal else range(values.shape[1]):
+        known = ~np.isnan(values[:, k])
+        medians[k] = _find_median(values[known, k], weight[known])
+    return medians
 
 
 def _find_median(values: np.ndarray, weight: np.ndarray) -> float:

@@ -203,7 +203,8 @@ def count_nonzeros(X, first: np.ndarray) -> np.ndarray:
     """Return how many of the rows are not zero, for each column of an array or a CSR table."""
     n_columns = X.shape[1]
     if sparse.issparse(X):
-        return np.bincount(X[first].indices, minlength=n_columns)
+        rows = X if len(first) == X.shape[0] else X[first]  # all of them in another order
+        return np.bincount(rows.indices, minlength=n_columns)
     counts = np.zeros(n_columns, dtype=np.int64)
     for block in iterate_blocks(len(first), n_columns):
         counts += np.count_nonzero(X[first[block]], axis=0)
@@ -218,6 +219,8 @@ def measure_columns(X, first: np.ndarray, weight: np.ndarray) -> ColumnStatistic
     non-zeros of a CSR table, and a column has the same bits in both.
     """
     n_columns = X.shape[1]
+    if sparse.issparse(X):
+        X, first = X[first], np.arange(len(first))
     is_sparse = 2 * count_nonzeros(X, first) <= len(first)
     shares, weight_sum = compute_shares(weight), float(weight.sum())
     if not is_sparse.any():
@@ -237,9 +240,12 @@ def measure_numbers(values, first: np.ndarray, weight: np.ndarray) -> Statistics
 
 
 def _make_reader(X, first: np.ndarray, columns: np.ndarray) -> Callable[[slice], np.ndarray]:
-    """Return a function from a slice of the rows to these columns of it, in float64."""
+    """Return a function from a slice of the rows to these columns of it, in float64.
+
+    Of a CSR table, `first` are all rows.
+    """
     if sparse.issparse(X):
-        selected = X[first][:, columns]
+        selected = X[:, columns]
         return lambda block: selected[block].toarray().astype(np.float64, copy=False)
     if len(columns) == X.shape[1]:
         return lambda block: X[first[block]].astype(np.float64, copy=False)
@@ -247,9 +253,9 @@ def _make_reader(X, first: np.ndarray, columns: np.ndarray) -> Callable[[slice],
 
 
 def _select_sparse(X, first: np.ndarray, columns: np.ndarray):
-    """Return these rows and columns in CSR form."""
+    """Return these rows and columns in CSR form; of a CSR table, `first` are all rows."""
     if sparse.issparse(X):
-        return X[first][:, columns]
+        return X[:, columns]
     read = _make_reader(X, first, columns)
     blocks = [sparse.csr_array(read(block)) for block in iterate_blocks(len(first), X.shape[1])]
     return sparse.vstack(blocks, format="csr")

@@ -16,11 +16,12 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
+from skreg._data.columns import MixedTable
 from skreg._data.statistics import ColumnStatistics
 from skreg._engine.hyperparameters import read_hyperparameters
 from skreg._engine.spec import Status
 from skreg._estimators.fit import FitRequest, ValidationSet, prepare_fit, read_settings, run_fit
-from skreg._estimators.validation import encode_table, get_names
+from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES
@@ -235,13 +236,17 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         one divides them by their scale. The optimiser has the parameters of the solver, at the
         constant rate `learning_rate_init`. Labels become their positions in `classes_`.
 
+        If the table of training had categories or missing values, the model has an input for each
+        column. :func:`skreg.keras.make_inputs` makes them of a table.
+
         Returns
         -------
-        model : keras.Sequential
-            Built, in float32. It predicts what `predict_proba` returns, for two classes the
-            probability of the second one; for a regressor what `predict` returns. It is compiled
-            unless Keras has no such loss: for loss="quantile", for loss="log_cosh" on a scaled
-            target, and for targets of several scales.
+        model : keras.Sequential or keras.Model
+            The first for a table of numbers, else a functional model. Built, in float32. It
+            predicts what `predict_proba` returns, for two classes the probability of the second
+            one; for a regressor what `predict` returns. It is compiled unless Keras has no such
+            loss: for loss="quantile", for loss="log_cosh" on a scaled target, and for targets of
+            several scales.
 
         Raises
         ------
@@ -251,8 +256,22 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             If the estimator is not fitted.
         ValueError
             If a parameter was set after the fit to a value that is invalid or does not match this
-            network, if Keras lacks a penalty, or if float32 cannot hold the scales of columns or
-            targets.
+            network, if Keras lacks a penalty, if float32 cannot hold the scales of columns or
+            targets or tell the levels of a category apart, or if a category has text and Keras
+            does not run on TensorFlow.
+
+        Notes
+        -----
+        A `keras.Sequential` does not replace missing values as `predict` does: NaN remains NaN.
+
+        The functional model has the layers "encoder" and "network". The encoder replaces missing
+        numbers and encodes categories, with layers and operations of Keras alone. The network is
+        the `keras.Sequential` for the columns `encoded_feature_names_`.
+
+        Its input is a dict from the names of the columns to tensors of shape (n_samples, 1). In a
+        name "/" becomes "_". Columns without names are "x0", "x1" and so on. A number, or a
+        category of numbers or booleans, is in float32, and NaN if it is missing. A category of text
+        is a string tensor of TensorFlow. A missing text is "", or "[MISSING]" if "" is a level.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -268,7 +287,9 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         if network.input_scaling is not None:
             inputs = round_constant_columns(network.input_scaling, self._statistics.constant)
             network = replace(network, input_scaling=inputs)
-        return make_keras_model(network, self.solver, hyper, loss)
+        return make_keras_model(
+            network, self.solver, hyper, loss, self._columns, self._column_names
+        )
 
     @classmethod
     def _from_network(cls, network: Network, solver: dict, attributes: dict, **parameters):
@@ -325,7 +346,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         """Names of the columns that the network sees, which are the rows of ``coefs_[0]``."""
         check_is_fitted(self)
         columns = self._columns
-        names = get_names(vars(self)) if columns is None else columns.column_names
+        names = self._column_names if columns is None else columns.column_names
         return np.array(names, dtype=object)
 
     @property
@@ -364,6 +385,15 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         sampler = DropoutSampler(hyper.rates, generator)
         X, dtype = self._check_rows(X)
         return sample_logits(self._network, X, dtype, sampler, int(n_samples))
+
+    @property
+    def _column_names(self):
+        """Names of the columns of the table."""
+        return get_names(vars(self))
+
+    def _check_table(self, X) -> MixedTable:
+        """Return the checked table, whose numbers may be missing."""
+        return check_table(self, X)[0]
 
     def _check_rows(self, X):
         """Return the checked table, and the precision to predict in."""

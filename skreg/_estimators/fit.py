@@ -52,7 +52,7 @@ from skreg._estimators.validation import (
     check_rows,
     check_weight,
     copy_shallow,
-    warn_of_unknown,
+    encode_later,
 )
 from skreg._estimators.warm_start import (
     NoiseSequence,
@@ -248,9 +248,9 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
     columns = estimator._columns if settings.continues else None
     if columns is None:
         columns = _learn_columns(checked, weight)
+        X = columns.encode(checked.X)
     else:
-        warn_of_unknown(columns, checked.X)
-    X = columns.encode(checked.X)
+        X = encode_later(columns, checked.X)
     attributes = checked.attributes | {"_columns": columns}
     if settings.continues:
         _check_same_network(estimator, settings, X.shape[1], targets)
@@ -364,7 +364,7 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
     rows = encoded.apply_class_weight(rows, factors)
     scored_X = X if checked.X.categories else checked.X.numbers
-    encoded_X = column_attributes["_columns"].encode(checked.X)
+    encoded_X = encode_later(column_attributes["_columns"], checked.X)
     return HeldOutRows(encoded_X, scored_X, checked.y, encoded, rows)
 
 

@@ -163,7 +163,7 @@ def select_numbers(X, is_category: np.ndarray):
 
 def read_categories(X, is_category: np.ndarray, names: Sequence[str]) -> tuple[CategoryCells, ...]:
     """Return the cells of the categories."""
-    return tuple(_read_cells(X, int(k), names[k]) for k in np.flatnonzero(is_category))
+    return tuple(_read_cells(X, k, names[k]) for k in np.flatnonzero(is_category).tolist())
 
 
 def _read_cells(X, k: int, name: str) -> CategoryCells:
@@ -207,8 +207,8 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
         )
     if len(kinds) > 1:
         raise ValueError(
-            f"Column {name!r} of X: expected levels of one type; received {sorted(kinds)}. Make "
-            "all of them strings."
+            f"Column {name!r} of X: expected levels of one type; received "
+            f"{sorted(map(str, kinds))}. Make all of them strings."
         )
     return CategoryCells(codes, levels, next(iter(kinds), None))
 

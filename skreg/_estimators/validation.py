@@ -107,12 +107,15 @@ def encode_table(estimator, X):
     dtype = np.float32 if is_narrow else np.float64
     if estimator._columns is None:  # of a network from Keras
         return table.numbers, dtype
-    warn_of_unknown(estimator._columns, table)
-    return estimator._columns.encode(table), dtype
+    return encode_later(estimator._columns, table), dtype
 
 
-def warn_of_unknown(columns: Columns, table: MixedTable) -> None:
-    """Warn of categories whose values mostly were not in training."""
+def encode_later(columns: Columns, table: MixedTable):
+    """Return other rows than those of training as numbers.
+
+    Warn of categories whose values mostly were not in training.
+    """
+    encoded = columns.encode(table)
     unknown = columns.find_unknown(table)
     if unknown:
         warnings.warn(
@@ -120,6 +123,7 @@ def warn_of_unknown(columns: Columns, table: MixedTable) -> None:
             "as infrequent levels, or as no level.",
             stacklevel=6,
         )
+    return encoded
 
 
 def check_table(estimator, X, reset: bool = False) -> tuple[MixedTable, np.ndarray]:
@@ -264,7 +268,7 @@ def _validate_numbers(estimator, X, reset: bool):
     finite = {"ensure_all_finite": True if is_fitted_from_keras else "allow-nan"}
     # scikit-learn first tries the sum, which may be infinite for a finite table.
     with np.errstate(over="ignore", invalid="ignore"):
-        arguments = {"dtype": "numeric", "accept_sparse": "csr", **finite}
+        arguments: dict[str, Any] = {"dtype": "numeric", "accept_sparse": "csr", **finite}
         if estimator is None:
             table = check_array(X, input_name="X", **arguments)
         else:

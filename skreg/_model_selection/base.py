@@ -372,6 +372,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             scorer=Bunch(score=weights),
         )
 
+    @property
+    def encoded_feature_names_(self) -> np.ndarray:
+        """Names of the columns that the network of the winner sees; not set with the folds'."""
+        return self.best_estimator_.encoded_feature_names_
+
     def _uses_own_score(self) -> bool:
         """Whether the score is the loss or that of the base estimator, without requests."""
         return self.scoring is None or (isinstance(self.scoring, str) and self.scoring == "loss")

@@ -132,8 +132,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         Number of folds.
     refit_time_ : float
         Seconds of training the winner on all rows. Not set if `refit` is "folds" or False.
-    <entries: classes_, coefs_, intercepts_, center_, scale_, n_iter_, loss_, loss_curve_,
-        validation_loss_curve_, validation_scores_, best_iter_, best_loss_, n_layers_,
+    <entries: classes_, coefs_, intercepts_, center_, scale_,
+        encoded_feature_names_, n_iter_, loss_, loss_curve_, validation_loss_curve_,
+        validation_scores_, best_iter_, best_loss_, n_layers_,
         n_outputs_, out_activation_, n_features_in_, feature_names_in_>
 
     See Also
@@ -305,8 +306,9 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         `feature_names_in_` and `n_iter_`, an array of shape (n_folds,), are then set.
     <entries: cv_results_, scores_, loss_curves_, validation_loss_curves_, scorer_, multimetric_,
         n_splits_, refit_time_>
-    <entries: coefs_, intercepts_, center_, scale_, n_iter_, loss_, loss_curve_,
-        validation_loss_curve_, validation_scores_, best_iter_, best_loss_, n_layers_,
+    <entries: coefs_, intercepts_, center_, scale_,
+        encoded_feature_names_, n_iter_, loss_, loss_curve_, validation_loss_curve_,
+        validation_scores_, best_iter_, best_loss_, n_layers_,
         n_outputs_, out_activation_, target_center_, target_scale_, n_features_in_,
         feature_names_in_>
 
@@ -429,5 +431,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
 
     def _predict(self, X):
         predictions = [network.predict(X) for network in self._get_networks()]
-        # Divided before the sum, which could overflow.
-        return sum(prediction / len(predictions) for prediction in predictions)
+        # Divided before the sum, which could overflow, and does so by rounding at most.
+        with np.errstate(over="ignore"):
+            mean = sum(prediction / len(predictions) for prediction in predictions)
+        largest = np.finfo(mean.dtype).max
+        return np.clip(mean, -largest, largest)

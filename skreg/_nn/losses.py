@@ -476,7 +476,8 @@ class Poisson(RegressionLoss):
 
     def compute_numpy(self, predictions, targets):
         """Return the loss of each row; see `RegressionLoss.compute_numpy`."""
-        predictions = np.maximum(predictions, np.finfo(np.float64).tiny)
+        limits = np.finfo(np.float64)  # 0 and infinity have no finite loss
+        predictions = np.clip(predictions, limits.tiny, limits.max)
         return (predictions - targets * np.log(predictions)).mean(axis=1)
 
     def get_center_and_scale(self, statistics):

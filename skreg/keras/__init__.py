@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING
 
 from skreg.keras._builders import build_classifier, build_regressor
 from skreg.keras._files import save_model
+from skreg.keras._inputs import make_inputs
 
 if TYPE_CHECKING:
     from skreg.keras._scikeras import KerasClassifier, KerasRegressor
 
-__all__ = ["KerasClassifier", "KerasRegressor", "build_classifier", "build_regressor", "save_model"]
+__all__ = [
+    "KerasClassifier",
+    "KerasRegressor",
+    "build_classifier",
+    "build_regressor",
+    "make_inputs",
+    "save_model",
+]
 
 
 def __getattr__(name: str):

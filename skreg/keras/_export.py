@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Sequence
 
 import numpy as np
 
+from skreg._data.columns import Columns
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.losses import LINKS, Loss
@@ -14,6 +16,7 @@ from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import to_keras_regularizer
 from skreg._nn.solvers import SOLVERS
 from skreg._tensorflow import tensorflow
+from skreg.keras._inputs import make_named_model, round_to_float32
 
 
 def import_keras():
@@ -34,20 +37,43 @@ def preserve_python_random():
         random.setstate(state)
 
 
-def make_keras_model(network: Network, solver: str, hyper: Hyperparameters, loss: Loss):
-    """Return the network as a built `keras.Sequential`, compiled if Keras has its loss.
+def make_keras_model(
+    network: Network,
+    solver: str,
+    hyper: Hyperparameters,
+    loss: Loss,
+    columns: Columns | None = None,
+    names: Sequence[str] = (),
+):
+    """Return the network as a built model of Keras, compiled if Keras has its loss.
 
     Keras has no loss that weighs one output otherwise than the next, as targets of several scales
     need.
+
+    Parameters
+    ----------
+    network : Network
+    solver : str
+    hyper : Hyperparameters
+    loss : Loss
+    columns : Columns, default=None
+        With categories or missing values the model has an input for each column. Otherwise it is a
+        `keras.Sequential`.
+    names : sequence of str, default=()
+        Of all columns.
     """
     keras = import_keras()
     with preserve_python_random():
-        model = make_keras_layers(network)
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+        model = layers = make_keras_layers(network)
+        if columns is not None and not columns.is_plain:
+            precise = _choose_precise_dtype(keras)
+            model = make_named_model(keras, layers, columns, names, precise)
+    dense = [layer for layer in layers.layers if isinstance(layer, keras.layers.Dense)]
     for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
         layer.set_weights([kernel, bias])
-    # Keras exports a model to ONNX only if it was called.
-    model(np.zeros((1, len(network.kernels[0])), np.float32))
+    if model is layers:
+        # Keras exports a Sequential to ONNX only if it was called.
+        model(np.zeros((1, len(network.kernels[0])), np.float32))
     scales = np.ones(1) if network.output_scaling is None else network.output_scaling.scale
     has_one_scale = np.allclose(scales, scales[0], rtol=1e-6, atol=0)
     # A constant target has the scale 0, and any loss.
@@ -86,11 +112,17 @@ def round_constant_columns(inputs: Scaling, constant: np.ndarray) -> Scaling:
     return Scaling(np.where(rounds, rounded, center), inputs.scale)
 
 
+def _choose_precise_dtype(keras) -> str:
+    """Return the type of columns, targets and probabilities, also where a policy is float16.
+
+    Columns and targets may be beyond its range, and probabilities beyond its precision.
+    """
+    return keras.backend.result_type(keras.config.dtype_policy().variable_dtype, "float32")
+
+
 def _iterate_layers(keras, network: Network):
     layers = keras.layers
-    # Also where a policy computes in float16: columns and targets may be beyond its range, and
-    # probabilities beyond its precision.
-    precise = keras.backend.result_type(keras.config.dtype_policy().variable_dtype, "float32")
+    precise = _choose_precise_dtype(keras)
     yield keras.Input((len(network.kernels[0]),), name="features")
     if network.input_scaling is not None:
         yield from _iterate_rescalings(layers, network.input_scaling, precise)
@@ -110,7 +142,7 @@ def _iterate_layers(keras, network: Network):
         if hidden and network.dropout[k - 1]:
             yield layers.Dropout(network.dropout[k - 1], name=f"dropout_{k}")
     if network.output_scaling is not None:
-        center, scale = (_round_to_float32("the target", part) for part in network.output_scaling)
+        center, scale = (round_to_float32("the target", part) for part in network.output_scaling)
         yield layers.Rescaling(scale, center, name="target_scale", dtype=precise)
 
 
@@ -122,25 +154,14 @@ def _iterate_rescalings(layers, inputs: Scaling, precise: str):
     exact near it, and what the rounding lost is added after the division.
     """
     center, scale = inputs
-    nearest = _round_to_float32("a column's mean", center)
+    nearest = round_to_float32("a column's mean", center)
     if center.any():
         yield layers.Rescaling(1.0, -nearest, name="center", dtype=precise)
     with np.errstate(over="ignore"):
         factor, rest = 1 / scale, (nearest - center) / scale
-    factor = _round_to_float32("1 / a column's deviation", factor)
-    rest = _round_to_float32("a column's mean over its deviation", rest)
+    factor = round_to_float32("1 / a column's deviation", factor)
+    rest = round_to_float32("a column's mean over its deviation", rest)
     yield layers.Rescaling(factor, rest, name="scale", dtype=precise)
-
-
-def _round_to_float32(what: str, numbers: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        converted = numbers.astype(np.float32)
-    if not np.isfinite(converted).all():
-        raise ValueError(
-            f"to_keras: expected numbers that float32 can hold, in which Keras computes; received "
-            f"{numbers[~np.isfinite(converted)][0]:.3g} for {what}."
-        )
-    return converted
 
 
 def _make_optimizer(keras, solver: str, hyper: Hyperparameters):

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skreg.keras._export import import_keras, preserve_python_random
+from skreg.keras._inputs import has_text
 
 FORMATS = "keras", "onnx", "tf_saved_model"
 
@@ -145,7 +147,8 @@ def _write_keras(model, labels: str | None, path: Path) -> None:
 
 
 def _write_saved_model(model, labels: str | None, path: Path) -> None:
-    model.export(path, format="tf_saved_model", verbose=False)
+    signature = _make_signature(model)
+    model.export(path, format="tf_saved_model", verbose=False, input_signature=signature)
     if labels is not None:
         # TensorFlow reserves this folder for additional files.
         extra = path / "assets.extra"
@@ -157,11 +160,35 @@ def _write_onnx(model, labels: str | None, path: Path) -> None:
     import onnx
 
     with _provide_numpy_object():
-        model.export(path, format="onnx", verbose=False)
+        signature = _make_signature(model)
+        model.export(path, format="onnx", verbose=False, input_signature=signature)
     if labels is not None:
         graph = onnx.load(path)
         onnx.helper.set_model_props(graph, {_LABELS_IN_ONNX: labels})
         onnx.save(graph, path)
+
+
+def _make_signature(model) -> list | None:
+    """Return the types of named inputs, with names that a graph of TensorFlow may have.
+
+    None for one input, of which Keras makes the signature.
+    """
+    keras = import_keras()
+    if isinstance(model, keras.Sequential):
+        return None
+    names: list[str] = []
+    for name in model.input:
+        allowed = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+        allowed = f"x{allowed}" if allowed[0] in "_-" else allowed
+        while allowed.lower() in map(str.lower, names):  # a graph does not tell cases apart
+            allowed += "_"
+        names.append(allowed)
+    return [
+        {
+            name: keras.InputSpec(tensor.dtype, tensor.shape, name=allowed)
+            for (name, tensor), allowed in zip(model.input.items(), names, strict=True)
+        }
+    ]
 
 
 @contextlib.contextmanager
@@ -264,8 +291,9 @@ def save_model(estimator, path, format=None):
     NotFittedError, TypeError
         If `estimator` is not fitted, or has another type.
     ValueError
-        If the format is unknown or does not match the ending, if JSON cannot hold the labels, or
-        as in `to_keras`.
+        If the format is unknown or does not match the ending, if JSON cannot hold the labels, if
+        the format is "onnx" and `X` had categories of text, which tf2onnx cannot convert, or as in
+        `to_keras`.
 
     Notes
     -----
@@ -273,6 +301,10 @@ def save_model(estimator, path, format=None):
     outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, and
     in `.keras` as `classes.json` in the archive, which `from_keras` reads. If Keras saves the model
     again, the labels are lost, and `from_keras` needs `classes`.
+
+    In ONNX and in a SavedModel, the inputs of a table with categories or missing values have names
+    that a graph of TensorFlow allows: other characters than ASCII letters, digits, "_", "." and "-"
+    become "_", and "_" is appended to names that differ only by case.
 
     Keras 3.15 saves neither the delta of a Huber loss nor that biases are excluded from weight
     decay. Compile such a network again before you train it further from a file.
@@ -300,4 +332,10 @@ def save_model(estimator, path, format=None):
     check_is_fitted(estimator)
     path = Path(path)
     format = check_format(path, format)
+    if format == "onnx" and has_text(estimator._columns):
+        raise ValueError(
+            "format: expected 'keras' or 'tf_saved_model' for a network of a table with categories "
+            "of text, which tf2onnx cannot convert; received 'onnx'. Or encode the categories "
+            "before you fit, for example with OneHotEncoder, and the network takes numbers."
+        )
     write_model(estimator.to_keras(), getattr(estimator, "classes_", None), path, format)

@@ -107,6 +107,14 @@ def _read_chain(keras, model) -> list:
             "from_keras: expected a built Sequential or functional model, whose layers are known; "
             f"received {model.name!r} ({type(model).__name__})."
         )
+    inner = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+    if inner:
+        raise ValueError(
+            "from_keras: expected a model of a table of numbers, whose layers follow one another; "
+            f"received {model.name!r}, which contains the models {inner}. to_keras makes such a "
+            "model for a table with categories or missing values. Of them from_keras takes the one "
+            "called 'network', for encoded columns."
+        )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
             f"from_keras: expected one input and one output; received {len(model.inputs)} and "

@@ -1,116 +1,327 @@
-"""Tables by the kinds of their columns: categories, and missing values among numbers."""
+"""Data frames: which columns are categories, and what is learned from them."""
+
+import pickle
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from helpers import assert_same_network
-from scipy import sparse
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
-from skreg import RegularizedMLPClassifier
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
+)
 
-N_ROWS = 40
-rng = np.random.default_rng(0)
-X = rng.normal(size=(N_ROWS, 2))
-y = (X[:, 0] > 0).astype(int)
-FLAGS = (X[:, 1] > 0).tolist()
+N_ROWS = 121
+
+
+def make_frame(n_rows=N_ROWS):
+    """Numbers with missing values, text, a category with missing cells, and booleans."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(n_rows, 3)), columns=["age", "size", "price"])
+    frame.loc[rng.random(n_rows) < 0.2, "size"] = np.nan
+    frame["city"] = rng.choice(["Bonn", "Kiel", "Ulm", "Hof"], n_rows)
+    frame["plan"] = rng.choice(["free", "paid", None], n_rows)
+    frame["sex"] = rng.choice(["f", "m"], n_rows)
+    frame["online"] = rng.random(n_rows) < 0.3
+    logit = frame["age"] + (frame["city"] == "Ulm") - (frame["plan"] == "paid") - 0.2
+    return frame, (logit + 0.3 * rng.normal(size=n_rows) > 0).astype(int).to_numpy()
+
+
+frame, y = make_frame()
+NAMES = [
+    *("age", "size", "price", "online", "size_missing", "city_Bonn", "city_Hof", "city_Kiel"),
+    *("city_Ulm", "plan_free", "plan_paid", "plan_missing", "sex_m"),
+]
+CATEGORIES = ["city", "plan", "sex"]
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, "dropout": 0.2}
 
 
 def make_small(**changes):
-    values = {"hidden_layer_sizes": (3,), "max_iter": 1, "random_state": 0}
-    return RegularizedMLPClassifier(**{**values, **changes})
+    return RegularizedMLPClassifier(**{**SMALL, **changes})
 
 
-def make_frame(cells, dtype=None):
-    return pd.DataFrame({"a": X[:, 0], "b": pd.Series(cells, dtype=dtype)})
+@pytest.fixture(scope="module")
+def fitted():
+    return make_small().fit(frame, y)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "boolean", "object"])
-def test_booleans_of_any_type_are_numbers(dtype):
-    model = make_small().fit(make_frame(FLAGS, dtype), y)
-    assert model.encoded_feature_names_.tolist() == ["a", "b"]
+def encode_by_hand():
+    """The same columns in the same order by transformers of scikit-learn."""
+    missing = make_pipeline(
+        SimpleImputer(strategy="constant", fill_value="~"), OneHotEncoder(drop="if_binary")
+    )
+    return make_column_transformer(
+        (SimpleImputer(strategy="median", add_indicator=True), ["age", "size", "price", "online"]),
+        (missing, CATEGORIES),
+    )
 
 
-@pytest.mark.parametrize("dtype", ["boolean", "object"])
-def test_booleans_with_missing_values_are_a_category(dtype):
-    model = make_small().fit(make_frame([*FLAGS[:-1], None], dtype), y)
-    names = ["a", "b_False", "b_True", "b_missing"]
-    assert model.encoded_feature_names_.tolist() == names
+# -- the network -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["Int64", "float64", "object"])
-def test_whole_numbers_have_the_same_names_in_any_type(dtype):
-    model = make_small(categorical_features=["b"]).fit(make_frame([1, 2, None, 7] * 10, dtype), y)
-    names = ["a", "b_1", "b_2", "b_7", "b_missing"]
-    assert model.encoded_feature_names_.tolist() == names
+def test_a_frame_gives_the_network_of_the_table_encoded_by_hand(fitted):
+    assert fitted.encoded_feature_names_.tolist() == NAMES
+    table = np.asarray(encode_by_hand().fit_transform(frame.astype({"online": float})), dtype=float)
+    by_hand = make_small().fit(table, y)
+    assert_same_network(fitted, by_hand)
+    np.testing.assert_array_equal(fitted.predict_proba(frame), by_hand.predict_proba(table))
 
 
-def test_a_category_without_values_in_training_takes_any_level():
-    model = make_small().fit(make_frame([None] * N_ROWS, "str"), y)
-    with pytest.warns(UserWarning, match="not in training"):
-        expected = model.predict_proba(make_frame(["blue"] * N_ROWS))
-    with pytest.warns(UserWarning, match=r"columns \['b'\] were not in training"):
-        found = model.predict_proba(make_frame(["red", "green"] * 20))
-    np.testing.assert_array_equal(found, expected)
+def test_a_regressor_takes_frames(fitted):
+    target = frame["age"].to_numpy() + (frame["city"] == "Kiel")
+    model = RegularizedMLPRegressor((8,), max_iter=100, random_state=0).fit(frame, target)
+    assert model.score(frame, target) > 0.8
+    np.testing.assert_array_equal(model.encoded_feature_names_, fitted.encoded_feature_names_)
 
 
-def test_the_warning_of_unknown_levels_is_at_the_call():
-    model = make_small().fit(make_frame(["red", "green"] * 20), y)
-    for method in (model.predict, model.predict_proba, model.mc_dropout):
-        with pytest.warns(UserWarning, match="not in training") as caught:
-            method(make_frame(["blue", "black"] * 20))
-        assert caught[0].filename == __file__
+def as_text(dtype):
+    return lambda: frame.astype(dict.fromkeys(CATEGORIES, dtype))
 
 
-@pytest.mark.parametrize("selection", [[], [False, False], np.array([], dtype=int)])
-def test_a_sparse_table_takes_a_selection_of_no_columns(selection):
-    one, other = make_small(), make_small(categorical_features=selection)
-    assert_same_network(one.fit(X, y), other.fit(sparse.csr_array(X), y))
+def to_polars(dtype=None):
+    table = pl.from_pandas(frame, nan_to_null=True)
+    return table if dtype is None else table.with_columns(pl.col(CATEGORIES).cast(dtype))
 
 
-@pytest.mark.parametrize("selection", [[0], [True, False]])
-def test_a_sparse_table_has_no_categories(selection):
-    with pytest.raises(ValueError, match=r"categorical_features: .* received a sparse table"):
-        make_small(categorical_features=selection).fit(sparse.csr_array(X), y)
+FRAMES = {
+    "category": as_text("category"),
+    "string": as_text("string"),
+    "string of pyarrow": as_text("string[pyarrow]"),
+    "dictionary of pyarrow": lambda: frame.astype(
+        dict.fromkeys(CATEGORIES, "string[pyarrow]")
+    ).convert_dtypes(dtype_backend="pyarrow"),
+    "objects": as_text(object),
+    "nullable": lambda: frame.convert_dtypes(),
+    "unused categories": lambda: frame.assign(
+        city=pd.Categorical(frame["city"], categories=["Ulm", "Aue", "Hof", "Bonn", "Kiel"])
+    ),
+    "float32 index": lambda: frame.set_index(np.arange(N_ROWS)[::-1]),
+    "polars": to_polars,
+    "polars' categories": lambda: to_polars(pl.Categorical),
+    "polars' enums": lambda: to_polars(pl.String).with_columns(
+        pl.col("city").cast(pl.Enum(["Ulm", "Bonn", "Kiel", "Hof", "Aue"]))
+    ),
+}
 
 
-@pytest.mark.parametrize("unit", [1.0, 1e6, 1e300])
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_a_narrow_table_can_lack_values_whose_median_it_cannot_hold(unit, dtype):
-    gappy = np.where(rng.random(X.shape) < 0.2, np.nan, X)
-    model = make_small().fit((gappy + 1) * unit, y)
-    missing = np.full((2, 2), np.nan)
-    found = model.predict_proba(missing.astype(dtype))
-    assert found.dtype == (np.float32 if dtype == np.float32 else np.float64)
-    np.testing.assert_allclose(found, model.predict_proba(missing), rtol=1e-5)
+@pytest.mark.parametrize("convert", FRAMES.values(), ids=FRAMES.keys())
+def test_every_kind_of_frame_gives_the_same_network(fitted, convert):
+    table = convert()
+    model = make_small().fit(table, y)
+    assert_same_network(model, fitted)
+    np.testing.assert_array_equal(model.predict_proba(table), fitted.predict_proba(frame))
+    np.testing.assert_array_equal(model.predict_proba(frame), fitted.predict_proba(frame))
 
 
-@pytest.mark.parametrize("table", [pd.DataFrame(index=range(N_ROWS)), pl.DataFrame()])
-def test_a_frame_without_columns_is_refused(table):
-    with pytest.raises(ValueError, match=r"0 feature\(s\)"):
+def test_columns_may_be_named_by_masks_indices_and_names(fitted):
+    mask = frame.columns.isin(CATEGORIES)
+    for selection in (mask, np.flatnonzero(mask), CATEGORIES, np.array(CATEGORIES)):
+        assert_same_network(make_small(categorical_features=selection).fit(frame, y), fitted)
+    objects = frame.to_numpy(dtype=object)
+    of_array = make_small(categorical_features=mask).fit(objects, y)
+    for kernel, other in zip(of_array.coefs_, fitted.coefs_, strict=True):
+        np.testing.assert_array_equal(kernel, other)
+    assert of_array.encoded_feature_names_[5] == "x3_Bonn"
+    np.testing.assert_array_equal(of_array.predict(objects.tolist()), fitted.predict(frame))
+
+
+def test_numbers_may_be_categories():
+    codes = np.random.default_rng(0).integers(3, 6, size=(N_ROWS, 1)).astype(float)
+    codes[:9] = np.nan
+    model = make_small(categorical_features=[0]).fit(codes, y)
+    assert model.encoded_feature_names_.tolist() == ["x0_3", "x0_4", "x0_5", "x0_missing"]
+    table = pd.DataFrame({"code": pd.array(np.where(codes > 0, codes, 0).ravel(), dtype="Int64")})
+    model = make_small(categorical_features=["code"]).fit(table, y)
+    assert model.encoded_feature_names_.tolist() == ["code_0", "code_3", "code_4", "code_5"]
+
+
+def test_booleans_are_numbers_unless_some_are_missing():
+    flags = frame[["age", "online"]].astype({"online": "boolean"})
+    assert make_small().fit(flags, y).encoded_feature_names_.tolist() == ["age", "online"]
+    flags.loc[:5, "online"] = pd.NA
+    names = ["age", "online_False", "online_True", "online_missing"]
+    for table in (flags, pl.from_pandas(flags), flags.astype({"online": object})):
+        model = make_small().fit(table, y)
+        assert model.encoded_feature_names_.tolist() == names
+        np.testing.assert_array_equal(model.predict(table), model.predict(flags))
+
+
+# -- what is learned where ---------------------------------------------------------------------
+
+
+def test_weights_are_copies_and_the_order_of_rows_does_not_matter():
+    counts = np.random.default_rng(1).integers(0, 4, N_ROWS)
+    weighted = make_small().fit(frame, y, sample_weight=counts)
+    order = np.random.default_rng(2).permutation(counts.sum())
+    rows = np.arange(N_ROWS).repeat(counts)[order]
+    assert_same_network(make_small().fit(frame.iloc[rows], y[rows]), weighted)
+
+
+def test_unknown_levels_and_new_missing_values_are_predicted_in_silence(fitted):
+    later = frame.copy()
+    later.loc[:40, "city"] = "Gera"
+    later.loc[:40, "age"] = np.nan
+    assert np.isfinite(fitted.predict_proba(later)).all()
+    expected = frame.copy()
+    expected.loc[:40, "city"] = None  # no level either
+    expected.loc[:40, "age"] = frame["age"].median()
+    np.testing.assert_array_equal(fitted.predict_proba(later), fitted.predict_proba(expected))
+    assert np.isfinite(fitted.predict_proba(later.iloc[:1])).all()
+
+
+def test_a_column_of_unknown_levels_warns(fitted):
+    with pytest.warns(UserWarning, match=r"most values of the columns \['city'\] were not"):
+        fitted.predict(frame.assign(city="Gera"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"city": 3.5}, "Column 'city' of X: expected strings, as in training; received numbers"),
+        ({"age": "old"}, "could not convert string to float"),
+        ({"city": [1, "a"] * 60 + ["b"]}, "Column 'city' of X: expected levels of one type"),
+        ({"price": np.inf}, "infinity"),
+        ({"city": pd.Timestamp("2026-01-01")}, "Column 'city' of X has values of type datetime64"),
+    ],
+)
+def test_prediction_refuses_columns_of_another_kind(fitted, changes, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(frame.assign(**changes))
+
+
+def test_columns_are_found_by_name(fitted):
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.predict(frame[frame.columns[::-1]])
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(frame.drop(columns="city"))
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (["town"], r"names of columns of X; received also \['town'\]"),
+        ([True] * 3, "a mask of the 7 columns; received one of 3"),
+        ([9], r"indices from 0 to 6; received \[9\]"),
+        ([-1], r"indices from 0 to 6; received \[-1\]"),
+        ([0.5], "a mask, indices or names of columns"),
+        ([[0]], "a mask, indices or names of columns"),
+        (["city", 1], r"names of columns of X; received also \['1'\]"),
+    ],
+)
+def test_a_selection_that_is_not_there_is_refused(selection, message):
+    with pytest.raises(ValueError, match=f"categorical_features: expected {message}"):
+        make_small(categorical_features=selection).fit(frame, y)
+
+
+def test_names_need_names():
+    with pytest.raises(ValueError, match="whose columns have no names"):
+        make_small(categorical_features=["a"]).fit(np.zeros((9, 2)), np.arange(9) % 2)
+    sparse = csr_array(np.eye(9))
+    with pytest.raises(ValueError, match="received a sparse table"):
+        make_small(categorical_features=[0]).fit(sparse, np.arange(9) % 2)
+
+
+def test_none_refuses_text():
+    with pytest.raises(ValueError, match=r"(?s)could not convert.*categorical_features"):
+        make_small(categorical_features=None).fit(frame, y)
+
+
+def test_equal_names_of_columns_are_refused():
+    table = frame.rename(columns={"age": "size"})
+    with pytest.raises(ValueError, match=r"columns of different names; received \['size'\] twice"):
         make_small().fit(table, y)
 
 
-@pytest.mark.parametrize("store", [np.asarray, np.ndarray.tolist], ids=["array", "lists"])
-def test_a_scorer_of_validation_rows_receives_categories(store):
-    rows = np.c_[X, np.resize(["red", "green"], N_ROWS)].astype(object)
-    options = {"categorical_features": [2], "early_stopping": True, "validation_scoring": None}
-    model = make_small(**options).fit(store(rows), y)
-    assert len(model.validation_scores_) == model.n_iter_
-    held_out = make_small(**options).fit(store(rows), y, X_val=store(rows[:9]), y_val=y[:9])
-    assert held_out.validation_scores_[-1] == held_out.score(store(rows[:9]), y[:9])
+def test_a_column_without_values_is_dropped_with_a_warning(fitted):
+    with pytest.warns(UserWarning, match=r"columns \['empty'\] have no values in training"):
+        model = make_small().fit(frame.assign(empty=np.nan), y)
+    for kernel, other in zip(model.coefs_, fitted.coefs_, strict=True):
+        np.testing.assert_array_equal(kernel, other)
 
 
-@pytest.mark.parametrize("missing", [None, np.nan], ids=str)
-def test_numbers_among_objects_are_numbers(missing):
-    model = make_small().fit(make_frame([*X[:-1, 1], missing], "object"), y)
-    assert model.encoded_feature_names_.tolist() == ["a", "b", "b_missing"]
+# -- streams, validation rows, searches, files ---------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f4", ">f8", np.longdouble, object])
-def test_levels_of_any_type_of_numbers_give_the_same_network(dtype):
-    table = np.c_[np.round(X[:, 0] * 4) / 4, np.arange(N_ROWS) % 3]
-    one = make_small(categorical_features=[1]).fit(table, y)
-    other = make_small(categorical_features=[1]).fit(table.astype(dtype), y)
-    assert_same_network(one, other)
-    assert one.encoded_feature_names_.tolist() == other.encoded_feature_names_.tolist()
+def test_a_stream_keeps_the_levels_and_medians_of_its_first_batch():
+    model = make_small()
+    model.partial_fit(frame[frame["city"] != "Ulm"], y[frame["city"] != "Ulm"], classes=[0, 1])
+    names = model.encoded_feature_names_.tolist()
+    assert "city_Ulm" not in names
+    model.partial_fit(frame, y)
+    assert model.encoded_feature_names_.tolist() == names
+    model.set_params(warm_start=True).fit(frame, y)
+    assert model.encoded_feature_names_.tolist() == names
+
+
+@pytest.mark.parametrize("scoring", ["loss", "accuracy"])
+def test_validation_rows_are_encoded_as_training_rows(scoring):
+    model = make_small(early_stopping=True, validation_scoring=scoring)
+    later = frame.assign(city="Gera", age=np.nan)
+    with pytest.warns(UserWarning, match="most values"):
+        model.fit(frame, y, X_val=later, y_val=y)
+    model.fit(frame, y, X_val=to_polars().to_pandas(), y_val=y)
+    held_out = model.validation_loss_curve_ if scoring == "loss" else model.validation_scores_
+    model.set_params(validation_fraction=0.3).fit(frame, y)
+    assert len(held_out) == 5
+    assert model.n_iter_ == 5
+
+
+def test_samples_with_dropout_are_of_encoded_rows(fitted):
+    assert fitted.mc_dropout(frame, 3, random_state=0).shape[1] == N_ROWS
+
+
+@pytest.mark.parametrize("kind", [RegularizedMLPClassifierCV, RegularizedMLPRegressorCV])
+def test_a_search_learns_levels_in_each_fold(kind):
+    """A level that one fold only has, and scores of GridSearchCV to the bit."""
+    table = frame.copy()
+    table.loc[:3, "city"] = "Gera"
+    settings = {name: value for name, value in SMALL.items() if name != "dropout"}
+    cv = KFold(3)
+    search = kind([0.0, 0.3], [1e-3], cv=cv, scoring=None, **settings).fit(table, y)
+    single = kind._base_estimator_class(**SMALL)
+    grid = {"dropout": [0.0, 0.3], "l2": [1e-3]}
+    expected = GridSearchCV(single, grid, cv=cv).fit(table, y)
+    for k in range(3):
+        name = f"split{k}_test_score"
+        np.testing.assert_array_equal(search.cv_results_[name], expected.cv_results_[name])
+    np.testing.assert_array_equal(search.predict(table), expected.predict(table))
+    assert "city_Gera" in search.encoded_feature_names_
+    assert not hasattr(clone(search), "encoded_feature_names_")
+    of_folds = clone(search).set_params(refit="folds").fit(table, y)
+    names = [network.encoded_feature_names_.tolist() for network in of_folds.estimators_]
+    assert ["city_Gera" in of_fold for of_fold in names] == [False, True, True]
+    assert len(of_folds.predict(table)) == N_ROWS
+
+
+def test_a_pickle_needs_no_pandas(fitted, tmp_path):
+    path = tmp_path / "model.pickle"
+    path.write_bytes(pickle.dumps(fitted))
+    table = frame.to_numpy(dtype=object)
+    table[:, 6] = table[:, 6].astype(float)
+    (tmp_path / "table.pickle").write_bytes(pickle.dumps(table.tolist()))
+    program = f"""
+        import pickle, sys, warnings
+        warnings.simplefilter("ignore")
+        sys.modules["pandas"] = sys.modules["tensorflow"] = None
+        model, table = (pickle.load(open(r"{tmp_path}/" + name + ".pickle", "rb"))
+                        for name in ("model", "table"))
+        print(model.predict(table).tolist())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(fitted.predict(frame).tolist())

@@ -154,3 +154,10 @@ def test_negative_targets_are_refused_by_the_poisson_loss():
     REGRESSION_LOSSES["squared_error"].check_targets(np.array([[-1.0]]))
     with pytest.raises(ValueError, match=r"y: expected numbers >= 0 with loss='poisson'.*-1"):
         REGRESSION_LOSSES["poisson"].check_targets(np.array([[-1.0], [2.0]]))
+
+
+def test_poisson_loss_of_an_infinite_prediction_is_finite():
+    losses = REGRESSION_LOSSES["poisson"].compute_numpy(
+        np.array([[np.inf], [0.0]]), np.ones((2, 1))
+    )
+    assert np.isfinite(losses).all()

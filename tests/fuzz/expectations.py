@@ -113,6 +113,8 @@ def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
         faults += [Fault(False, TABLE)] * (not situation.is_on("standardize"))
         if y.state is State.SOUND:
             faults += _find_other_task(situation, call, y)
+        elif y.state is State.OPEN:
+            faults.append(Fault(False, "layers"))
     else:
         faults += _find_faults_of_kinds(situation, X, weight)
     if call.method == "partial_fit":
@@ -342,6 +344,7 @@ def _find_faults_of_search(situation: Situation, call: Call) -> list[Fault]:
     is_plain = is_plain and not isinstance(X, FramePart) and "missing" not in X.kind
     rate = situation.estimator.learning_rate_init  # a large one may diverge in every fold
     is_plain = is_plain and isinstance(rate, numbers.Real) and float(rate) < 10
+    is_plain = is_plain and situation.is_on("standardize")  # large columns may do so, too
     return [] if is_plain else [Fault(False, "cv|split|fold|class|scor|refit|weight|finite")]
 
 

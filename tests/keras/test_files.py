@@ -9,12 +9,13 @@ import sys
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_diabetes, load_digits, load_iris
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg.keras import save_model
+from skreg.keras import make_inputs, save_model
 
 keras = pytest.importorskip("keras")
 
@@ -66,6 +67,44 @@ def test_every_format_has_the_predictions_of_a_regressor(ending, predict, tmp_pa
     path = tmp_path / f"model{ending}"
     save_model(regressor, path)
     assert_allclose(predict(path, X)[:, 0] / y.max(), regressor.predict(X) / y.max(), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def with_names():
+    """A classifier with missing numbers in columns whose names no graph may have, and its table."""
+    X = IRIS.data.copy()
+    X[::7, 2] = np.nan
+    X = pd.DataFrame(X, columns=["a b", "A B", "größe", "_"])
+    return RegularizedMLPClassifier(**SMALL).fit(X, SPECIES), X
+
+
+def test_an_onnx_file_has_an_input_for_each_column(with_names, tmp_path):
+    model, X = with_names
+    save_model(model, tmp_path / "model.onnx")
+    session = pytest.importorskip("onnxruntime").InferenceSession(tmp_path / "model.onnx")
+    names = dict(zip(X.columns, ["a_b", "A_B_", "gr__e", "x_"], strict=True))
+    inputs = {names[name]: column for name, column in make_inputs(model, X).items()}
+    assert_allclose(session.run(None, inputs)[0], model.predict_proba(X), atol=1e-5)
+
+
+def test_a_saved_model_has_an_input_for_each_column(with_names, tmp_path):
+    import tensorflow as tf
+
+    _, X = with_names
+    X = X.assign(colour=np.resize(["red", "green", "blue", None], len(X)))
+    model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES)
+    save_model(model, tmp_path / "model")
+    module = tf.saved_model.load(tmp_path / "model")
+    predicted = module.serve(make_inputs(model, X)).numpy()
+    assert_allclose(predicted, model.predict_proba(X), atol=1e-5)
+
+
+def test_an_onnx_file_of_text_is_refused_before_it_is_written(tmp_path):
+    X = pd.DataFrame({"colour": np.resize(["red", "green", "blue"], len(SPECIES))})
+    model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES)
+    with pytest.raises(ValueError, match=r"categories of text, which tf2onnx cannot.*OneHotEnc"):
+        save_model(model, tmp_path / "model.onnx")
+    assert os.listdir(tmp_path) == []
 
 
 # -- labels ------------------------------------------------------------------------------------
@@ -253,7 +292,7 @@ def test_with_jax_keras_files_work_and_other_formats_name_the_backend(tmp_path):
     script = (
         "import numpy as np, joblib\n"
         "from skreg import RegularizedMLPClassifier\n"
-        "from skreg.keras import save_model\n"
+        "from skreg.keras import make_inputs, save_model\n"
         f"X, y = joblib.load({str(tmp_path / 'rows')!r})\n"
         "model = RegularizedMLPClassifier(hidden_layer_sizes=8, max_iter=3, random_state=0)\n"
         "exported = model.fit(X, y).to_keras()\n"
@@ -269,6 +308,10 @@ def test_with_jax_keras_files_work_and_other_formats_name_the_backend(tmp_path):
         "        assert 'KERAS_BACKEND' in str(error), error\n"
         "    else:\n"
         "        raise AssertionError(path)\n"
+        "X[::9, 0] = np.nan\n"
+        "model.fit(X, y)\n"
+        "predicted = model.to_keras().predict(make_inputs(model, X), verbose=0)\n"
+        "np.testing.assert_allclose(predicted, model.predict_proba(X), atol=1e-5)\n"
     )
     joblib.dump((IRIS.data, SPECIES), tmp_path / "rows")
     environment = {**os.environ, "KERAS_BACKEND": "jax"}

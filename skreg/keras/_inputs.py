@@ -1,0 +1,255 @@
+"""A table with categories or missing values in Keras: named inputs, and the layers after them.
+
+`_make_encoder` does with layers what `Columns.encode` does with NumPy. The rules of a category are
+those of `Category`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from skreg._data.columns import Category, CategoryCells, Columns
+from skreg._tensorflow import tensorflow
+
+# float32 holds all integers below it, and not the next one after it.
+_INTEGERS_END = 2**24
+
+
+def has_text(columns: Columns | None) -> bool:
+    """Whether an input of the Keras model takes strings."""
+    return columns is not None and any(_is_text(category) for category in columns.categories)
+
+
+def _is_text(category: Category) -> bool:
+    return category.kind == "strings"
+
+
+def round_to_float32(what: str, numbers: np.ndarray) -> np.ndarray:
+    """Return the numbers in float32, or raise a ValueError if it cannot hold one."""
+    with np.errstate(over="ignore"):
+        converted = numbers.astype(np.float32)
+    if not np.isfinite(converted).all():
+        raise ValueError(
+            f"to_keras: expected numbers that float32 can hold, in which Keras computes; received "
+            f"{numbers[~np.isfinite(converted)][0]:.3g} for {what}."
+        )
+    return converted
+
+
+# -- the model ---------------------------------------------------------------------------------
+
+
+def make_named_model(keras: Any, network: Any, columns: Columns, names: Sequence[str], dtype: str):
+    """Return a functional model: an input for each column, their encoder, and the network.
+
+    Parameters
+    ----------
+    keras : module
+    network : keras.Sequential
+        Takes the encoded columns. It is called "network" afterwards, as it is a layer of the model.
+    columns : Columns
+    names : sequence of str, length n_features
+        Of all columns.
+    dtype : str
+        Of the numbers.
+    """
+    encoder = _make_encoder(keras, columns, dtype)
+    names = _name_inputs(names)
+    # Names in a model are different. Inside the encoder they cannot be those of columns, since
+    # inputs have no names there.
+    encoder.name, network.name = (_find_free(name, names) for name in ("encoder", "network"))
+    inputs = {
+        name: keras.Input((1,), dtype=tensor.dtype, name=name)
+        for name, tensor in zip(names, encoder.inputs, strict=True)
+    }
+    outputs = network(encoder(list(inputs.values())))
+    return keras.Model(inputs, outputs, name="regularized_mlp")
+
+
+def _name_inputs(names: Sequence[str]) -> list[str]:
+    """Return names for inputs: those of the columns, as far as Keras allows."""
+    given: list[str] = []
+    for name in names:
+        allowed = name.replace("/", "_") or "_"
+        given.append(name if name == allowed else _find_free(allowed, [*names, *given]))
+    return given
+
+
+def _find_free(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _make_encoder(keras: Any, columns: Columns, dtype: str):
+    """Return a functional model from a list of columns to the encoded table."""
+    if has_text(columns) and keras.config.backend() != "tensorflow":
+        raise ValueError(
+            "to_keras: expected Keras to run on TensorFlow, since X has categories of text, for "
+            f"which other backends have no type; received KERAS_BACKEND={keras.config.backend()!r}."
+        )
+    in_order = iter(columns.categories)
+    of_inputs = [next(in_order) if is_category else None for is_category in columns.is_category]
+    inputs = [
+        keras.Input((1,), dtype="string" if category and _is_text(category) else dtype)
+        for category in of_inputs
+    ]
+    parts, places, width = [], [], 0
+    numbers = [inputs[k] for k in np.flatnonzero(~columns.is_category)]
+    if not np.isnan(columns.medians).all():
+        encoded, used = _encode_numbers(keras.ops, numbers, columns, dtype)
+        parts.append(encoded)
+        places += used
+        width += encoded.shape[1]
+    for category, tensor in zip(of_inputs, inputs, strict=True):
+        if category is None:
+            continue
+        encode = _encode_text if _is_text(category) else _encode_levels
+        encoded = encode(keras, category, tensor, dtype)
+        parts.append(encoded)
+        places += [width + place for place in _choose_columns(category)]
+        width += encoded.shape[1]
+    encoded = keras.ops.concatenate(parts, axis=1)
+    # Each part has all columns that its kind may have. Here those in use are taken, in their order.
+    return keras.Model(inputs, keras.ops.take(encoded, np.array(places), axis=1))
+
+
+def _encode_numbers(ops: Any, numbers: list, columns: Columns, dtype: str) -> tuple[Any, list[int]]:
+    """Return numbers without missing ones, then where they are missing, and the columns in use."""
+    kept = np.flatnonzero(~np.isnan(columns.medians))
+    medians = round_to_float32("a column's median", columns.medians[kept]).astype(dtype)
+    values = ops.concatenate([numbers[k] for k in kept], axis=1)
+    is_missing = ops.isnan(values)
+    filled = ops.where(is_missing, medians, values)
+    indicators = len(kept) + np.flatnonzero(columns.has_indicator[kept])
+    encoded = ops.concatenate([filled, ops.cast(is_missing, dtype)], axis=1)
+    return encoded, [*range(len(kept)), *indicators.tolist()]
+
+
+def _encode_text(keras: Any, category: Category, tensor, dtype: str):
+    """Return columns for other levels, for each level, and for missing ones."""
+    missing, other = _choose_tokens(category)
+    lookup = keras.layers.StringLookup(
+        vocabulary=[*category.levels, missing], oov_token=other, output_mode="one_hot"
+    )
+    return keras.ops.cast(lookup(tensor), dtype)
+
+
+def _encode_levels(keras: Any, category: Category, tensor, dtype: str):
+    """Return the same columns as `_encode_text` for levels that are numbers or booleans."""
+    is_small = all(abs(level) < _INTEGERS_END for level in category.levels)
+    levels = np.array(category.levels if is_small else [], dtype)
+    if len(np.unique(levels)) < len(category.levels):
+        raise ValueError(
+            "to_keras: expected levels that float32 can tell apart, in which Keras computes; "
+            f"column {category.name!r} of X has {category.levels[:5]}. Make strings of them before "
+            "you fit."
+        )
+    ops = keras.ops
+    known = [ops.equal(tensor, levels)] if len(levels) else []
+    known = ops.concatenate([*known, ops.isnan(tensor)], axis=1)
+    other = ops.logical_not(ops.any(known, axis=1, keepdims=True))
+    return ops.cast(ops.concatenate([other, known], axis=1), dtype)
+
+
+def _choose_columns(category: Category) -> list[int]:
+    """Return which of the columns for other levels, each level and missing ones are in use."""
+    n_levels = len(category.levels)
+    levels = range(1 + category.is_binary, 1 + n_levels)
+    return [*levels, *[1 + n_levels] * category.has_missing, *[0] * category.has_infrequent]
+
+
+def _choose_tokens(category: Category) -> tuple[str, str]:
+    """Return the texts that stand for a missing level and for one that is not known."""
+    candidates = itertools.chain(["", "[MISSING]"], (f"[MISSING {k}]" for k in itertools.count()))
+    missing = next(token for token in candidates if token not in category.levels)
+    other = "[UNK]"
+    while other in category.levels:
+        other = f"[{other}]"
+    return missing, other
+
+
+# -- its inputs --------------------------------------------------------------------------------
+
+
+def make_inputs(estimator, X):
+    """Return a table as the inputs of the model that `to_keras` returns.
+
+    Parameters
+    ----------
+    estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
+        Fitted. Pass the `best_estimator_` of a searching estimator.
+    X : array-like of shape (n_samples, n_features)
+        As for `predict`.
+
+    Returns
+    -------
+    inputs : dict or ndarray of shape (n_samples, n_features)
+        For a table with categories or missing values, a dict from the name of each column to an
+        array of shape (n_samples, 1): float32 for numbers, a string tensor of TensorFlow for text.
+        For a table of numbers one array in float32.
+
+    Raises
+    ------
+    NotFittedError, TypeError
+        If `estimator` is not fitted, or has another type.
+    ValueError
+        If `X` is not valid, as in `predict`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.keras import make_inputs
+    >>> X = pd.DataFrame({"size": [1.5, None, 3.5], "colour": ["red", "blue", "red"]})
+    >>> model = RegularizedMLPClassifier(max_iter=5, random_state=0).fit(X, [0, 1, 0])
+    >>> inputs = make_inputs(model, X)
+    >>> inputs["size"].ravel()
+    array([1.5, nan, 3.5], dtype=float32)
+    >>> model.to_keras().predict(inputs, verbose=0).shape
+    (3, 1)
+    """
+    if not hasattr(estimator, "to_keras"):
+        raise TypeError(
+            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor, or the "
+            f"best_estimator_ of a search; received {type(estimator).__name__}."
+        )
+    check_is_fitted(estimator)
+    columns = estimator._columns
+    if columns is None or columns.is_plain:
+        return _make_dense(estimator._check_rows(X)[0])
+    table = estimator._check_table(X)
+    numbers = iter(_make_dense(table.numbers).T)
+    categories = zip(columns.categories, table.categories, strict=True)
+    names = _name_inputs(estimator._column_names)
+    return {
+        name: _make_input(*next(categories)) if is_category else next(numbers)[:, None]
+        for name, is_category in zip(names, columns.is_category, strict=True)
+    }
+
+
+def _make_dense(numbers) -> np.ndarray:
+    with np.errstate(over="ignore"):  # as Keras does
+        numbers = numbers.toarray() if sparse.issparse(numbers) else np.asarray(numbers)
+        return numbers.astype(np.float32)
+
+
+def _make_input(category: Category, cells: CategoryCells):
+    """Return the cells of a category, of shape (n, 1)."""
+    category.check(cells)
+    if not _is_text(category):
+        # Infinity is no level. Levels that are not known may be beyond float32.
+        levels = [level if level in category.levels else np.inf for level in cells.levels]
+        return np.array([*levels, np.nan], np.float32)[cells.codes][:, None]
+    missing, other = _choose_tokens(category)
+    # A level that is not known may be the text that stands for a missing one.
+    levels = [other if level == missing else level for level in cells.levels]
+    values = np.array([*levels, missing], dtype=object)[cells.codes]
+    tf = tensorflow()
+    return tf.constant(values[:, None], dtype=tf.string)
