@@ -37,6 +37,7 @@ TARGETS = {
     "several labels": np.c_[CODES > 0, CODES == 1, X[:, 2] > 0].astype(int),
     **dict.fromkeys(LOSSES, NUMBERS),
 }
+GAPPY = np.where(np.random.default_rng(3).random(X.shape) < 0.1, np.nan, X)
 FEW = ["two classes", "squared_error", "absolute_error"]
 TWO = ["three classes", "squared_error"]
 # Each kind compiles programs of its own, which a process keeps: the others are run by .ci/full.
@@ -369,6 +370,235 @@ def test_predictions_of_float32_and_float64_agree(kind):
     found = predict(model, X.astype(np.float32))
     assert found.dtype == np.float32
     assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.02], ids=["many", "few"])
+@pytest.mark.parametrize("has_missing", [False, True], ids=["complete", "with missing values"])
+@two_targets
+def test_a_dense_and_a_sparse_table_give_the_same_bits(kind, has_missing, share):
+    chance = np.random.default_rng(2).random((2, *X.shape))
+    table = np.where(chance[0] < share, X, 0.0)
+    if has_missing:
+        table[chance[1] < 0.1] = np.nan
+    for store in (sparse.csr_array, sparse.csc_array):
+        assert_same_as_stored(kind, table, store(table))
+
+
+@two_targets
+def test_a_dense_and_a_sparse_table_give_the_same_bits_in_a_stream(kind):
+    known = {"classes": [0, 1, 2]} if kind == "three classes" else {}
+    y, models = TARGETS[kind], []
+    for store in (np.asarray, sparse.csr_array):
+        model = make(kind).partial_fit(store(GAPPY[:32]), y[:32], **known)
+        models.append(model.partial_fit(store(GAPPY[32:]), y[32:]))
+    assert_same_network(*models)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.longdouble, object])
+@two_targets
+def test_other_types_of_numbers_with_missing_ones_change_no_bit(kind, dtype):
+    y = TARGETS[kind]
+    assert_same_network(make(kind).fit(GAPPY, y), make(kind).fit(GAPPY.astype(dtype), y))
+
+
+# -- data frames -------------------------------------------------------------------------------
+
+# With eight encoded columns, so that they train with the programs of the tables above.
+LEVELS = np.array(["blue", "green", "red", None], dtype=object)
+COLORS = np.digitize(X[:, 2], [-0.8, 0.3, 1.0])
+FRAME = pd.DataFrame(
+    {
+        "a": GAPPY[:, 0],
+        "b": X[:, 1],
+        "c": pd.Series(LEVELS[COLORS], dtype="str"),
+        "d": X[:, 3] > 0,
+    }
+)
+ENCODED = [*("a", "b", "d", "a_missing"), *("c_blue", "c_green", "c_red", "c_missing")]
+
+
+def to_objects(frame):
+    """A frame as an array of objects, with None for missing cells."""
+    return frame.astype(object).where(frame.notna(), None).to_numpy()
+
+
+def to_polars(string_type):
+    return lambda frame: pl.DataFrame(
+        {
+            **{name: pl.Series(frame[name].to_numpy(), nan_to_null=True) for name in "ab"},
+            "c": pl.Series(to_objects(frame)[:, 2].tolist(), dtype=string_type),
+            "d": frame["d"].to_numpy(),
+        }
+    )
+
+
+STORED_FRAMES = {
+    "objects and None": lambda frame: frame.assign(c=pd.Series(to_objects(frame)[:, 2], dtype="O")),
+    "objects and NaN": lambda frame: frame.assign(c=frame["c"].astype(object)),
+    "nullable types": lambda frame: frame.astype(
+        {"a": "Float64", "b": "Float64", "c": "string", "d": "boolean"}
+    ),
+    "category": lambda frame: frame.astype({"c": "category"}),
+    "unused categories": lambda frame: frame.assign(
+        c=pd.Categorical(frame["c"], ["unused", "red", "green", "blue", "also unused"])
+    ),
+    "other rows before": lambda frame: frame.iloc[::-1].set_index(np.arange(N_ROWS)).iloc[::-1],
+    "polars strings": to_polars(pl.String),
+    "polars categories": to_polars(pl.Categorical),
+    "polars enums": to_polars(pl.Enum(["unused", "red", "green", "blue"])),
+}
+
+
+def test_the_frame_has_the_columns_of_a_program_of_above():
+    model = make("three classes").fit(FRAME, CODES)
+    assert model.encoded_feature_names_.tolist() == ENCODED
+
+
+@two_targets
+def test_a_frame_is_the_table_of_its_encoded_columns(kind):
+    table = pd.concat(
+        [
+            FRAME["a"].fillna(FRAME["a"].median()),
+            FRAME[["b", "d"]].astype(float),
+            FRAME["a"].isna().astype(float),
+            pd.get_dummies(FRAME["c"], dummy_na=True, dtype=float),
+        ],
+        axis=1,
+    ).to_numpy()
+    y = TARGETS[kind]
+    one, other = make(kind).fit(FRAME, y), make(kind).fit(table, y)
+    assert_same_network(one, other)
+    assert_array_equal(predict(one, FRAME), predict(other, table))
+
+
+@pytest.mark.parametrize("store", STORED_FRAMES.values(), ids=STORED_FRAMES.keys())
+@two_targets
+def test_storage_of_a_frame_changes_no_bit(kind, store):
+    assert_same_as_stored(kind, FRAME, store(FRAME))
+
+
+@pytest.mark.parametrize("selection", [[2], [False, False, True, False]], ids=["index", "mask"])
+@pytest.mark.parametrize("store", [np.asarray, np.asfortranarray, np.ndarray.tolist])
+@two_targets
+def test_an_array_with_named_categories_is_a_frame(kind, store, selection):
+    y, table = TARGETS[kind], store(to_objects(FRAME))
+    one = make(kind).fit(FRAME, y)
+    other = make(kind, categorical_features=selection).fit(table, y)
+    assert_same_network(one, other)
+    assert_array_equal(predict(one, FRAME), predict(other, table))
+
+
+@pytest.mark.parametrize("selection", ["from_dtype", ["c"], np.array([2])], ids=str)
+@pytest.mark.parametrize("store", ["category", "polars strings"])
+@two_targets
+def test_ways_to_select_the_categories_change_no_bit(kind, store, selection):
+    y, frame = TARGETS[kind], STORED_FRAMES[store](FRAME)
+    other = make(kind, categorical_features=selection).fit(frame, y)
+    assert_same_network(make(kind).fit(FRAME, y), other)
+
+
+RENAMED = {
+    "words": ["bird", "fish", "horse"],
+    "numbers": [-5, 1, 2**40],
+    "fractions": [-0.5, 0.25, 1e300],
+}
+
+
+@pytest.mark.parametrize("levels", RENAMED.values(), ids=RENAMED.keys())
+@two_targets
+def test_levels_with_other_names_in_the_same_order_change_no_bit(kind, levels):
+    y, codes = TARGETS[kind], np.where(COLORS == 3, -1, COLORS)
+    renamed = FRAME.assign(c=pd.Categorical.from_codes(codes, levels))
+    assert_same_as_stored(kind, FRAME, renamed)
+    weighted = make(kind).fit(FRAME, y, WEIGHT), make(kind).fit(renamed, y, WEIGHT)
+    assert_same_network(*weighted)
+
+
+@two_targets
+def test_names_of_the_columns_of_a_frame_change_no_bit(kind):
+    assert_same_as_stored(kind, FRAME, FRAME.rename(columns=dict(zip("abcd", "zyxw", strict=True))))
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["no weights", "weights"])
+@two_targets
+def test_order_of_the_rows_of_a_frame_changes_no_bit(kind, weight):
+    y, order = TARGETS[kind], np.random.default_rng(1).permutation(N_ROWS)
+    one = make(kind).fit(FRAME, y, weight)
+    other = make(kind).fit(FRAME.iloc[order], y[order], None if weight is None else weight[order])
+    assert_same_network(one, other)
+    assert_array_equal(predict(one, FRAME), predict(other, FRAME))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@two_targets
+def test_copies_of_the_rows_of_a_frame_are_weights(kind, early_stopping):
+    y, counts = TARGETS[kind], WEIGHT.astype(int)
+    one = make(kind, early_stopping=early_stopping).fit(FRAME, y, counts)
+    copies = FRAME.loc[FRAME.index.repeat(counts)]
+    other = make(kind, early_stopping=early_stopping).fit(copies, y.repeat(counts))
+    assert_same_network(one, other)
+    assert one.validation_loss_curve_ == other.validation_loss_curve_
+
+
+@two_targets
+def test_rows_of_a_frame_without_weight_change_no_bit(kind):
+    y = np.concatenate([TARGETS[kind], TARGETS[kind][:8]])
+    others = FRAME[:8].assign(b=np.nan, c=["new", "newer"] * 4)
+    weight = np.concatenate([WEIGHT, np.zeros(8)])
+    one = make(kind).fit(FRAME, TARGETS[kind], WEIGHT)
+    assert_same_network(one, make(kind).fit(pd.concat([FRAME, others]), y, weight))
+
+
+@pytest.mark.parametrize("factor", [2.0**-40, 3, 1e300])
+@two_targets
+def test_a_factor_of_all_weights_changes_no_bit_of_a_frame(kind, factor):
+    y = TARGETS[kind]
+    one, other = (make(kind).fit(FRAME, y, scale * WEIGHT) for scale in (1.0, factor))
+    assert_same_network(one, other)
+    one, other = make(kind).fit(FRAME, y), make(kind).fit(FRAME, y, np.full(N_ROWS, factor))
+    assert_same_network(one, other)
+
+
+STREAMS = {
+    "other order": (lambda frame: frame.iloc[::-1], slice(None, None, -1), 1.0),
+    "other weights": (lambda frame: frame, slice(None), 1000.0),
+    "category": (STORED_FRAMES["category"], slice(None), 1.0),
+    "polars": (STORED_FRAMES["polars strings"], slice(None), 1.0),
+    "objects": (to_objects, slice(None), 1.0),
+}
+
+
+@pytest.mark.parametrize(("change", "order", "factor"), STREAMS.values(), ids=STREAMS.keys())
+@two_targets
+def test_a_stream_of_frames_has_the_same_bits(kind, change, order, factor):
+    known = {"classes": [0, 1, 2]} if kind == "three classes" else {}
+    models = []
+    for store, rows, scale in ((lambda frame: frame, slice(None), 1.0), (change, order, factor)):
+        selection = [2] if store is to_objects else "from_dtype"
+        model = make(kind, categorical_features=selection)
+        for start in (0, 32):
+            part = slice(start, start + 32)
+            y, weight = TARGETS[kind][part][rows], scale * WEIGHT[part][rows]
+            model.partial_fit(store(FRAME.iloc[part]), y, weight, **known)
+        models.append(model)
+    assert_same_network(*models)
+
+
+@pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+@two_targets
+def test_storage_of_a_frame_changes_no_bit_of_a_search(kind):
+    frames = [
+        FRAME,
+        *(STORED_FRAMES[name](FRAME) for name in ("unused categories", "polars enums")),
+    ]
+    options = {"dropouts": [0.1, 0.4], "l2s": [1e-3], "cv": 2, "hidden_layer_sizes": (6,)}
+    options |= {"batch_size": 16, "max_iter": 4, "random_state": 0}
+    searches = [SEARCHES[kind](**options).fit(frame, TARGETS[kind], WEIGHT) for frame in frames]
+    for search, frame in zip(searches, frames, strict=True):
+        scores = [s.cv_results_["mean_test_score"] for s in (searches[0], search)]
+        assert_array_equal(*scores)
+        assert_same_network(searches[0], search)
+        assert_array_equal(predict(searches[0], FRAME), predict(search, frame))
 
 
 # -- calls -------------------------------------------------------------------------------------

@@ -146,12 +146,12 @@ class Category:
 
     def check(self, cells: CategoryCells) -> None:
         """Raise a ValueError for levels of another kind than in training."""
-        numbers = ("numbers", "booleans")  # True is 1
-        if cells.kind in (None, self.kind) or (cells.kind in numbers and self.kind in numbers):
+        kinds = {cells.kind, self.kind}
+        if None in kinds or len(kinds) == 1 or kinds == {"numbers", "booleans"}:  # True is 1
             return
         raise ValueError(
-            f"Column {self.name!r} of X: expected {self.kind or 'missing values'}, as in "
-            f"training; received {cells.kind}."
+            f"Column {self.name!r} of X: expected {self.kind}, as in training; received "
+            f"{cells.kind}."
         )
 
     def is_unknown(self, cells: CategoryCells) -> bool:
@@ -370,7 +370,10 @@ def _find_median(values: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _fill(numbers, medians: np.ndarray):
-    """Return the numbers with medians for missing ones, and where they are missing, or None."""
+    """Return the numbers with medians for missing ones, and where they are missing, or None.
+
+    Filled numbers are in float64, since a narrower type may not hold the medians.
+    """
     values = numbers.data if sparse.issparse(numbers) else numbers
     if values.dtype.kind != "f":
         return numbers, None
@@ -379,8 +382,8 @@ def _fill(numbers, medians: np.ndarray):
             return numbers, None
     is_missing = np.isnan(values)
     if not sparse.issparse(numbers):
-        return np.where(is_missing, medians.astype(numbers.dtype), numbers), is_missing
-    filled, places = numbers.copy(), numbers.copy()
+        return np.where(is_missing, medians, numbers), is_missing
+    filled, places = numbers.astype(np.float64), numbers.copy()
     filled.data[is_missing] = medians[numbers.indices[is_missing]]
     filled.eliminate_zeros()
     places.data = is_missing.astype(np.float64)

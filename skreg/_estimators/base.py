@@ -397,8 +397,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
     def _check_rows(self, X):
         """Return the checked table, and the precision to predict in."""
-        X = encode_table(self, X)
-        dtype = np.float32 if X.dtype.newbyteorder("=") == np.float32 else np.float64
+        X, dtype = encode_table(self, X)
         if self._from_keras and self.scale_ is not None:
             with np.errstate(over="ignore"):  # which is an error below
                 X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)

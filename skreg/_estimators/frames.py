@@ -31,7 +31,11 @@ def is_polars(X) -> bool:
 
 
 def check_frame(X) -> None:
-    """Raise a ValueError for columns of equal names, and for dates and time spans."""
+    """Raise a ValueError for no columns, columns of equal names, dates and time spans."""
+    if (is_pandas(X) or is_polars(X)) and not X.shape[1]:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required."
+        )
     if not is_pandas(X):
         if is_polars(X):
             _refuse_dates(((n, kind) for n, kind in X.schema.items() if kind.is_temporal()))
@@ -99,14 +103,15 @@ def _is_category_of_polars(column) -> bool:
 
 
 def _are_levels(values: list) -> bool:
-    """Whether objects are levels: some are texts, or all booleans or missing values.
+    """Whether objects are levels: some are texts, or booleans beside missing values.
 
     Dates are so, too, and refused later on.
     """
-    kinds = set(map(type, values))
+    known = [value for value in values if not is_missing(value)]
+    kinds = set(map(type, known))
     if any(issubclass(kind, (str, *_DATES)) for kind in kinds):
         return True
-    return bool in kinds and all(type(value) is bool or is_missing(value) for value in values)
+    return kinds in ({bool}, {np.bool_}) and len(known) < len(values)
 
 
 def _read_selection(selection, names, n_features: int) -> np.ndarray:
@@ -190,7 +195,7 @@ def is_missing(value) -> bool:
 
 def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
     """Return cells whose levels are strings, numbers or booleans of Python, of one kind."""
-    levels = [level.item() if isinstance(level, np.generic) else level for level in levels]
+    levels = [_make_plain(level) for level in levels]
     occurring = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(levels)))
     kinds = {_name_kind(levels[k]) for k in occurring}
     if None in kinds:
@@ -206,6 +211,13 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
             f"{sorted(map(str, kinds))}. Make all of them strings."
         )
     return CategoryCells(codes, levels, next(iter(kinds), None))
+
+
+def _make_plain(level):
+    """Return a level as an object of Python, and whole numbers as integers."""
+    if isinstance(level, np.generic):
+        level = float(level) if isinstance(level, np.longdouble) else level.item()
+    return int(level) if isinstance(level, float) and level.is_integer() else level
 
 
 def _name_kind(level) -> str | None:

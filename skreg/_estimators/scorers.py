@@ -69,7 +69,7 @@ class ValidationScorer:
     ----------
     estimator : estimator
         Its `validation_scoring` is not "loss".
-    X : ndarray, CSR or data frame
+    X : ndarray, CSR, data frame or nested lists
         The table that the estimator predicts.
     y : ndarray or CSR
         Its checked targets.
@@ -86,7 +86,7 @@ class ValidationScorer:
         self.scoring = estimator.validation_scoring
         self.scorer = check_scoring(estimator, self.scoring)
         self.ignores_weights, self.arguments = False, {}
-        first, copies = rows.first, count_copies(rows.weight, X.shape[0])
+        first, copies = rows.first, count_copies(rows.weight, y.shape[0])
         if copies is not None:
             first = first.repeat(copies)
         elif takes_weights(self.scorer):

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skreg._data.rows import MergedRows
-from skreg._data.statistics import Statistics
+from skreg._data.statistics import Statistics, compute_shares
 from skreg._nn.losses import REGRESSION_LOSSES, ClassLoss, RegressionLoss, choose_class_loss
 
 
@@ -104,7 +104,7 @@ class ClassTargets:
     def compute_loss(self, logits, rows: MergedRows, parameters) -> float:
         """Return the weighted mean loss of the rows, whose logits are given."""
         losses = self.loss.compute_numpy(logits, self.values[rows.first])
-        return float(np.average(losses, weights=rows.weight))
+        return float(np.average(losses, weights=compute_shares(rows.weight)))
 
     def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
         """Return the loss of equal probabilities, which is that of any row."""
@@ -305,7 +305,7 @@ class NumberTargets:
         targets = self.encode_for_loss()[rows.first].astype(np.float64)
         own = {name: parameters[name] for name in self.loss.defaults}
         losses = self.loss.compute_numpy(self.loss.link.predict(logits), targets, **own)
-        return float(np.average(losses, weights=rows.weight))
+        return float(np.average(losses, weights=compute_shares(rows.weight)))
 
     def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
         """Return the loss of the center of the targets."""

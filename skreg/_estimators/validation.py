@@ -99,12 +99,15 @@ def get_names(attributes: dict):
 def encode_table(estimator, X):
     """Return a table as the numbers that the network of a fitted estimator takes.
 
-    An array, without a copy if it is one of numbers; or CSR.
+    An array, without a copy if it is one of numbers; or CSR. And the precision to predict in:
+    float32 for a table of float32, else float64.
     """
     table, _ = check_table(estimator, X)
+    is_narrow = table.numbers.dtype.newbyteorder("=") == np.float32
+    dtype = np.float32 if is_narrow else np.float64
     if estimator._columns is None:  # of a network from Keras
-        return table.numbers
-    return encode_later(estimator._columns, table)
+        return table.numbers, dtype
+    return encode_later(estimator._columns, table), dtype
 
 
 def encode_later(columns: Columns, table: MixedTable):
@@ -118,7 +121,7 @@ def encode_later(columns: Columns, table: MixedTable):
         warnings.warn(
             f"X: most values of the columns {unknown[:10]} were not in training. They are treated "
             "as infrequent levels, or as no level.",
-            stacklevel=7,
+            stacklevel=6,
         )
     return encoded
 
@@ -217,7 +220,7 @@ def _validate(estimator, X, reset: bool) -> tuple[MixedTable, np.ndarray]:
         return _make_table_of_numbers(estimator, X, reset)
     else:
         is_category = None
-    if not is_frame:
+    if not is_frame and not sparse.issparse(X):
         X = _to_array(X)
     validate_data(estimator, X, reset=reset, skip_check_array=True)  # looks at the columns
     if is_category is None:
@@ -225,6 +228,11 @@ def _validate(estimator, X, reset: bool) -> tuple[MixedTable, np.ndarray]:
         is_category = find_categories(X, selection, names)
         if not is_category.any():
             return _make_table_of_numbers(estimator, X, reset)
+    if sparse.issparse(X):
+        raise ValueError(
+            "categorical_features: expected a data frame or a dense array, of which columns are "
+            "categories; received a sparse table."
+        )
     if not X.shape[0]:
         raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while 1 is required.")
     categories = read_categories(X, is_category, get_names(vars(estimator)))
@@ -242,11 +250,6 @@ def _make_table_of_numbers(estimator, X, reset: bool) -> tuple[MixedTable, np.nd
 
 def _to_array(X) -> np.ndarray:
     """Return a table with categories that is no data frame, of objects if it is no array."""
-    if sparse.issparse(X):
-        raise ValueError(
-            "categorical_features: expected a data frame or a dense array, of which columns are "
-            "categories; received a sparse table."
-        )
     X = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
     if X.ndim != 2:
         raise ValueError(

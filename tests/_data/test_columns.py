@@ -48,7 +48,7 @@ def test_missing_numbers_become_medians_and_indicators(numbers, convert):
     expected = SimpleImputer(strategy="median", add_indicator=True).fit_transform(numbers)
     encoded = columns.encode(table)
     np.testing.assert_array_equal(to_dense(encoded), expected)
-    assert encoded.dtype == numbers.dtype
+    assert encoded.dtype == np.float64  # a narrower type may not hold the medians
     assert columns.column_names[4:] == [
         "x4",
         "x0_missing",

@@ -143,7 +143,7 @@ def test_numbers_may_be_categories():
     codes = np.random.default_rng(0).integers(3, 6, size=(N_ROWS, 1)).astype(float)
     codes[:9] = np.nan
     model = make_small(categorical_features=[0]).fit(codes, y)
-    assert model.encoded_feature_names_.tolist() == ["x0_3.0", "x0_4.0", "x0_5.0", "x0_missing"]
+    assert model.encoded_feature_names_.tolist() == ["x0_3", "x0_4", "x0_5", "x0_missing"]
     table = pd.DataFrame({"code": pd.array(np.where(codes > 0, codes, 0).ravel(), dtype="Int64")})
     model = make_small(categorical_features=["code"]).fit(table, y)
     assert model.encoded_feature_names_.tolist() == ["code_0", "code_3", "code_4", "code_5"]

@@ -323,3 +323,11 @@ def test_targets_that_are_no_numbers_are_refused(numbers, target, message):
     with pytest.raises(ValueError, match=message) as caught:
         make_regressor().fit(X, target)
     assert "in X" not in str(caught.value)
+
+
+def test_a_loss_times_a_huge_weight_does_not_overflow():
+    X, y = load_diabetes(return_X_y=True)
+    y = np.where(np.arange(len(y)) == 0, 1e30, y)
+    weight = np.where(y > 150, 1e300, 1e299)
+    model = make_regressor(max_iter=1).fit(X, y, weight)
+    assert_same_network(model, make_regressor(max_iter=1).fit(X, y, weight / 1e299))

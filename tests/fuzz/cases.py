@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from fuzz import parameters, tables, targets
+from fuzz import frames, parameters, tables, targets
 from fuzz.parameters import Setting
 from fuzz.tables import Part, State
 
@@ -40,6 +40,7 @@ class Palette:
     has_l1: bool
     n_rows: tuple[int, int]
     labels: tuple[str, str]
+    schemas: tuple[tuple[frames.Column, ...], tuple[frames.Column, ...]]
 
 
 @dataclass
@@ -93,6 +94,10 @@ class World:
 
     Attributes
     ----------
+    schema : tuple of frames.Column or None
+        Of a frame with categories; None for a table of numbers.
+    selection : str
+        How `categorical_features` tells them.
     p_broken : float
         How often something has to be refused.
     """
@@ -104,6 +109,8 @@ class World:
     n_columns: int
     is_sparse: bool
     is_frame: bool
+    schema: tuple[frames.Column, ...] | None
+    selection: str
     n_outputs: int
     labels: str
     p_broken: float
@@ -131,6 +138,7 @@ def make_palette(block: int) -> Palette:
         has_l1=bool(rng.random() < 0.2),
         n_rows=choose(ROWS),
         labels=("two", choose(list(targets.LABELS))),
+        schemas=(frames.draw_schema(rng), frames.draw_schema(rng)),
     )
 
 
@@ -141,14 +149,21 @@ def make_case(number: int) -> Case:
     estimator = str(rng.choice(ESTIMATORS))
     is_classifier, is_search = "Classifier" in estimator, estimator.endswith("CV")
     is_sparse = bool(rng.random() < 0.2)
+    schema = None
+    if rng.random() < 0.4:
+        schema, is_sparse = palette.schemas[rng.integers(2)], False
     world = World(
         rng=rng,
         palette=palette,
         is_classifier=is_classifier,
         is_search=is_search,
-        n_columns=int(rng.choice([1, 2, 3, 5, 8], p=[0.15, 0.15, 0.4, 0.2, 0.1])),
+        n_columns=int(rng.choice([1, 2, 3, 5, 8], p=[0.15, 0.15, 0.4, 0.2, 0.1]))
+        if schema is None
+        else len(schema),
         is_sparse=is_sparse,
         is_frame=not is_sparse and bool(rng.random() < 0.15),
+        schema=schema,
+        selection=str(rng.choice(["from_dtype", "from_dtype", "mask", "indices", "names"])),
         n_outputs=1 if rng.random() < 0.85 else 3,
         labels=str(rng.choice([*palette.labels, "indicator", "three"], p=[0.4, 0.4, 0.1, 0.1])),
         p_broken=0.0 if rng.random() < 0.5 else 0.25,
@@ -182,6 +197,8 @@ def _draw_parameters(world: World) -> dict[str, Setting]:
         settings["loss"] = Setting(str(rng.choice(palette.losses)))
     if palette.has_l1:
         settings["l1"] = Setting(1e-3)
+    if world.schema is not None:
+        settings["categorical_features"] = _draw_selection(world, p_one)
     if world.is_search:
         settings |= {
             name: parameters.draw_setting(rng, table, name, p_one)
@@ -198,6 +215,15 @@ def _draw_parameters(world: World) -> dict[str, Setting]:
     return settings
 
 
+def _draw_selection(world: World, p_broken: float) -> Setting:
+    """Draw `categorical_features` for a frame."""
+    if world.happens(p_broken):
+        return Setting(frames.draw_broken_selection(world.rng, world.n_columns), State.BROKEN)
+    if world.happens(0.03):  # which refuses strings
+        return Setting(None)
+    return Setting(frames.draw_selection(world.rng, world.schema, world.selection))
+
+
 # -- calls -------------------------------------------------------------------------------------
 
 
@@ -208,6 +234,8 @@ def _draw_n_rows(world: World) -> int:
 
 def _draw_table(world: World, n_rows: int, p_broken: float) -> Part:
     rng = world.rng
+    if world.schema is not None:
+        return _draw_frame(world, n_rows, p_broken)
     if world.happens(p_broken):
         if world.happens(0.3):  # of other columns
             columns = world.n_columns + 1
@@ -217,6 +245,23 @@ def _draw_table(world: World, n_rows: int, p_broken: float) -> Part:
     if world.happens(0.05):  # of another kind
         is_sparse, is_frame = bool(rng.integers(2)), False
     return tables.draw_table(rng, n_rows, world.n_columns, is_sparse, is_frame)
+
+
+def _draw_frame(world: World, n_rows: int, p_broken: float) -> Part:
+    rng, schema = world.rng, world.schema
+    if world.happens(p_broken):
+        draw = rng.random()
+        if draw < 0.6:
+            return frames.draw_broken_frame(rng, schema, n_rows)
+        if draw < 0.75:  # numbers only
+            return tables.draw_table(rng, n_rows, len(schema), world.is_sparse, world.is_frame)
+        if draw < 0.85:  # of other columns
+            schema = (*schema, schema[0])
+        elif len(schema) > 1:  # numbers for categories, and the reverse
+            schema = (*schema[1:], schema[0])
+    form = world.selection if world.happens(0.95) else "mask"
+    storage = frames.choose_storage(rng, schema, form)
+    return frames.draw_frame(rng, schema, n_rows, storage)
 
 
 def _draw_target(world: World, n_rows: int, p_broken: float) -> Part:
@@ -316,13 +361,16 @@ def _draw_calls(world: World) -> list[Call]:
 
 def _draw_set_params(world: World) -> Call:
     rng, table = world.rng, world.table
-    names = [n for n in table if n not in ("activation", "l1", "solver", "loss")]
+    fixed = ("activation", "l1", "solver", "loss", "categorical_features")
+    names = [name for name in table if name not in fixed]
     changes = {
         str(name): parameters.draw_setting(rng, table, str(name), 2 * world.p_broken)
         for name in rng.choice(names, size=int(rng.integers(1, 3)), replace=False)
     }
     if "warm_start" in table and world.happens(0.4):
         changes["warm_start"] = Setting(True)
+    if world.schema is not None and world.happens(0.1):
+        changes["categorical_features"] = _draw_selection(world, 2 * world.p_broken)
     if not world.is_classifier and world.happens(0.1):
         changes["loss"] = Setting(str(rng.choice(world.palette.losses)))
     return Call("set_params", changes)

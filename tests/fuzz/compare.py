@@ -21,7 +21,9 @@ def flatten(value, path: str = "", skip: tuple[str, ...] = _SKIPPED) -> dict[str
         return _flatten_array(value, path, skip)
     if sparse.issparse(value):
         return flatten(value.toarray(), path, skip)
-    if isinstance(value, (pd.DataFrame, pd.Series, pl.DataFrame, pl.Series)):
+    if isinstance(value, pl.DataFrame):  # whose types NumPy may not be able to join
+        return flatten(value.to_dict(as_series=False), path, skip)
+    if isinstance(value, (pd.DataFrame, pd.Series, pl.Series)):
         return flatten(value.to_numpy(), path, skip)
     if isinstance(value, dict):
         return _merge((f"{path}.{key}", child) for key, child in value.items()) | {

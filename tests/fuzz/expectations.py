@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from fuzz.cases import Call
-from fuzz.tables import Part, State, get_largest
+from fuzz.frames import CATEGORIES, FramePart, is_missing, read_kind
+from fuzz.tables import SPARSE, Part, State, get_largest
 from fuzz.targets import find_labels, is_indicator
 
 from skreg._data.scaling import LARGEST_INPUT
@@ -20,6 +21,7 @@ TABLE = (
     r"|Complex data"
 )
 TARGET = r"\by\b|y_val|[Ll]abel|target|class|samples|0 sample\(s\)"
+CATEGORICAL = "categor|" + TABLE
 WEIGHT = r"[Ss]ample.weight|weight"
 ANYTHING = "."
 
@@ -72,7 +74,11 @@ class Situation(NamedTuple):
 def find_faults(situation: Situation, call: Call) -> list[Fault]:
     """Return every reason to refuse a call."""
     if call.method in ("fit", "partial_fit"):
-        faults = situation.find_faults() + _find_faults_of_rows(situation, call)
+        faults = situation.find_faults()
+        if _is_continued(situation, call):  # which does not read it
+            name = "categorical_features"
+            faults = [Fault(f.is_certain and f.words != name, f.words) for f in faults]
+        faults += _find_faults_of_rows(situation, call)
         if situation.is_search:
             faults += _find_faults_of_search(situation, call)
         return faults
@@ -95,17 +101,22 @@ def _of_state(part: Part, words: str) -> list[Fault]:
 
 def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
     X, y, weight = (call.arguments[name] for name in ("X", "y", "sample_weight"))
-    faults = _of_state(X, TABLE) + _of_state(y, TARGET) + _of_state(weight, WEIGHT)
+    faults = _of_state(X, CATEGORICAL) + _of_state(y, TARGET) + _of_state(weight, WEIGHT)
     if X.state is State.SOUND and not situation.is_on("standardize"):
         faults += [Fault(True, TABLE)] * (get_largest(X) > LARGEST_INPUT)
     if not situation.is_classifier and y.state is State.SOUND:
         faults += _find_negative_counts(situation, y, "loss|y")
     if _is_continued(situation, call):
         faults += _find_other_columns(situation, X)
+        faults += _find_other_kinds(_get_fitted_kinds(situation.estimator), X)
+        # The medians of before are in the place of missing numbers.
+        faults += [Fault(False, TABLE)] * (not situation.is_on("standardize"))
         if y.state is State.SOUND:
             faults += _find_other_task(situation, call, y)
         elif y.state is State.OPEN:
             faults.append(Fault(False, "layers"))
+    else:
+        faults += _find_faults_of_kinds(situation, X, weight)
     if call.method == "partial_fit":
         return faults + _find_faults_of_classes(situation, call)
     if "X_val" in call.arguments:
@@ -130,6 +141,120 @@ def _find_other_columns(situation: Situation, X: Part) -> list[Fault]:
     if X.state is not State.SOUND or expected in (None, X.value.shape[1]):
         return []
     return [Fault(True, TABLE + "|layers")]
+
+
+# -- kinds of columns --------------------------------------------------------------------------
+
+
+def _find_faults_of_kinds(situation: Situation, X: Part, weight: Part) -> list[Fault]:
+    """Return the faults of the columns of a new network."""
+    selection = situation.estimator.categorical_features
+    if X.state is State.SOUND and _is_mask(selection) and len(selection) != X.value.shape[1]:
+        return [Fault(True, CATEGORICAL)]
+    kinds = _resolve_kinds(situation, X)
+    if kinds is None:
+        # Of a table with an error of its own; or names, which an array does not have.
+        return [] if X.state is not State.SOUND or X.has_names() else [Fault(False, CATEGORICAL)]
+    if X.storage in SPARSE and any(kind is not NUMBER for kind in kinds):
+        return [Fault(True, CATEGORICAL)]
+    faults = _find_texts_among_numbers([k for k, kind in enumerate(kinds) if kind is NUMBER], X)
+    if all(kind is NUMBER for kind in kinds) and _is_all_missing(X, weight):
+        faults.append(Fault(True, TABLE))
+    return faults
+
+
+NUMBER = "a number"
+
+
+def _resolve_kinds(situation: Situation, X: Part) -> list[str | None] | None:
+    """Return for each column NUMBER, or the kind of its levels; None if this is not known."""
+    state = situation.states.get("categorical_features", State.SOUND)
+    if State.SOUND != X.state or State.SOUND != state:
+        return None
+    selection = situation.estimator.categorical_features
+    n_columns = X.value.shape[1]
+    if _is_mask(selection) and len(selection) != n_columns:
+        return None
+    places = []
+    if isinstance(selection, str):
+        places = _find_categories_by_type(X)
+    elif selection is not None and len(selection):
+        selected = np.asarray(selection)
+        if selected.dtype.kind == "U" and not X.has_names():
+            return None
+        places = np.arange(n_columns)[selected] if selected.dtype.kind in "bi" else selected
+        places = [int(str(place).removeprefix("c")) for place in places]
+    return [_read_kind(X, k) if k in places else NUMBER for k in range(n_columns)]
+
+
+def _is_mask(selection) -> bool:
+    is_sequence = isinstance(selection, (list, np.ndarray)) and len(selection)
+    return bool(is_sequence) and np.asarray(selection).dtype == bool
+
+
+def _find_categories_by_type(X: Part) -> list[int]:
+    if not isinstance(X, FramePart) or not X.has_names():
+        return []
+    places = []
+    for k, column in enumerate(X.schema):
+        is_level = column.kind == "strings"
+        is_level = is_level or (column.kind == "booleans" and None in X.value[:, k].tolist())
+        is_level = is_level or (column.kind == "codes" and X.storage in CATEGORIES)
+        places += [k] * is_level
+    return places
+
+
+def _read_kind(X: Part, k: int) -> str | None:
+    return X.read_kind(k) if isinstance(X, FramePart) else read_kind(X.value[:, k].tolist())
+
+
+def _get_fitted_kinds(estimator) -> list[str | None] | None:
+    """Return the kinds of the columns that a network was trained with."""
+    networks = getattr(estimator, "estimators_", [estimator])
+    columns = getattr(networks[0], "_columns", None)
+    if columns is None:
+        return None
+    kinds = iter([category.kind for category in columns.categories])
+    return [next(kinds) if is_category else NUMBER for is_category in columns.is_category]
+
+
+def _find_other_kinds(kinds: list[str | None] | None, X: Part) -> list[Fault]:
+    """Return the faults of a table that has other kinds of columns than in training."""
+    if X.state is not State.SOUND or kinds is None or len(kinds) != X.value.shape[1]:
+        return []
+    if X.storage in SPARSE:
+        return [Fault(True, CATEGORICAL)] * any(kind is not NUMBER for kind in kinds)
+    numbers = [k for k, kind in enumerate(kinds) if kind is NUMBER]
+    faults = _find_texts_among_numbers(numbers, X)
+    for k, kind in enumerate(kinds):
+        found = _read_kind(X, k)
+        is_same = found == kind or {found, kind} <= {"numbers", "booleans"}
+        is_known = kind not in (None, NUMBER) and found is not None
+        faults += [Fault(True, TABLE)] * (is_known and not is_same)
+    return faults
+
+
+def _find_texts_among_numbers(places: list[int], X: Part) -> list[Fault]:
+    """Return the faults of texts in columns that have to be numbers."""
+    faults = []
+    for k in places if isinstance(X, FramePart) else []:
+        faults += [Fault(True, CATEGORICAL)] * (X.read_kind(k) == "strings")
+        # Missing cells of columns that are declared to hold texts, and numbers that are declared
+        # to be levels, may or may not pass for numbers.
+        is_declared = X.schema[k].kind == "strings" or X.storage in CATEGORIES
+        faults += [Fault(False, CATEGORICAL)] * is_declared
+    return faults
+
+
+def _is_all_missing(X: Part, weight: Part) -> bool:
+    """Whether the rows with a weight have no number."""
+    if weight.state is not State.SOUND or X.value.dtype.kind not in "biufO":
+        return False
+    is_frame = isinstance(X, FramePart)
+    missing = is_missing(X.value) if is_frame else np.isnan(X.get_numbers())
+    if weight.value is not None:
+        missing = missing[np.asarray(weight.value) > 0]
+    return bool(missing.all())
 
 
 def _find_other_task(situation: Situation, call: Call, y: Part) -> list[Fault]:
@@ -185,6 +310,10 @@ def _find_faults_of_held_out(situation: Situation, call: Call) -> list[Fault]:
         faults.append(Fault(False, "validation_scoring"))
     if State.SOUND == X.state == X_val.state and X.value.shape[1] != X_val.value.shape[1]:
         faults.append(Fault(True, TABLE))
+    if not _is_continued(situation, call):
+        faults += _find_other_kinds(_resolve_kinds(situation, X), X_val)
+    else:
+        faults += _find_other_kinds(_get_fitted_kinds(situation.estimator), X_val)
     if X_val.state is State.SOUND and not situation.is_on("standardize"):
         # Larger ones are clipped: they decide nothing but the epoch.
         faults += [Fault(False, TABLE)] * (get_largest(X_val) > LARGEST_INPUT)
@@ -211,6 +340,8 @@ def _find_faults_of_search(situation: Situation, call: Call) -> list[Fault]:
     is_plain = len(y.value) >= 20 if isinstance(y.value, np.ndarray) else False
     is_plain = is_plain and weight.value is None and situation.estimator.scoring in ("loss", None)
     is_plain = is_plain and not situation.is_classifier
+    X = call.arguments["X"]  # a fold may have no values, or other columns
+    is_plain = is_plain and not isinstance(X, FramePart) and "missing" not in X.kind
     rate = situation.estimator.learning_rate_init  # a large one may diverge in every fold
     is_plain = is_plain and isinstance(rate, numbers.Real) and float(rate) < 10
     is_plain = is_plain and situation.is_on("standardize")  # large columns may do so, too
@@ -226,7 +357,8 @@ def _find_faults_of_use(situation: Situation, call: Call) -> list[Fault]:
     if not any(hasattr(estimator, name) for name in names):
         return [Fault(True, "fit")]
     X = call.arguments["X"]
-    faults = _of_state(X, TABLE) + _find_other_columns(situation, X)
+    faults = _of_state(X, CATEGORICAL) + _find_other_columns(situation, X)
+    faults += _find_other_kinds(_get_fitted_kinds(estimator), X)
     if call.method == "score":
         return [*faults, Fault(False, ANYTHING)]
     if call.method != "mc_dropout":

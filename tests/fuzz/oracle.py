@@ -16,6 +16,7 @@ import numpy as np
 from fuzz.cases import Call, Case, make_case
 from fuzz.compare import find_differences, flatten
 from fuzz.expectations import Fault, Situation, find_faults
+from fuzz.frames import FramePart
 from fuzz.results import check_fitted, check_result
 from fuzz.tables import Part, choose_other_storage
 from sklearn.base import clone
@@ -168,7 +169,9 @@ class _Run:
             arguments = self._permute(arguments)
         if self.variant == "stored otherwise":
             for name, part in arguments.items():
-                if isinstance(part, Part):
+                if isinstance(part, FramePart):
+                    arguments[name] = part.choose_other_storage(self.rng)
+                elif isinstance(part, Part):
                     is_column = name not in ("X", "X_val")
                     arguments[name] = choose_other_storage(self.rng, part, is_column)
         return arguments

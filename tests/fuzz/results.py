@@ -34,14 +34,16 @@ def check_result(estimator, is_classifier: bool, call: Call, result) -> list[str
         return [] if np.isscalar(result) and np.isreal(result) else [f"score {type(result)}"]
     X = call.arguments["X"]
     n_rows = len(X.value)
-    dtype = np.float32 if X.value.dtype == np.float32 else np.float64
+    dtype = X.get_dtype()
+    if dtype not in (None, np.float32):
+        dtype = np.float64
     if call.method == "predict" and is_classifier:
         return _check_labels(estimator, n_rows, result)
     if not isinstance(result, np.ndarray):
         return [f"result of type {type(result).__name__}"]
     problems = []
-    if result.dtype != dtype:
-        problems.append(f"dtype {result.dtype} of a table of {X.value.dtype}")
+    if dtype is not None and result.dtype != dtype:
+        problems.append(f"dtype {result.dtype} of a table of {X.get_dtype()}")
     if not np.isfinite(result).all():
         problems.append("not finite")
     expected = _get_shape(estimator, is_classifier, call, n_rows)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fuzz.cases import Call, Case, make_case
+from fuzz.frames import STORAGES, Column, FramePart, draw_broken_frame, draw_frame
 from fuzz.oracle import run_case
 from fuzz.parameters import Setting
 from fuzz.tables import Part, State
@@ -63,7 +64,8 @@ def make_part(value, state=State.SOUND):
 
 
 def make_fit(X=X, state=State.SOUND, **more):
-    rows = {"X": make_part(X, state), "y": make_part(y), "sample_weight": make_part(None)}
+    part = X if isinstance(X, Part) else make_part(X, state)
+    rows = {"X": part, "y": make_part(y), "sample_weight": make_part(None)}
     return Call("fit", rows | more)
 
 
@@ -114,6 +116,11 @@ class Planted:
         return np.full((24, 2), 0.5)
 
     @staticmethod
+    def depend_on_the_type(self, X):
+        is_first = hasattr(X, "iloc")
+        return np.full((24, 2), 0.5) if is_first else np.full((24, 2), [0.4, 0.6])
+
+    @staticmethod
     def depend_on_the_order(self, X):
         return np.full((24, 2), 0.5) if X.flags.c_contiguous else np.full((24, 2), [0.4, 0.6])
 
@@ -133,6 +140,46 @@ def test_a_planted_violation_is_found(planted, kind, monkeypatch):
     monkeypatch.setattr(skreg.RegularizedMLPClassifier, "predict_proba", planted)
     # More than one call, so that one of them is stored in another order.
     assert kind in " ".join(find_kinds(make_fit(), *[PREDICT] * 4))
+
+
+SCHEMA = Column("floats"), Column("strings", ("no", "yes"))
+
+
+def make_frame_part(storage="pandas strings"):
+    return draw_frame(np.random.default_rng(0), SCHEMA, 24, storage)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_storages_of_a_frame_have_its_cells(storage):
+    part = make_frame_part()
+    stored = FramePart(part.value, storage, part.state, "", SCHEMA).store()
+    table = stored.to_numpy() if hasattr(stored, "to_numpy") else np.array(stored, dtype=object)
+    assert table.shape == (24, 2)
+    texts = [cell if isinstance(cell, str) else None for cell in table[:, 1]]
+    assert texts == part.value[:, 1].tolist()
+
+
+def test_sound_frames_have_no_violation():
+    frame = make_frame_part()
+    assert find_kinds(make_fit(X=frame), Call("predict_proba", {"X": frame})) == []
+
+
+def test_an_accepted_frame_that_is_said_to_be_broken_is_found():
+    frame = Part(make_frame_part().store(), "as it is", State.BROKEN, "planted")
+    assert find_kinds(make_fit(X=frame)) == ["fit accepts what is invalid"]
+
+
+def test_a_table_that_has_no_categories_is_expected_to_be_refused():
+    array = make_frame_part("object array")  # of strings, which "from_dtype" does not take
+    broken = draw_broken_frame(np.random.default_rng(1), SCHEMA, 24)
+    assert find_kinds(make_fit(X=array), make_fit(X=broken)) == []
+
+
+def test_bits_that_depend_on_the_type_of_a_frame_are_found(monkeypatch):
+    monkeypatch.setattr(skreg.RegularizedMLPClassifier, "predict_proba", Planted.depend_on_the_type)
+    calls = [Call("predict_proba", {"X": make_frame_part()})] * 6
+    kind = "other bits of predict_proba when stored otherwise"
+    assert kind in find_kinds(make_fit(X=make_frame_part()), *calls)
 
 
 def test_a_failing_fit_that_changes_the_estimator_is_found(monkeypatch):

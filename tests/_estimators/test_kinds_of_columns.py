@@ -1,0 +1,116 @@
+"""The kinds of the columns of a table: what is a category, a number, a missing value."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from helpers import assert_same_network
+from scipy import sparse
+
+from skreg import RegularizedMLPClassifier
+
+N_ROWS = 40
+rng = np.random.default_rng(0)
+X = rng.normal(size=(N_ROWS, 2))
+y = (X[:, 0] > 0).astype(int)
+FLAGS = (X[:, 1] > 0).tolist()
+
+
+def make_small(**changes):
+    values = {"hidden_layer_sizes": (3,), "max_iter": 1, "random_state": 0}
+    return RegularizedMLPClassifier(**{**values, **changes})
+
+
+def make_frame(cells, dtype=None):
+    return pd.DataFrame({"a": X[:, 0], "b": pd.Series(cells, dtype=dtype)})
+
+
+@pytest.mark.parametrize("dtype", ["bool", "boolean", "object"])
+def test_booleans_of_any_type_are_numbers(dtype):
+    model = make_small().fit(make_frame(FLAGS, dtype), y)
+    assert model.encoded_feature_names_.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("dtype", ["boolean", "object"])
+def test_booleans_with_missing_values_are_a_category(dtype):
+    model = make_small().fit(make_frame([*FLAGS[:-1], None], dtype), y)
+    names = ["a", "b_False", "b_True", "b_missing"]
+    assert model.encoded_feature_names_.tolist() == names
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "float64", "object"])
+def test_whole_numbers_have_the_same_names_in_any_type(dtype):
+    model = make_small(categorical_features=["b"]).fit(make_frame([1, 2, None, 7] * 10, dtype), y)
+    names = ["a", "b_1", "b_2", "b_7", "b_missing"]
+    assert model.encoded_feature_names_.tolist() == names
+
+
+def test_a_category_without_values_in_training_takes_any_level():
+    model = make_small().fit(make_frame([None] * N_ROWS, "str"), y)
+    with pytest.warns(UserWarning, match="not in training"):
+        expected = model.predict_proba(make_frame(["blue"] * N_ROWS))
+    with pytest.warns(UserWarning, match=r"columns \['b'\] were not in training"):
+        found = model.predict_proba(make_frame(["red", "green"] * 20))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_warning_of_unknown_levels_is_at_the_call():
+    model = make_small().fit(make_frame(["red", "green"] * 20), y)
+    for method in (model.predict, model.predict_proba, model.mc_dropout):
+        with pytest.warns(UserWarning, match="not in training") as caught:
+            method(make_frame(["blue", "black"] * 20))
+        assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("selection", [[], [False, False], np.array([], dtype=int)])
+def test_a_sparse_table_takes_a_selection_of_no_columns(selection):
+    one, other = make_small(), make_small(categorical_features=selection)
+    assert_same_network(one.fit(X, y), other.fit(sparse.csr_array(X), y))
+
+
+@pytest.mark.parametrize("selection", [[0], [True, False]])
+def test_a_sparse_table_has_no_categories(selection):
+    with pytest.raises(ValueError, match=r"categorical_features: .* received a sparse table"):
+        make_small(categorical_features=selection).fit(sparse.csr_array(X), y)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e6, 1e300])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_narrow_table_can_lack_values_whose_median_it_cannot_hold(unit, dtype):
+    gappy = np.where(rng.random(X.shape) < 0.2, np.nan, X)
+    model = make_small().fit((gappy + 1) * unit, y)
+    missing = np.full((2, 2), np.nan)
+    found = model.predict_proba(missing.astype(dtype))
+    assert found.dtype == (np.float32 if dtype == np.float32 else np.float64)
+    np.testing.assert_allclose(found, model.predict_proba(missing), rtol=1e-5)
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame(index=range(N_ROWS)), pl.DataFrame()])
+def test_a_frame_without_columns_is_refused(table):
+    with pytest.raises(ValueError, match=r"0 feature\(s\)"):
+        make_small().fit(table, y)
+
+
+@pytest.mark.parametrize("store", [np.asarray, np.ndarray.tolist], ids=["array", "lists"])
+def test_a_scorer_of_validation_rows_receives_categories(store):
+    rows = np.c_[X, np.resize(["red", "green"], N_ROWS)].astype(object)
+    options = {"categorical_features": [2], "early_stopping": True, "validation_scoring": None}
+    model = make_small(**options).fit(store(rows), y)
+    assert len(model.validation_scores_) == model.n_iter_
+    held_out = make_small(**options).fit(store(rows), y, X_val=store(rows[:9]), y_val=y[:9])
+    assert held_out.validation_scores_[-1] == held_out.score(store(rows[:9]), y[:9])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan], ids=str)
+def test_numbers_among_objects_are_numbers(missing):
+    model = make_small().fit(make_frame([*X[:-1, 1], missing], "object"), y)
+    assert model.encoded_feature_names_.tolist() == ["a", "b", "b_missing"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f4", ">f8", np.longdouble, object])
+def test_levels_of_any_type_of_numbers_give_the_same_network(dtype):
+    table = np.c_[np.round(X[:, 0] * 4) / 4, np.arange(N_ROWS) % 3]
+    one = make_small(categorical_features=[1]).fit(table, y)
+    other = make_small(categorical_features=[1]).fit(table.astype(dtype), y)
+    assert_same_network(one, other)
+    assert one.encoded_feature_names_.tolist() == other.encoded_feature_names_.tolist()
