@@ -188,8 +188,10 @@ def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np
     checked = []
     for k, split in enumerate(splits):
         try:
-            train, test = split
-            checked.append((rows[train], rows[test]))
+            train, test = (rows[part] for part in split)
+            if train.ndim != 1 or test.ndim != 1:
+                raise TypeError("a number is no list of indices")
+            checked.append((train, test))
         except (IndexError, TypeError, ValueError) as error:
             raise ValueError(
                 f"cv: expected a pair of indices of the {len(y)} rows, or of masks, for each fold; "

@@ -20,6 +20,7 @@ X, y = CANCER
         ([], "cv: expected at least one split; received none"),
         (b"five", "cv: expected a number of folds, a splitter or an iterable; received b'five'"),
         ([3], "cv: expected a pair of indices .*for fold 0"),
+        ([(0, 1)], "cv: expected a pair of indices .*for fold 0.* a number is no list"),
         ([([], [0, 1])], "cv: expected training rows in each fold; fold 0 has none"),
         ([([0, 1], [])], "cv: expected test rows in each fold; fold 0 has none"),
         ([([0], [1]), ([0], [569])], r"cv: .*of the 569 rows.*for fold 1 .*569 is out of bounds"),
