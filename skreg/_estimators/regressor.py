@@ -144,6 +144,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         is divided by its standard deviation, or by a tenth of its largest absolute value if that is
         more. Other columns are centred by their mean and divided by their standard deviation. One
         penalty for all weights assumes columns of about the same scale.
+    standardize_target : bool, default=True
+        Whether the network learns the targets on the scale of `target_center_` and `target_scale_`.
+        Predictions are in the units of `y` in both cases. The penalties and the learning rate of
+        an unscaled target depend on its unit.
     categorical_features : array-like or "from_dtype" or None, default="from_dtype"
         Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
         of a data frame whose type is category, enum or string, objects that are strings, and
@@ -200,11 +204,11 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Activation of the output: "exp" for loss="poisson".
     target_center_ : ndarray of float64 of shape (n_outputs_,)
         Center of the targets: the mean for "squared_error", 0 for "poisson" and without
-        `standardize`, else the median; the value of a constant target. Predictions are
+        `standardize_target`, else the median; the value of a constant target. Predictions are
         ``target_center_ + target_scale_ * output``, with ``exp(output)`` for "poisson".
     target_scale_ : ndarray of float64 of shape (n_outputs_,)
         Scale of the targets: the standard deviation for "squared_error", the mean for "poisson", 1
-        without `standardize`, else 1.4826 times the median absolute deviation. 0 for a constant
+        without `standardize_target`, else 1.4826 times the median absolute deviation. 0 for a constant
         target, which is predicted exactly.
     n_features_in_ : int
         Number of columns seen in `fit`.
@@ -219,7 +223,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     Notes
     -----
     The same penalty in other libraries, for `n` rows of weight 1, batches of `b` rows and a target
-    of scale `s` (`target_scale_`; 1 without `standardize`):
+    of scale `s` (`target_scale_`; 1 without `standardize_target`):
 
     - ``Ridge(alpha=alpha)``: ``l2 = alpha / n`` for any `s`, since the one kernel is scaled with
       the target.
@@ -227,7 +231,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     - ``MLPRegressor(alpha=alpha)``, which halves the squared error, divides by the batch size and
       sums over outputs. For one output ``l2 = alpha / b`` for the last kernel and
       ``alpha / (b * s ** 2)`` for the others; for `q` outputs ``alpha / (b * q)`` without
-      `standardize`.
+      `standardize_target`.
     - ``regularizers.L2(l2)`` of Keras, with ``loss="mse"`` on the scaled target: the same number.
 
     Weights are frequencies, as in `RegularizedMLPClassifier`: a row of weight 2 gives the same bits
@@ -266,6 +270,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         **BaseRegularizedMLP._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "standardize_target": ["boolean"],
     }
 
     def __init__(
@@ -296,6 +301,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         tol=None,
         n_iter_no_change=10,
         standardize=True,
+        standardize_target=True,
         categorical_features="from_dtype",
         warm_start=False,
         random_state=None,
@@ -332,6 +338,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         )
         self.loss = loss
         self.quantile = quantile
+        self.standardize_target = standardize_target
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
@@ -474,7 +481,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         model, _ = load_model(model)
         network = read_network(model)
         loss, attributes = read_number_network(network, model)
-        return cls._from_network(network, read_solver(model), attributes, loss=loss)
+        parameters = {"loss": loss, "standardize_target": network.output_scaling is not None}
+        return cls._from_network(network, read_solver(model), attributes, **parameters)
 
     def _get_loss_and_outputs(self):
         loss = REGRESSION_LOSSES[self.loss]
@@ -494,7 +502,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             y=y,
             sample_weight=sample_weight,
             make_targets=functools.partial(
-                _make_targets, loss=self.loss, standardize=self.standardize
+                _make_targets, loss=self.loss, standardize=self.standardize_target
             ),
             y_numeric=True,
             validation=validation,

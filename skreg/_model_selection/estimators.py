@@ -289,7 +289,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, l1, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
-        tol, n_iter_no_change, standardize, categorical_features, random_state>
+        tol, n_iter_no_change, standardize, standardize_target, categorical_features,
+        random_state>
     verbose : int, default=0
         If above 0, show a progress bar of the search in a terminal, or print one line per network
         elsewhere. If above 1, also show the training of the winner.
@@ -353,8 +354,10 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     _base_estimator_class = RegularizedMLPRegressor
     _parameter_constraints: dict = {
         **BaseSearch._parameter_constraints,
-        "loss": RegularizedMLPRegressor._parameter_constraints["loss"],
-        "quantile": RegularizedMLPRegressor._parameter_constraints["quantile"],
+        **{
+            name: RegularizedMLPRegressor._parameter_constraints[name]
+            for name in ("loss", "quantile", "standardize_target")
+        },
     }
 
     def __init__(
@@ -392,6 +395,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         tol=None,
         n_iter_no_change=10,
         standardize=True,
+        standardize_target=True,
         categorical_features="from_dtype",
         random_state=None,
         verbose=0,
