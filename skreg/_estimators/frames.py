@@ -105,13 +105,14 @@ def _is_category_of_polars(column) -> bool:
 def _are_levels(values: list) -> bool:
     """Whether objects are levels: some are texts, or booleans beside missing values.
 
-    Dates are so, too, and refused later on.
+    Dates are so, too, and refused later on. So are missing values only, which may be texts in other
+    rows: such a category takes any level later.
     """
     known = [value for value in values if not is_missing(value)]
     kinds = set(map(type, known))
     if any(issubclass(kind, (str, *_DATES)) for kind in kinds):
         return True
-    return kinds in ({bool}, {np.bool_}) and len(known) < len(values)
+    return kinds in (set(), {bool}, {np.bool_}) and len(known) < len(values)
 
 
 def _read_selection(selection, names, n_features: int) -> np.ndarray:

@@ -242,8 +242,9 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     them. A category has a column for each of its at most 40 heaviest levels with at least 0.5 % of
     the weight, one for missing values if there were some in training, and one for all other levels
     if there are any; two levels that are all need one column. Levels that were not in training
-    belong to the other levels, or to none. All this is learned from the training rows, in a stream
-    from the first batch. The same rows in a sparse or a dense table give the same network.
+    belong to the other levels, or to none. All this is learned from the rows of `fit`, also from
+    those that early stopping holds out; in a stream from the first batch. The same rows in a sparse
+    or a dense table give the same network.
 
     References
     ----------

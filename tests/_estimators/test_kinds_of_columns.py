@@ -45,8 +45,9 @@ def test_whole_numbers_have_the_same_names_in_any_type(dtype):
     assert model.encoded_feature_names_.tolist() == names
 
 
-def test_a_category_without_values_in_training_takes_any_level():
-    model = make_small().fit(make_frame([None] * N_ROWS, "str"), y)
+@pytest.mark.parametrize("dtype", ["str", "object"])
+def test_a_category_without_values_in_training_takes_any_level(dtype):
+    model = make_small().fit(make_frame([None] * N_ROWS, dtype), y)
     with pytest.warns(UserWarning, match="not in training"):
         expected = model.predict_proba(make_frame(["blue"] * N_ROWS))
     with pytest.warns(UserWarning, match=r"columns \['b'\] were not in training"):

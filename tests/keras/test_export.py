@@ -137,7 +137,7 @@ def test_log_cosh_is_not_compiled_if_targets_are_standardised():
 
 def test_log_cosh_is_compiled_if_targets_are_not_standardised():
     X, y = DIABETES
-    exported = make_regressor(loss="log_cosh", standardize=False).fit(X, y / 100).to_keras()
+    exported = make_regressor(loss="log_cosh", standardize_target=False).fit(X, y / 100).to_keras()
     assert isinstance(exported.loss, keras.losses.LogCosh)
     assert RegularizedMLPRegressor.from_keras(exported).loss == "log_cosh"
 

@@ -50,7 +50,10 @@ def make_full_batch(Estimator=RegularizedMLPClassifier, **changes):
     """An estimator that takes steps of the whole table, so that no step is random."""
     values = {"solver": "sgd", "learning_rate": "constant", "standardize": False}
     values["batch_size"] = 2 * N  # a weighted row may be visited twice
-    return make_small(Estimator, **{**values, "learning_rate_init": 0.1, **changes})
+    values |= {"learning_rate_init": 0.1, **changes}
+    if issubclass(Estimator, RegularizedMLPRegressor):
+        values.setdefault("standardize_target", values["standardize"])
+    return make_small(Estimator, **values)
 
 
 def get_arrays(model):

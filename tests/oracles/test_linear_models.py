@@ -79,9 +79,8 @@ def test_regressor_is_ridge_at_the_converted_strength(alpha, standardize, weight
         mean = np.average(X, axis=0, weights=weight)
         X = (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
     expected = Ridge(alpha=alpha).fit(X, y, weight)
-    model = linear_regressor(200, standardize=standardize, l2=alpha / weight.sum()).fit(
-        X, y, weight
-    )
+    scales = {"standardize": standardize, "standardize_target": standardize}
+    model = linear_regressor(200, l2=alpha / weight.sum(), **scales).fit(X, y, weight)
     np.testing.assert_allclose(model.predict(X), expected.predict(X), atol=2e-3 * y.std())
 
 
@@ -94,7 +93,8 @@ def test_poisson_loss_is_the_poisson_regressor_at_the_converted_strength(standar
     alpha = 0.1
     expected = PoissonRegressor(alpha=alpha, tol=1e-10, max_iter=1000).fit(X, y)
     l2 = alpha / (2 * (y.mean() if standardize else 1.0))
-    model = linear_regressor(300, loss="poisson", standardize=standardize, l2=l2).fit(X, y)
+    scales = {"standardize": standardize, "standardize_target": standardize}
+    model = linear_regressor(300, loss="poisson", l2=l2, **scales).fit(X, y)
     np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=5e-3)
 
 
