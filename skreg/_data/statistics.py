@@ -63,12 +63,8 @@ class Statistics:
 
     def combine(self, other: Statistics) -> Statistics:
         """Return the statistics of the rows of both (Chan, Golub and LeVeque 1983)."""
-        # Halves, so that sums and differences of numbers near the ends of float64 are finite. Half
-        # of the smallest weight would be zero.
-        here, there = self.weight, other.weight
-        if max(here, there) > 1:
-            here, there = here / 2, there / 2
-        share, rest = here / (here + there), there / (here + there)
+        # Halves, so that sums and differences of numbers near the ends of float64 are finite.
+        share, rest = _compute_two_shares(self.weight, other.weight)
         half = other.center / 2 - self.center / 2
         half_between = np.sqrt(share * rest) * np.abs(half)
         half_within = np.hypot(
@@ -164,17 +160,23 @@ class ColumnStatistics:
 
     def combine(self, other: ColumnStatistics) -> ColumnStatistics:
         """Return the statistics of the rows of both."""
-        here, there = self.moments.weight, other.moments.weight
-        if not here:
+        if not self.moments.weight:
             return other
         moments = self.moments.combine(other.moments)
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
         is_two_valued = self.is_two_valued & other.is_two_valued
         for part in (self.low, self.high, other.low, other.high):
             is_two_valued = is_two_valued & ((part == low) | (part == high))
-        share = here / max(here, there) / (here / max(here, there) + there / max(here, there))
-        zeros = share * self.zeros + (1 - share) * other.zeros
+        share, rest = _compute_two_shares(self.moments.weight, other.moments.weight)
+        zeros = share * self.zeros + rest * other.zeros
         return ColumnStatistics(moments, low, high, zeros, is_two_valued)
+
+
+def _compute_two_shares(here: float, there: float) -> tuple[float, float]:
+    """Return the share of two weights in their sum, which may be beyond float64's range."""
+    largest = max(here, there)
+    here, there = here / largest, there / largest
+    return here / (here + there), there / (here + there)
 
 
 def compute_relative_weight(weight: np.ndarray) -> np.ndarray:
