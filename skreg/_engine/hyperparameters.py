@@ -88,8 +88,16 @@ class Hyperparameters:
 # -- from an estimator -------------------------------------------------------------------------
 
 
-def read_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
+def read_hyperparameters(estimator, n_hidden: int, **replaced: Any) -> Hyperparameters:
     """Check the estimator's parameters and return them as numbers.
+
+    Parameters
+    ----------
+    estimator : estimator
+    n_hidden : int
+        Hidden layers.
+    **replaced : dict
+        What parameters that are "auto" stand for, by name.
 
     Raises
     ------
@@ -109,7 +117,8 @@ def read_hyperparameters(estimator, n_hidden: int) -> Hyperparameters:
         dropout=check_rates("dropout", estimator.dropout, n_hidden),
         input_dropout=read("input_dropout"),
         penalties={
-            name: check_strengths(name, getattr(estimator, name), n_hidden) for name in PENALTIES
+            name: check_strengths(name, replaced.get(name, getattr(estimator, name)), n_hidden)
+            for name in PENALTIES
         },
         weight_decay=read("weight_decay"),
         learning_rate_init=read("learning_rate_init"),

@@ -91,6 +91,7 @@ def make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
         "intercepts_": biases,
         "center_": None if statistics is None else statistics.center,
         "scale_": None if statistics is None else statistics.scale,
+        "l2_": simplify(fit.settings.hyper.penalties["l2"]),
         "n_layers_": len(fit.settings.hidden_layer_sizes) + 2,
         "n_outputs_": fit.targets.n_outputs,
         "_activation": fit.estimator.activation,  # whatever set_params does afterwards
@@ -98,6 +99,11 @@ def make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
         "_is_sparse": fit.chunk is not None,
         "_from_keras": False,
     }
+
+
+def simplify(values: tuple[float, ...]):
+    """Return the one number that all values are, 0 if there are none, else the values."""
+    return values if len(set(values)) > 1 else next(iter(values), 0.0)
 
 
 def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status:

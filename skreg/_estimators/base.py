@@ -18,8 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
 from skreg._data.columns import MixedTable
 from skreg._data.statistics import ColumnStatistics
-from skreg._engine.hyperparameters import read_hyperparameters
+from skreg._engine.hyperparameters import Hyperparameters, read_hyperparameters
 from skreg._engine.spec import Status
+from skreg._estimators.attributes import simplify
+from skreg._estimators.automatic import is_auto
 from skreg._estimators.fit import FitRequest, ValidationSet, prepare_fit, read_settings, run_fit
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
@@ -102,6 +104,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
         **{name: ["array-like", Interval(Real, 0, None, closed="left")] for name in PENALTIES},
+        "l2": [StrOptions({"auto"}), "array-like", Interval(Real, 0, None, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "solver": [StrOptions(set(SOLVERS))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -275,7 +278,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         """
         check_is_fitted(self)
         self._validate_params()
-        hyper = read_hyperparameters(self, self.n_layers_ - 2)
+        hyper = self._read_hyperparameters()
         loss, outputs = self._get_loss_and_outputs()
         network = replace(
             self._network,
@@ -308,11 +311,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         parameters |= {
             "hidden_layer_sizes": tuple(len(bias) for bias in network.biases[:-1]),
             "activation": network.activation,
-            "dropout": _simplify(network.dropout),
+            "dropout": simplify(network.dropout),
             "input_dropout": network.input_dropout,
             "standardize": network.input_scaling is not None,
         }
-        parameters |= {name: _simplify(value) for name, value in network.penalties.items()}
+        parameters |= {name: simplify(value) for name, value in network.penalties.items()}
         estimator = cls(**parameters, **solver)
         try:
             estimator._validate_params()
@@ -374,7 +377,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1; received {n_samples!r}.")
         self._validate_params()
-        hyper = read_hyperparameters(self, self.n_layers_ - 2)
+        hyper = self._read_hyperparameters()
         if not any(hyper.rates):
             raise ValueError(
                 "dropout: expected a rate above 0 to sample with, of a hidden layer or of the "
@@ -385,6 +388,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         sampler = DropoutSampler(hyper.rates, generator)
         X, dtype = self._check_rows(X)
         return sample_logits(self._network, X, dtype, sampler, int(n_samples))
+
+    def _read_hyperparameters(self) -> Hyperparameters:
+        """Return the parameters of a fitted estimator as numbers."""
+        replaced = {"l2": self.l2_} if is_auto(self.l2) and hasattr(self, "l2_") else {}
+        return read_hyperparameters(self, self.n_layers_ - 2, **replaced)
 
     @property
     def _column_names(self):
@@ -414,11 +422,6 @@ def _warn_about(status: Status, hyper, attributes: dict) -> None:
     values = {**vars(hyper), "n_iter": attributes["n_iter_"], "measure": measure}
     values["loss"] = attributes["loss_"]
     warnings.warn(_WARNINGS[status].format(**values), ConvergenceWarning, stacklevel=5)
-
-
-def _simplify(values: tuple[float, ...]):
-    """Return the one number that all values are, 0 if there are none, else the values."""
-    return values if len(set(values)) > 1 else next(iter(values), 0.0)
 
 
 def make_validation_set(X_val, y_val, sample_weight_val) -> ValidationSet | None:

@@ -140,8 +140,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Predictions do not use dropout.
     input_dropout : float, default=0.0
         Rate in [0, 1) of the standardised inputs.
-    l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
+    l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default=0.001
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
+        "auto" is 3 divided by the effective number of distinct training rows of weights w,
+        ``sum(w) ** 2 / sum(w ** 2)``: the more rows, the less the penalty has to do.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0
@@ -235,6 +237,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
         Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
         of missing values, and levels of categories.
+    l2_ : float or tuple of float
+        Strength that was used, for all kernels or for each.
     n_iter_ : int
         Number of epochs run.
     loss_ : float

@@ -39,6 +39,7 @@ from skreg._estimators.attributes import (
     make_early_attributes,
     make_network_attributes,
 )
+from skreg._estimators.automatic import choose_strengths, is_auto
 from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
 from skreg._estimators.progress import FitProgress
 from skreg._estimators.scorers import (
@@ -207,6 +208,11 @@ class PreparedFit:
         """Chunk of a table that is held as CSR; None if it is held as dense rows."""
         return choose_storage(self.X, self.rows, *self.center_and_divisor)
 
+    def read_l2(self, l2) -> tuple[float, ...]:
+        """Return the strength of each kernel for a value of the parameter `l2`."""
+        n_hidden = len(self.settings.hidden_layer_sizes)
+        return choose_strengths(l2, self.targets, self.rows.weight, n_hidden)
+
     @functools.cached_property
     def constant_columns(self) -> np.ndarray:
         """Indices of the columns that are constant in training."""
@@ -226,7 +232,9 @@ class PreparedFit:
 def read_settings(estimator, partial: bool = False) -> FitSettings:
     """Check the parameters that scikit-learn's constraints cannot express, and return them."""
     hidden = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
-    hyper = read_hyperparameters(estimator, len(hidden))
+    # The rows will tell.
+    replaced = {"l2": 0.0} if is_auto(estimator.l2) else {}
+    hyper = read_hyperparameters(estimator, len(hidden), **replaced)
     if partial:  # one pass over the rows, at a constant rate
         hyper = replace(hyper, max_iter=1, cosine=SCHEDULES["constant"], tol=None)
     continues = hasattr(estimator, "coefs_") and (partial or estimator.warm_start)
@@ -267,7 +275,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         held_out = HeldOutRows(X, scored_X, checked.y, targets, rows.held_out)
     elif request.validation is not None:
         held_out = _check_given_rows(estimator, request, attributes, targets, rows.factors)
-    return PreparedFit(
+    fit = PreparedFit(
         estimator=estimator,
         settings=settings,
         partial=request.partial,
@@ -282,6 +290,11 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         statistics=_measure_inputs(estimator, X, rows.training, input_statistics),
         column_attributes=attributes,
     )
+    if not is_auto(estimator.l2):
+        return fit
+    penalties = {**settings.hyper.penalties, "l2": fit.read_l2("auto")}
+    hyper = replace(settings.hyper, penalties=penalties)
+    return replace(fit, settings=replace(settings, hyper=hyper))
 
 
 def _learn_columns(checked: CheckedRows, weight) -> Columns:

@@ -89,8 +89,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Predictions do not use dropout.
     input_dropout : float, default=0.0
         Rate in [0, 1) of the standardised inputs.
-    l2 : float or array-like of shape (n_hidden_layers + 1,), default=0.001
+    l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default=0.001
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
+        "auto" is 1 divided by the effective number of distinct training rows of weights w,
+        ``sum(w) ** 2 / sum(w ** 2)``: the more rows, the less the penalty has to do.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0
@@ -179,6 +181,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
         Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
         of missing values, and levels of categories.
+    l2_ : float or tuple of float
+        Strength that was used, for all kernels or for each.
     n_iter_ : int
         Number of epochs run.
     loss_ : float
@@ -208,8 +212,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         ``target_center_ + target_scale_ * output``, with ``exp(output)`` for "poisson".
     target_scale_ : ndarray of float64 of shape (n_outputs_,)
         Scale of the targets: the standard deviation for "squared_error", the mean for "poisson", 1
-        without `standardize_target`, else 1.4826 times the median absolute deviation. 0 for a constant
-        target, which is predicted exactly.
+        without `standardize_target`, else 1.4826 times the median absolute deviation. 0 for a
+        constant target, which is predicted exactly.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)

@@ -40,6 +40,9 @@ class ClassTargets:
     values: np.ndarray
     class_weight: object
 
+    # l2="auto" is this divided by the effective number of rows.
+    l2_of_one_row = 3.0
+
     @classmethod
     def from_labels(cls, y, class_weight, classes=None) -> ClassTargets:
         """Make targets of checked labels; `classes` is given if it is known already."""
@@ -250,6 +253,8 @@ class NumberTargets:
     loss: RegressionLoss
     standardize: bool
     statistics: Statistics | None = None
+
+    l2_of_one_row = 1.0  # as in `ClassTargets`
 
     @classmethod
     def from_numbers(cls, y, loss: str, standardize: bool) -> NumberTargets:

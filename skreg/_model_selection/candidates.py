@@ -15,6 +15,7 @@ from skreg._engine.hyperparameters import (
     check_strengths,
     read_hyperparameters,
 )
+from skreg._estimators.automatic import is_auto
 
 # The ends of an axis that is given as a number of values.
 _DROPOUT_RANGE = 0.0, 0.8
@@ -23,10 +24,10 @@ _MOST_VALUES = 10_000  # of an axis; more are a mistake, and would fill the memo
 
 
 class Candidate(NamedTuple):
-    """Values to try. Each is one number, or a tuple of one number per layer."""
+    """Values to try. Each is one number, a tuple of one number per layer, or "auto" for `l2`."""
 
     dropout: float | tuple[float, ...]
-    l2: float | tuple[float, ...]
+    l2: float | tuple[float, ...] | str
 
 
 class Grid(NamedTuple):
@@ -48,7 +49,7 @@ def make_candidates(dropouts, l2s, base_estimator) -> Grid:
     candidates = [Candidate(dropout, l2) for dropout in dropouts for l2 in l2s]
     # The other hyperparameters are the same for all candidates.
     estimator = clone(base_estimator).set_params(**candidates[0]._asdict())
-    read_hyperparameters(estimator, n_hidden)
+    read_hyperparameters(estimator, n_hidden, l2=0.0)  # the values of l2 are checked already
     return Grid(candidates, (len(dropouts), len(l2s)))
 
 
@@ -62,11 +63,14 @@ def _check_count(name: str, count) -> int:
 
 
 def _check_axis(name: str, axis, n_hidden: int, check_value: Callable) -> list:
-    """Return the values of one axis: floats, or tuples of one float per layer."""
+    """Return the values of one axis: floats, tuples of one float per layer, or "auto" for l2s."""
     if isinstance(axis, (dict, set)) or getattr(axis, "shape", None) == ():
         raise ValueError(f"{name}: expected a sequence of values to try; received {axis!r}.")
     values = []
     for value in axis:
+        if name == "l2s" and is_auto(value):
+            values.append(value)
+            continue
         per_layer = check_value(name, value, n_hidden)
         values.append(float(value) if isinstance(value, Real) else per_layer)
     if not values:

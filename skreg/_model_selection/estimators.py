@@ -48,8 +48,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         Rates to try: each is a number in [0, 1), or a sequence of one number per hidden layer. An
         integer is the number of rates, evenly spaced from 0 to 0.8.
     l2s : array-like or int, default=(0.0001, 0.001, 0.01, 0.03)
-        Strengths to try: each is a number >= 0, or a sequence of one number per kernel. An integer
-        is the number of strengths, evenly spaced from 1e-5 to 0.1 on a logarithmic scale.
+        Strengths to try: each is a number >= 0, a sequence of one number per kernel, or "auto". An
+        integer is the number of strengths, evenly spaced from 1e-5 to 0.1 on a logarithmic scale.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -96,8 +96,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     ----------
     dropout_ : float or tuple of float
         Dropout of the winner. Not set with several metrics if `refit` is False.
-    l2_ : float or tuple of float
-        L2 strength of the winner. Not set with several metrics if `refit` is False.
+    l2_ : float, tuple of float or str
+        L2 strength of the winner. "auto" for a winner of that name that is not trained on all rows.
+        Not set with several metrics if `refit` is False.
     best_params_ : dict
         `dropout` and `l2` of the winner. Not set with several metrics if `refit` is False.
     best_index_ : int

@@ -12,11 +12,11 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skreg._compat import safe_indexing
-from skreg._engine.hyperparameters import check_rates, check_strengths
+from skreg._engine.hyperparameters import check_rates
 from skreg._engine.job import Checkpoint, TrainingInterrupted
 from skreg._engine.spec import Status
 from skreg._engine.trainer import Trainer
-from skreg._estimators.attributes import judge_training, make_attributes
+from skreg._estimators.attributes import judge_training, make_attributes, simplify
 from skreg._estimators.callbacks import FitCallback
 from skreg._estimators.fit import (
     PreparedFit,
@@ -127,6 +127,7 @@ class Fold:
         """
         fit, trainer = self.prepare()
         n_hidden = len(fit.settings.hidden_layer_sizes)
+        strengths = fit.read_l2(candidate.l2)
         scoring = None
         if fit.held_out is not None:
             scoring = make_validation_scoring(fit, self.make_network(candidate))
@@ -136,7 +137,7 @@ class Fold:
             result = trainer.train(
                 None if scoring is None else FitCallback(scoring=scoring),
                 dropout=check_rates("dropout", candidate.dropout, n_hidden),
-                strengths={"l2": check_strengths("l2", candidate.l2, n_hidden)},
+                strengths={"l2": strengths},
                 until=until,
                 checkpoint=checkpoint,
                 stop=self.stop,
@@ -144,6 +145,7 @@ class Fold:
         except TrainingInterrupted:  # a search has no use for a network before its rung
             raise KeyboardInterrupt from None
         attributes = make_attributes(fit, trainer.job, result, scoring)
+        attributes["l2_"] = simplify(strengths)
         checkpoint = result.get_checkpoint() if result.status is Status.RUNNING else None
         return attributes, judge_training(fit, attributes, result.status), checkpoint
 

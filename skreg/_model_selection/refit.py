@@ -63,11 +63,13 @@ def one_standard_error(cv_results) -> int:
         raise ValueError(
             f"one_standard_error: expected results of one metric; received those of {metrics}."
         )
-    strengths = [
-        [float(np.mean(value)) for value in values]
-        for values in (read_values(cv_results, name) for name in ("l2", "dropout"))
-        if values
-    ]
+    searched = [read_values(cv_results, name) for name in ("l2", "dropout")]
+    if any(isinstance(value, str) for values in searched for value in values):
+        raise ValueError(
+            "one_standard_error: expected numbers of l2, the largest of which regularises most; "
+            "received 'auto' among them."
+        )
+    strengths = [[float(np.mean(value)) for value in values] for values in searched if values]
     if not strengths:
         raise ValueError(
             "one_standard_error: expected a search over 'l2' or 'dropout'; received one over "

@@ -198,7 +198,7 @@ def find_compared_folds(results: dict, metric: str = "score") -> np.ndarray:
 def read_values(results: dict, parameter: str) -> list:
     """Return the values of a parameter, which may belong to a step of a pipeline.
 
-    The values are numbers or tuples. The list is empty if the parameter was not searched.
+    The values are numbers, tuples or "auto". The list is empty if the parameter was not searched.
 
     Raises
     ------
@@ -223,4 +223,4 @@ def read_values(results: dict, parameter: str) -> list:
         )
     values = [value for name in names for value in results[name]]
     values = [value.item() if hasattr(value, "item") else value for value in values]
-    return [value if isinstance(value, Real) else tuple(value) for value in values]
+    return [value if isinstance(value, (Real, str)) else tuple(value) for value in values]

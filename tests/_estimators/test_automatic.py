@@ -1,0 +1,80 @@
+"""Values that are "auto": what they stand for, and that nothing else changes."""
+
+import numpy as np
+import pytest
+from helpers import assert_same_network
+from sklearn.model_selection import GridSearchCV
+
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+    one_standard_error,
+)
+from skreg._estimators.automatic import count_effective_rows
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 3))
+y = (X[:, 0] > 0).astype(int)
+SMALL = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
+
+
+def test_effective_rows_are_the_rows_of_equal_weight():
+    assert count_effective_rows(np.full(7, 1e300)) == pytest.approx(7)
+    assert count_effective_rows(np.array([1.0, 1, 0])) == pytest.approx(2)
+    assert count_effective_rows(np.array([1.0, 3])) == pytest.approx(16 / 10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "strength"), [(RegularizedMLPClassifier, 3), (RegularizedMLPRegressor, 1)]
+)
+def test_automatic_l2_is_a_number_over_the_rows(kind, strength):
+    model = kind(**SMALL, l2="auto").fit(X, y)
+    assert model.l2_ == pytest.approx(strength / 60)
+    assert_same_network(kind(**SMALL, l2=model.l2_).fit(X, y), model)
+    weight = rng.uniform(1, 3, size=60)
+    model.fit(X, y, sample_weight=weight)
+    assert model.l2_ == pytest.approx(strength / (weight.sum() ** 2 / (weight**2).sum()))
+    assert kind(**SMALL, l2=(0.1, 0.2)).fit(X, y).l2_ == (0.1, 0.2)
+
+
+def test_automatic_l2_does_not_depend_on_the_unit_of_the_weights():
+    model = RegularizedMLPClassifier(**SMALL, l2="auto").fit(X, y)
+    repeated = RegularizedMLPClassifier(**SMALL, l2="auto").fit(np.tile(X, (5, 1)), np.tile(y, 5))
+    assert repeated.l2_ == model.l2_
+    assert_same_network(repeated, model)
+
+
+def test_automatic_l2_is_that_of_the_training_rows():
+    model = RegularizedMLPClassifier(**SMALL, l2="auto", early_stopping=True).fit(X, y)
+    assert model.l2_ == pytest.approx(3 / 54)
+
+
+def test_a_stream_and_keras_take_the_automatic_l2():
+    model = RegularizedMLPClassifier(**SMALL, l2="auto", dropout=0.1)
+    model.partial_fit(X, y, classes=[0, 1])
+    assert model.mc_dropout(X, 2, random_state=0).shape == (2, 60, 2)
+    layer = model.to_keras().get_layer("hidden_1")
+    assert float(layer.kernel_regularizer.l2) == pytest.approx(3 / 60)
+
+
+def test_a_search_takes_auto_among_its_values():
+    """Each fold has its own number, as in GridSearchCV."""
+    values = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
+    search = RegularizedMLPClassifierCV([0.0], ["auto", 0.3], cv=4, scoring=None, **values)
+    search.fit(X, y)
+    model = RegularizedMLPClassifier(**values, dropout=0.0)
+    grid = GridSearchCV(model, {"l2": ["auto", 0.3]}, cv=4).fit(X, y)
+    for k in range(4):
+        name = f"split{k}_test_score"
+        np.testing.assert_array_equal(search.cv_results_[name], grid.cv_results_[name])
+    assert search.best_params_["l2"] in ("auto", 0.3)
+    assert search.l2_ == search.best_estimator_.l2_
+    with pytest.raises(ValueError, match=r"expected numbers of l2.* received 'auto'"):
+        one_standard_error(search.cv_results_)
+
+
+@pytest.mark.parametrize("l2", ["scale", "AUTO", ("auto", 0.1)])
+def test_another_word_is_refused(l2):
+    with pytest.raises(ValueError, match="l2"):
+        RegularizedMLPClassifier(**SMALL, l2=l2).fit(X, y)
