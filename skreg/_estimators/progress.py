@@ -137,4 +137,6 @@ def _make_bar(*columns):
 
 
 def _format(value) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:.3g}" if isinstance(value, float) else str(tuple(round(v, 4) for v in value))

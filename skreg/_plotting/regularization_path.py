@@ -321,6 +321,8 @@ def _compute_mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _format_value(value) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:.3g}" if isinstance(value, Real) else ", ".join(f"{v:.3g}" for v in value)
 
 

@@ -6,6 +6,7 @@ from helpers import assert_same_network
 from sklearn.model_selection import GridSearchCV
 
 from skreg import (
+    RegularizationPathDisplay,
     RegularizedMLPClassifier,
     RegularizedMLPClassifierCV,
     RegularizedMLPRegressor,
@@ -58,7 +59,7 @@ def test_a_stream_and_keras_take_the_automatic_l2():
     assert float(layer.kernel_regularizer.l2) == pytest.approx(3 / 60)
 
 
-def test_a_search_takes_auto_among_its_values():
+def test_a_search_takes_auto_among_its_values(capsys):
     """Each fold has its own number, as in GridSearchCV."""
     values = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
     search = RegularizedMLPClassifierCV([0.0], ["auto", 0.3], cv=4, scoring=None, **values)
@@ -70,6 +71,10 @@ def test_a_search_takes_auto_among_its_values():
         np.testing.assert_array_equal(search.cv_results_[name], grid.cv_results_[name])
     assert search.best_params_["l2"] in ("auto", 0.3)
     assert search.l2_ == search.best_estimator_.l2_
+    figure = RegularizationPathDisplay.from_estimator(search).figure_
+    assert "auto" in [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    search.set_params(verbose=1).fit(X, y)
+    assert "auto" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"expected numbers of l2.* received 'auto'"):
         one_standard_error(search.cv_results_)
 
