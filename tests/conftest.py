@@ -12,9 +12,24 @@ TESTS = Path(__file__).parent
 os.environ["SCIPY_ARRAY_API"] = "1"
 
 
+# Files whose tests start processes, of about a gigabyte each.
+STARTS_PROCESSES = (
+    "test_ecosystem.py",
+    "test_faults.py",
+    "test_fuzz.py",
+    "test_memory_faults.py",
+    "test_search.py",
+    "test_tensorflow.py",
+)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Run the tests of a file in one process, which compiles their programs once."""
+    """Run the tests of a file in one process, which compiles their programs once.
+
+    Programs are never freed. So tests that start processes come first, while memory is left.
+    """
+    items.sort(key=lambda item: item.path.name not in STARTS_PROCESSES)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
