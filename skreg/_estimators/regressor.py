@@ -91,7 +91,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Rate in [0, 1) of the standardised inputs.
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default=0.001
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
-        "auto" is 1 divided by the effective number of distinct training rows of weights w,
+        "auto" is 3 divided by the effective number of distinct training rows of weights w,
         ``sum(w) ** 2 / sum(w ** 2)``: the more rows, the less the penalty has to do.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.

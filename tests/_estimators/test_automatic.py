@@ -27,7 +27,7 @@ def test_effective_rows_are_the_rows_of_equal_weight():
 
 
 @pytest.mark.parametrize(
-    ("kind", "strength"), [(RegularizedMLPClassifier, 3), (RegularizedMLPRegressor, 1)]
+    ("kind", "strength"), [(RegularizedMLPClassifier, 6), (RegularizedMLPRegressor, 3)]
 )
 def test_automatic_l2_is_a_number_over_the_rows(kind, strength):
     model = kind(**SMALL, l2="auto").fit(X, y)
@@ -39,6 +39,11 @@ def test_automatic_l2_is_a_number_over_the_rows(kind, strength):
     assert kind(**SMALL, l2=(0.1, 0.2)).fit(X, y).l2_ == (0.1, 0.2)
 
 
+def test_automatic_l2_of_several_classes_is_smaller():
+    three = RegularizedMLPClassifier(**SMALL, l2="auto").fit(X, np.arange(60) % 3)
+    assert three.l2_ == pytest.approx(2 / 60)
+
+
 def test_automatic_l2_does_not_depend_on_the_unit_of_the_weights():
     model = RegularizedMLPClassifier(**SMALL, l2="auto").fit(X, y)
     repeated = RegularizedMLPClassifier(**SMALL, l2="auto").fit(np.tile(X, (5, 1)), np.tile(y, 5))
@@ -48,7 +53,7 @@ def test_automatic_l2_does_not_depend_on_the_unit_of_the_weights():
 
 def test_automatic_l2_is_that_of_the_training_rows():
     model = RegularizedMLPClassifier(**SMALL, l2="auto", early_stopping=True).fit(X, y)
-    assert model.l2_ == pytest.approx(3 / 54)
+    assert model.l2_ == pytest.approx(6 / 54)
 
 
 def test_a_stream_and_keras_take_the_automatic_l2():
@@ -56,7 +61,7 @@ def test_a_stream_and_keras_take_the_automatic_l2():
     model.partial_fit(X, y, classes=[0, 1])
     assert model.mc_dropout(X, 2, random_state=0).shape == (2, 60, 2)
     layer = model.to_keras().get_layer("hidden_1")
-    assert float(layer.kernel_regularizer.l2) == pytest.approx(3 / 60)
+    assert float(layer.kernel_regularizer.l2) == pytest.approx(6 / 60)
 
 
 def test_a_search_takes_auto_among_its_values(capsys):
