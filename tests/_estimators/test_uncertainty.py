@@ -23,7 +23,12 @@ def test_samples_of_a_linear_layer_have_the_moments_of_inverted_dropout():
     """With input dropout p, a sum of w x has the mean w x and the variance p / (1 - p) (w x)^2."""
     X, y = DIABETES
     model = RegularizedMLPRegressor(
-        (), input_dropout=0.3, standardize=False, max_iter=50, random_state=0
+        (),
+        input_dropout=0.3,
+        standardize=False,
+        standardize_target=False,
+        max_iter=50,
+        random_state=0,
     ).fit(X, y)
     samples = model.mc_dropout(X, n_samples=4000, random_state=1)
     assert samples.shape == (4000, len(X))
