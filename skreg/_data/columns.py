@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skreg._data.statistics import compute_shares
+from skreg._data.statistics import compute_shares, find_weighted_median
 
 # Levels of a category that have a column of their own: at most so many, each with at least so much
 # of the weight. The others share one. benchmarks/choose_levels.py has the figures.
@@ -351,22 +351,11 @@ def _find_medians(values: np.ndarray, has_missing: np.ndarray, weight: np.ndarra
         medians[~has_missing] = np.where(low == high, low, low / 2 + high / 2)
     for k in np.flatnonzero(has_missing) if are_equal else range(values.shape[1]):
         known = ~np.isnan(values[:, k])
-        medians[k] = _find_median(values[known, k], weight[known])
+        medians[k] = np.nan
+        if known.any():
+            shares = compute_shares(weight[known])
+            medians[k] = find_weighted_median(values[known, k], shares)
     return medians
-
-
-def _find_median(values: np.ndarray, weight: np.ndarray) -> float:
-    """Return the weighted median; the mean of two values if half of the weight is below each."""
-    if not len(values):
-        return np.nan
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(compute_shares(weight)[order])
-    place = np.searchsorted(cumulative, 0.5 - 1e-9)
-    low = values[order[place]]
-    if cumulative[place] > 0.5 + 1e-9 or place + 1 == len(values):
-        return low
-    high = values[order[place + 1]]
-    return low if low == high else low / 2 + high / 2
 
 
 def _fill(numbers, medians: np.ndarray):

@@ -17,25 +17,25 @@ LARGEST_INPUT = 1e18
 _LARGEST_RATIO = 1 / np.finfo(np.float32).eps
 
 
-def standardize(block: np.ndarray, mean, scale) -> np.ndarray:
-    """Return ``(block - mean) / scale`` in float64, clipped to +-LARGEST_INPUT.
+def standardize(block: np.ndarray, center, scale) -> np.ndarray:
+    """Return ``(block - center) / scale`` in float64, clipped to +-LARGEST_INPUT.
 
-    None for `scale` does not scale, and None for `mean` does not centre.
+    None for `scale` does not scale, and None for `center` does not centre.
     """
     if scale is None:
         values = np.add(block, 0.0, dtype=np.float64)  # -0.0 becomes 0.0
     else:
         with np.errstate(over="ignore", invalid="ignore"):
-            values = np.subtract(block, 0.0 if mean is None else mean, dtype=np.float64)
+            values = np.subtract(block, 0.0 if center is None else center, dtype=np.float64)
             values += 0.0  # -0.0 becomes 0.0
             values /= scale
     if values.min() >= -LARGEST_INPUT and values.max() <= LARGEST_INPUT:
         return values
     overflown = ~np.isfinite(values)
-    if overflown.any() and mean is not None:
+    if overflown.any() and center is not None:
         # The difference of two values near the ends of float64's range.
         with np.errstate(over="ignore"):
-            values[overflown] = (block / scale - mean / scale)[overflown]
+            values[overflown] = (block / scale - center / scale)[overflown]
     return np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
 
 

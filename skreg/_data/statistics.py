@@ -373,16 +373,21 @@ def measure_robustly(y, first: np.ndarray, weight: np.ndarray) -> Statistics:
     Where more than half of the values are equal, it is the mean absolute deviation instead.
     """
     values, shares = y[first].astype(np.float64), compute_shares(weight)
-    center = np.array([_find_weighted_median(column, shares) for column in values.T])
+    center = np.array([find_weighted_median(column, shares) for column in values.T])
     distances = np.abs(values / 2 - center / 2)  # halves, as in `Statistics.combine`
-    medians = np.array([_find_weighted_median(column, shares) for column in distances.T])
+    medians = np.array([find_weighted_median(column, shares) for column in distances.T])
     means = shares @ distances
     half_deviation = np.where(medians > 0, 1.4826 * medians, means)
     return Statistics(float(weight.sum()), center, 2 * np.minimum(half_deviation, _LARGEST / 2))
 
 
-def _find_weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
-    """Return the smallest value with half of the weight at or below it."""
+def find_weighted_median(values: np.ndarray, shares: np.ndarray) -> float:
+    """Return the weighted median: the mean of two values if half of the weight is below each."""
     order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weight[order])
-    return values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])] + 0.0  # no -0.0
+    cumulative = np.cumsum(shares[order])
+    place = int(np.searchsorted(cumulative, _HALF))
+    low = values[order[place]] + 0.0  # no -0.0
+    if cumulative[place] > 1 - _HALF or place + 1 == len(values):
+        return low
+    high = values[order[place + 1]]
+    return low if low == high else low / 2 + high / 2

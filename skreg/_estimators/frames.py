@@ -15,7 +15,7 @@ from skreg._data.columns import CategoryCells
 
 DATE_HINT = "Make numbers of dates and time spans first, for example with skrub.DatetimeEncoder."
 
-_DATES = (datetime.date, datetime.time, datetime.timedelta)
+DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 
 
 def is_pandas(X) -> bool:
@@ -64,24 +64,19 @@ def find_categories(X, categorical_features, names: Sequence[str] | None) -> np.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-    categorical_features : "from_dtype", array-like or None
+    X : data frame, ndarray or sparse table of shape (n_samples, n_features)
+    categorical_features : "from_dtype" or array-like
+        The first for a data frame only.
     names : sequence of str or None
         Of the columns; None if they have none.
     """
-    n_features = X.shape[1]
-    if categorical_features is None:
-        return np.zeros(n_features, dtype=bool)
-    if isinstance(categorical_features, str):
-        if is_pandas(X):
-            kinds = list(X.dtypes)
-            return np.array(
-                [_is_category_of_pandas(X, k, kind) for k, kind in enumerate(kinds)], dtype=bool
-            )
-        if is_polars(X):
-            return np.array([_is_category_of_polars(X[name]) for name in X.columns], dtype=bool)
-        return np.zeros(n_features, dtype=bool)
-    return _read_selection(categorical_features, names, n_features)
+    if not isinstance(categorical_features, str):
+        return _read_selection(categorical_features, names, X.shape[1])
+    if is_pandas(X):
+        found = [_is_category_of_pandas(X, k, kind) for k, kind in enumerate(X.dtypes)]
+    else:
+        found = [_is_category_of_polars(X[name]) for name in X.columns]
+    return np.array(found, dtype=bool)
 
 
 def _is_category_of_pandas(X, k: int, kind) -> bool:
@@ -110,7 +105,7 @@ def _are_levels(values: list) -> bool:
     """
     known = [value for value in values if not is_missing(value)]
     kinds = set(map(type, known))
-    if any(issubclass(kind, (str, *_DATES)) for kind in kinds):
+    if any(issubclass(kind, (str, *DATES)) for kind in kinds):
         return True
     return kinds in (set(), {bool}, {np.bool_}) and len(known) < len(values)
 

@@ -241,14 +241,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     Weights are frequencies, as in `RegularizedMLPClassifier`: a row of weight 2 gives the same bits
     as the row twice.
 
-    The network sees an encoded table (`encoded_feature_names_`). A missing number becomes the
-    weighted median of its column, and a column with missing numbers in training has an indicator of
-    them. A category has a column for each of its at most 40 heaviest levels with at least 0.5 % of
-    the weight, one for missing values if there were some in training, and one for all other levels
-    if there are any; two levels that are all need one column. Levels that were not in training
-    belong to the other levels, or to none. All this is learned from the rows of `fit`, also from
-    those that early stopping holds out; in a stream from the first batch. The same rows in a sparse
-    or a dense table give the same network.
+    The network sees an encoded table, as in `RegularizedMLPClassifier`: medians and indicators for
+    missing numbers, and a column for each frequent level of a category.
 
     References
     ----------

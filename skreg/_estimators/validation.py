@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import warnings
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from skreg._compat import check_sample_weight
 from skreg._data.columns import Columns, MixedTable
 from skreg._estimators.frames import (
     DATE_HINT,
+    DATES,
     check_frame,
     find_categories,
     is_pandas,
@@ -31,7 +31,6 @@ _HINT = (
     f"columns of an array in categorical_features. {DATE_HINT}"
 )
 _TARGET_HINT = "Convert dates and time spans first, for example to days."
-_DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 _SIGNS_OF_TEXT = (
     "could not convert string",
     "Cannot cast str",  # of pandas, beside booleans
@@ -195,7 +194,7 @@ def _refuse_labels_without_order(labels) -> None:
 def _refuse_dates(y: np.ndarray) -> None:
     """Raise a ValueError for dates and time spans, some of which NumPy takes for numbers."""
     kinds = {type(value) for value in y.flat} if y.dtype == object else set()
-    if y.dtype.kind in "mM" or any(issubclass(kind, _DATES) for kind in kinds):
+    if y.dtype.kind in "mM" or any(issubclass(kind, DATES) for kind in kinds):
         raise ValueError(f"received dates or time spans, of type {y.dtype}. {_TARGET_HINT}")
 
 
@@ -211,23 +210,25 @@ def copy_shallow(estimator, **attributes):
 
 def _validate(estimator, X, reset: bool) -> tuple[MixedTable, np.ndarray]:
     check_frame(X)
-    columns = None if reset else estimator._columns
-    selection = estimator.categorical_features if reset else None
-    is_frame = is_pandas(X) or is_polars(X)
-    if columns is not None and columns.is_category.any():
-        is_category = columns.is_category
-    elif selection is None or (isinstance(selection, str) and not is_frame):
-        return _make_table_of_numbers(estimator, X, reset)
+    is_frame, columns = is_pandas(X) or is_polars(X), None
+    if reset:
+        selection = estimator.categorical_features
+        has_categories = selection is not None and (is_frame or not isinstance(selection, str))
     else:
-        is_category = None
-    if not is_frame and not sparse.issparse(X):
-        X = _to_array(X)
+        columns = estimator._columns  # None of a network from Keras
+        has_categories = columns is not None and bool(columns.is_category.any())
+    if not has_categories:
+        return _make_table_of_numbers(estimator, X, reset)
+    X = X if is_frame or sparse.issparse(X) else _to_array(X)
     validate_data(estimator, X, reset=reset, skip_check_array=True)  # looks at the columns
-    if is_category is None:
-        names = vars(estimator).get("feature_names_in_")
-        is_category = find_categories(X, selection, names)
-        if not is_category.any():
-            return _make_table_of_numbers(estimator, X, reset)
+    names = vars(estimator).get("feature_names_in_")
+    is_category = columns.is_category if columns else find_categories(X, selection, names)
+    if not is_category.any():
+        return _make_table_of_numbers(estimator, X, reset)
+    return _make_mixed_table(X, is_category, get_names(vars(estimator)), reset), is_category
+
+
+def _make_mixed_table(X, is_category: np.ndarray, names, reset: bool) -> MixedTable:
     if sparse.issparse(X):
         raise ValueError(
             "categorical_features: expected a data frame or a dense array, of which columns are "
@@ -235,12 +236,11 @@ def _validate(estimator, X, reset: bool) -> tuple[MixedTable, np.ndarray]:
         )
     if not X.shape[0]:
         raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while 1 is required.")
-    categories = read_categories(X, is_category, get_names(vars(estimator)))
-    if is_category.all():
-        return MixedTable(np.empty((X.shape[0], 0)), categories), is_category
-    return MixedTable(_validate_numbers(None, select_numbers(X, is_category), reset), categories), (
-        is_category
-    )
+    numbers = np.empty((X.shape[0], 0))
+    categories = read_categories(X, is_category, names)
+    if not is_category.all():
+        numbers = _validate_numbers(None, select_numbers(X, is_category), reset)
+    return MixedTable(numbers, categories)
 
 
 def _make_table_of_numbers(estimator, X, reset: bool) -> tuple[MixedTable, np.ndarray]:
