@@ -1,6 +1,9 @@
-"""The made-up tables of the benchmarks of scaling, memory and sparse tables: two noisy classes."""
+"""The tables of the benchmarks: made-up ones with two noisy classes, and those of a folder."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -69,3 +72,18 @@ def _fall(n_levels: int) -> np.ndarray:
     """Return probabilities that fall as 1 / rank."""
     shares = 1 / np.arange(1, n_levels + 1)
     return shares / shares.sum()
+
+
+def read_tables(folder: Path, most_rows: int):
+    """Yield (name, frame or CSR, y, whether y has classes)."""
+    import pandas as pd
+
+    for entry in json.loads((folder / "index.json").read_text()):
+        frame = pd.read_csv(folder / entry["file"])
+        frame = frame.sample(min(len(frame), most_rows), random_state=0)
+        is_classes = entry["task"] != "regression"
+        if is_classes:
+            counts = frame["target"].value_counts()
+            frame = frame[frame["target"].map(counts) >= 5]
+            frame["target"] = frame["target"].astype(str)
+        yield entry["name"], frame, frame.pop("target").to_numpy(), is_classes

@@ -5,16 +5,15 @@ of 2, 5, 30 and 400 levels; a boolean; 12 % positive. skreg takes the frame. The
 rows as users prepare them: HistGradientBoosting categories (of 255 levels at most, as it demands),
 MLPClassifier and LogisticRegression medians, indicators and one-hot columns, standardised or not.
 
-    python benchmarks/bench_customers.py [--tables N] [--splits N] [--check]
+    python benchmarks/bench_customers.py [--quick] [--check]
 """
 
 from __future__ import annotations
 
-import argparse
 import warnings
 
 import numpy as np
-from _measure import check_targets, print_header, print_table
+from _measure import check_targets, parse_arguments, print_header, print_table
 from _tables import customer_table
 from bench_frames import make_categories
 from sklearn.base import clone
@@ -74,14 +73,11 @@ def measure(n_tables: int, n_splits: int) -> dict[str, np.ndarray]:
 
 def main():
     """Print the mean log loss of each model, and its difference to ours with its error."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", type=int, default=5)
-    parser.add_argument("--splits", type=int, default=3)
-    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
-    arguments = parser.parse_args()
+    arguments = parse_arguments(__doc__.splitlines()[0])
+    n_tables, n_splits = (1, 2) if arguments.quick else (5, 3)
     warnings.simplefilter("ignore")
     print_header("How good is the untuned network on a table of customers?")
-    losses = measure(arguments.tables, arguments.splits)
+    losses = measure(n_tables, n_splits)
     rows = []
     for name, of_model in losses.items():
         difference = of_model - losses["skreg"]

@@ -23,7 +23,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 from _measure import check_targets, print_header, print_table
-from choose_column_scales import read_tables
+from _tables import read_tables
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer

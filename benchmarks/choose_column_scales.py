@@ -4,7 +4,7 @@ Each table is encoded with one indicator a level (at most 40 a column), and its 
 and scaled by each rule with the statistics of the training rows. One network without scaling of its
 own is trained on each, with l2 = c / n for several c. Printed is the mean over splits of the log
 loss (numbers: root mean squared error) less that of standardising, as a difference of logarithms,
-for the best c of each rule. Beside the tables of a folder: docstrings as tf-idf
+for the best c of each rule on the same rows. Beside the tables of a folder: docstrings as tf-idf
 rows, whose class is their package, and the made-up customers with one indicator a city.
 
     python benchmarks/choose_column_scales.py --data FOLDER [--rows N] [--splits N]
@@ -15,14 +15,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
-import json
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from _measure import print_table
-from _tables import customer_table
+from _tables import customer_table, read_tables
 from joblib import Parallel, delayed
 from scipy import sparse
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -70,6 +69,12 @@ def zero_deviation(x):
     return mode, x.std()
 
 
+def zero_floor(x):
+    """The same, or a tenth of the largest absolute value if that is more."""
+    center, scale = zero_deviation(x)
+    return center, max(scale, np.abs(x).max() / 10) if _mode(x) == 0 else scale
+
+
 def zero_rms(x):
     """The same, with the root mean square of what is not zero."""
     mode = _mode(x)
@@ -95,23 +100,10 @@ def mode_rms(x):
     return mode, np.sqrt((others**2).mean())
 
 
-RULES = [standardise, two_valued, zero_deviation, zero_rms, zero_range, mode_rms]
+RULES = [standardise, two_valued, zero_deviation, zero_floor, zero_rms, zero_range, mode_rms]
 
 
 # -- tables ------------------------------------------------------------------------------------
-
-
-def read_tables(folder: Path, most_rows: int):
-    """Yield (name, frame or CSR, y, whether y has classes)."""
-    for entry in json.loads((folder / "index.json").read_text()):
-        frame = pd.read_csv(folder / entry["file"])
-        frame = frame.sample(min(len(frame), most_rows), random_state=0)
-        is_classes = entry["task"] != "regression"
-        if is_classes:
-            counts = frame["target"].value_counts()
-            frame = frame[frame["target"].map(counts) >= 5]
-            frame["target"] = frame["target"].astype(str)
-        yield entry["name"], frame, frame.pop("target").to_numpy(), is_classes
 
 
 def read_docstrings():
@@ -142,6 +134,18 @@ def encode(train, test):
 # -- measuring ---------------------------------------------------------------------------------
 
 
+def make_settings(strength: float, n_rows: int) -> dict:
+    """Return the parameters of a network of about a thousand steps."""
+    return {
+        "dropout": 0.15,
+        "l2": strength / n_rows,
+        "learning_rate_init": 0.01,
+        "beta_2": 0.99,
+        "max_iter": max(8, -(-1000 // max(1, n_rows // 64))),
+        "random_state": 0,
+    }
+
+
 def measure(train, test, y_train, y_test, is_classes: bool) -> np.ndarray:
     """Return the loss of each rule (rows) and strength (columns)."""
     losses, known = np.empty((len(RULES), len(STRENGTHS))), {}
@@ -158,16 +162,7 @@ def measure(train, test, y_train, y_test, is_classes: bool) -> np.ndarray:
         with np.errstate(all="ignore"):
             X, X_test = (train - center) / scale, np.clip((test - center) / scale, -1e6, 1e6)
         for column, strength in enumerate(STRENGTHS):
-            settings = {
-                "hidden_layer_sizes": (128, 64),
-                "dropout": 0.15,
-                "l2": strength / len(X),
-                "learning_rate_init": 0.01,
-                "beta_2": 0.99,
-                "max_iter": max(8, -(-1000 // max(1, len(X) // 64))),
-                "standardize": False,
-                "random_state": 0,
-            }
+            settings = make_settings(strength, len(X)) | {"standardize": False}
             if is_classes:
                 model = RegularizedMLPClassifier(**settings).fit(X, y_train)
                 probabilities = model.predict_proba(X_test)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 from _measure import print_table
+from _tables import read_tables
 from bench_quality import KINDS, make_linear, make_skreg, name_kind, score
-from choose_column_scales import read_tables
 from joblib import Parallel, delayed
 
 STRENGTHS = {"classes": (1.0, 2.0, 4.0, 6.0, 8.0), "numbers": (0.3, 1.0, 3.0, 10.0)}

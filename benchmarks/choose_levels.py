@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _measure import print_table
-from _tables import customer_table
-from choose_column_scales import read_tables
+from _tables import customer_table, read_tables
+from choose_column_scales import make_settings
 from joblib import Parallel, delayed
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -37,14 +37,7 @@ def score(train, test, y_train, y_test, is_classes: bool) -> float:
     """Return the logarithm of the loss with the best strength."""
     losses = []
     for strength in STRENGTHS:
-        settings = {
-            "dropout": 0.15,
-            "l2": strength / len(train),
-            "learning_rate_init": 0.01,
-            "beta_2": 0.99,
-            "max_iter": max(8, -(-1000 // max(1, len(train) // 64))),
-            "random_state": 0,
-        }
+        settings = make_settings(strength, len(train))
         if is_classes:
             model = RegularizedMLPClassifier(**settings).fit(train, y_train)
             losses.append(log_loss(y_test, model.predict_proba(test), labels=model.classes_))
