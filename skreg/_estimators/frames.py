@@ -146,6 +146,22 @@ def _read_selection(selection, names, n_features: int) -> np.ndarray:
     return mask
 
 
+def convert_booleans(X):
+    """Return a frame whose nullable booleans of pandas are NumPy's where no value is missing.
+
+    Beside nullable ones scikit-learn makes float64 of columns of float32.
+    """
+    if not is_pandas(X):
+        return X
+    is_bool = sys.modules["pandas"].api.types.is_bool_dtype
+    nullable = [
+        name
+        for name, kind in X.dtypes.items()
+        if not isinstance(kind, np.dtype) and is_bool(kind) and not X[name].isna().any()
+    ]
+    return X.astype(dict.fromkeys(nullable, bool)) if nullable else X
+
+
 # -- their cells -------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from skreg._estimators.frames import (
     DATE_HINT,
     DATES,
     check_frame,
+    convert_booleans,
     find_categories,
     is_pandas,
     is_polars,
@@ -265,6 +266,7 @@ def _validate_numbers(estimator, X, reset: bool):
     """
     # A network from Keras has no medians.
     is_fitted_from_keras = not reset and getattr(estimator, "_columns", ()) is None
+    X = convert_booleans(X)
     finite = {"ensure_all_finite": True if is_fitted_from_keras else "allow-nan"}
     # scikit-learn first tries the sum, which may be infinite for a finite table.
     with np.errstate(over="ignore", invalid="ignore"):

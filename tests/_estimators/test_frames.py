@@ -163,6 +163,17 @@ def test_booleans_are_numbers_unless_some_are_missing():
 # -- what is learned where ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("dtype", [bool, "boolean", "bool[pyarrow]"])
+def test_booleans_leave_the_precision_of_a_frame(dtype):
+    numbers = pd.DataFrame({"a": np.linspace(-1, 1, 20, dtype=np.float32)})
+    table = numbers.assign(b=pd.Series(np.arange(20) % 3 == 0, dtype=dtype))
+    model = RegularizedMLPRegressor(4, max_iter=2, random_state=0).fit(table, np.arange(20.0))
+    assert model.predict(table).dtype == np.float32
+    missing = table.astype({"b": "boolean"})
+    missing.loc[3, "b"] = pd.NA  # becomes the median
+    assert np.isfinite(model.predict(missing)).all()
+
+
 def test_weights_are_copies_and_the_order_of_rows_does_not_matter():
     counts = np.random.default_rng(1).integers(0, 4, N_ROWS)
     weighted = make_small().fit(frame, y, sample_weight=counts)

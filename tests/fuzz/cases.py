@@ -14,7 +14,7 @@ from fuzz import frames, parameters, tables, targets
 from fuzz.parameters import Setting
 from fuzz.tables import Part, State
 
-BLOCK = 300
+BLOCK = 600  # cases
 _SEED = 20_251_128
 
 ESTIMATORS = [

@@ -22,7 +22,7 @@ from collections import defaultdict
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-CHUNK = 300  # cases of a process, which holds every program that it compiled
+CHUNK = 600  # cases of a process: a block of `fuzz.cases`, which shares its programs
 
 
 class Report:
@@ -142,8 +142,11 @@ def main() -> int:
             print(make_case(number).describe())
     report = Report(options.count, quiet=options.count <= CHUNK)
     chunks: queue.Queue = queue.Queue()
-    for first in range(options.first, options.first + options.count, CHUNK):
-        chunks.put((first, min(CHUNK, options.first + options.count - first)))
+    first, last = options.first, options.first + options.count
+    while first < last:  # chunks end where blocks end
+        end = min(last, (first // CHUNK + 1) * CHUNK)
+        chunks.put((first, end - first))
+        first = end
 
     def work():
         while not report.is_stopped:
