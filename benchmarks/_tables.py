@@ -87,3 +87,34 @@ def read_tables(folder: Path, most_rows: int):
             frame = frame[frame["target"].map(counts) >= 5]
             frame["target"] = frame["target"].astype(str)
         yield entry["name"], frame, frame.pop("target").to_numpy(), is_classes
+
+
+def read_encoded_tables(folder: Path, tasks: tuple[str, ...], most_rows: int, limit: int | None):
+    """Yield (name, X, y) of the tables of the tasks, encoded, imputed and at most so long."""
+    import pandas as pd
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    entries = json.loads((folder / "index.json").read_text())
+    entries = [entry for entry in entries if entry["task"] in tasks]
+    for entry in entries[:limit]:
+        frame = pd.read_csv(folder / entry["file"])
+        frame = frame.sample(min(len(frame), most_rows), random_state=0)
+        if entry["task"] != "regression":
+            counts = frame["target"].value_counts()
+            frame = frame[frame["target"].map(counts) >= 3]  # one in every fold
+            frame["target"] = frame["target"].astype(str)
+        y = frame.pop("target").to_numpy()
+        encode = make_column_transformer(
+            (SimpleImputer(), make_column_selector(dtype_include="number")),
+            (
+                make_pipeline(
+                    SimpleImputer(strategy="most_frequent"),
+                    OneHotEncoder(min_frequency=5, handle_unknown="ignore", sparse_output=False),
+                ),
+                make_column_selector(dtype_exclude="number"),
+            ),
+        )
+        yield entry["name"], encode.fit_transform(frame), y

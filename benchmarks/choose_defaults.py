@@ -1,140 +1,107 @@
-"""How the defaults that are not the network's were chosen: a grid over many tables.
+"""How the defaults of the networks were chosen: one parameter at a time, over many tables.
 
-The network (128, 64) is cross-validated on every table of a folder with each candidate of a stage,
-and the candidates are ranked by their loss: log loss for classes (stages rates and batches, at
-dropout 0.5 and l2 0.001), 1 - R^2 for numbers (stage regression). A folder holds `index.json` (a
-list of tables with `name`, `file`, `task`) and the tables as CSV with a column `target`.
+Untuned networks are trained on the data frames of a folder, as in bench_quality.py. A stage varies
+one or two parameters, and leaves all others at their defaults. Printed is the mean over tables of
+log(loss / the linear model's loss), clipped at +-0.7, with its standard error; the largest one; and
+the seconds of all fits.
 
-    python benchmarks/choose_defaults.py --data FOLDER [--stage STAGE] [--limit N]
+    python benchmarks/choose_defaults.py --data FOLDER --stage STAGE [--numbers] [--least ROWS]
+        [--rows ROWS] [--splits N]
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import json
-import time
+import functools
+import warnings
 from pathlib import Path
 
-import joblib
 import numpy as np
-import pandas as pd
-from sklearn.base import clone
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.impute import SimpleImputer
-from sklearn.metrics import log_loss
-from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from _measure import print_table
+from _tables import read_tables
+from bench_quality import KINDS, make_linear, make_skreg, name_kind, score
+from joblib import Parallel, delayed
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._data.tables import MIN_EPOCHS, choose_batch_size
 
+# By stage: values of parameters. "c" is the l2 strength times the rows, "steps" gives max_iter.
 STAGES = {
-    "rates": {
-        "learning_rate_init": [1e-3, 2e-3, 5e-3, 1e-2],
-        "learning_rate": ["constant", "cosine"],
-        "max_iter": [50, 100, 200],
-        "batch_size": ["auto"],
-    },
-    "batches": {
-        "learning_rate_init": [2e-3, 5e-3, 1e-2],
-        "learning_rate": ["cosine"],
-        "max_iter": [50],
-        "batch_size": [16, 32, 64, 128, 256, "auto"],
-    },
-    "regression": {
-        "dropout": [0.0, 0.05, 0.1, 0.25, 0.5],
-        "l2": [1e-4, 1e-3],
-        "max_iter": [50, 200],
-    },
+    "l2": [{"c": c, "dropout": p} for p in (0.15, 0.3) for c in (1, 2, 4, 6, 8)],
+    "l2 of numbers": [{"c": c, "dropout": p} for p in (0.0, 0.05, 0.1) for c in (0.3, 1, 3, 10)],
+    "dropout": [{"dropout": p} for p in (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)],
+    "steps": [{"steps": n} for n in (400, 700, 1000, 1500, 2000, 3000)],
+    "epochs": [{"max_iter": n} for n in (4, 8, 12, 16, 25, 50)],
+    "rates": [{"learning_rate_init": rate} for rate in (2e-3, 5e-3, 1e-2, 1.5e-2)],
+    "beta_2": [{"beta_2": beta} for beta in (0.95, 0.99, 0.999)],
+    "batches": [{"batch_size": b} for b in (32, 64, 128, 256)],
+    "widths": [{"hidden_layer_sizes": h} for h in ((64, 32), (256, 128), (128, 128, 64), ())],
 }
+_CLIP = 0.7
 
 
-def load_tables(folder: Path, tasks: tuple[str, ...], most_rows: int, limit: int | None):
-    """Yield (name, X, y) of the tables of the tasks, encoded, imputed and at most so long."""
-    entries = json.loads((folder / "index.json").read_text())
-    entries = [entry for entry in entries if entry["task"] in tasks]
-    for entry in entries[:limit]:
-        frame = pd.read_csv(folder / entry["file"])
-        frame = frame.sample(min(len(frame), most_rows), random_state=0)
-        if entry["task"] != "regression":
-            counts = frame["target"].value_counts()
-            frame = frame[frame["target"].map(counts) >= 3]  # one in every fold
-            frame["target"] = frame["target"].astype(str)
-        y = frame.pop("target").to_numpy()
-        encode = make_column_transformer(
-            (SimpleImputer(), make_column_selector(dtype_include="number")),
-            (
-                make_pipeline(
-                    SimpleImputer(strategy="most_frequent"),
-                    OneHotEncoder(min_frequency=5, handle_unknown="ignore", sparse_output=False),
-                ),
-                make_column_selector(dtype_exclude="number"),
-            ),
-        )
-        yield entry["name"], encode.fit_transform(frame), y
+def make_network(is_classes, frame, *, values):
+    """Return a network with the parameters of a stage."""
+    values = dict(values)
+    if "c" in values:
+        values["l2"] = values.pop("c") / len(frame)
+    if "steps" in values:
+        steps_per_epoch = -(-len(frame) // choose_batch_size(len(frame)))
+        values["max_iter"] = max(MIN_EPOCHS, -(-values.pop("steps") // steps_per_epoch))
+    return make_skreg(is_classes, frame, **values)
 
 
-def cross_validated(model, X, y):
-    """Mean loss and score over three folds, and the seconds of their fits."""
-    losses, scores, seconds = [], [], 0.0
-    classes = isinstance(model, RegularizedMLPClassifier)
-    folds = (StratifiedKFold if classes else KFold)(3, shuffle=True, random_state=0)
-    for train, test in folds.split(X, y):
-        fitted = clone(model)
-        start = time.perf_counter()
-        fitted.fit(X[train], y[train])
-        seconds += time.perf_counter() - start
-        scores.append(fitted.score(X[test], y[test]))
-        if classes:
-            probabilities = fitted.predict_proba(X[test])
-            losses.append(log_loss(y[test], probabilities, labels=fitted.classes_))
-        else:
-            losses.append(1 - scores[-1])
-    return np.mean(losses), np.mean(scores), seconds
+def make_models(stage: str) -> dict:
+    """Return the models by name; the first one is the linear one."""
+    models = {"linear": make_linear, "defaults": make_skreg}
+    for values in STAGES[stage]:
+        name = ", ".join(f"{name}={value}" for name, value in values.items())
+        models[name] = functools.partial(make_network, values=values)
+    return models
+
+
+def measure(models, frame, y, is_classes, n_splits) -> tuple[np.ndarray, np.ndarray]:
+    """Return the clipped mean log ratio of each model to the first one, and its seconds."""
+    warnings.simplefilter("ignore")
+    found = [
+        [score(make_model, frame, y, is_classes, split)[::2] for split in range(n_splits)]
+        for make_model in models.values()
+    ]
+    losses, seconds = np.moveaxis(np.array(found), -1, 0)
+    logs = np.log(losses)
+    return (logs - logs[0]).mean(axis=1).clip(-_CLIP, _CLIP), seconds.sum(axis=1)
 
 
 def main():
-    """Print one line a candidate, best first."""
+    """Print a table for each kind of task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--stage", choices=STAGES, default="rates")
-    parser.add_argument("--limit", type=int, help="use only the first so many tables")
-    parser.add_argument("--rows", type=int, default=2000, help="most rows of a table")
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--least", type=int, default=0, help="least rows of a table")
+    parser.add_argument("--rows", type=int, default=4000, help="most rows of a table")
+    parser.add_argument("--splits", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--numbers", action="store_true", help="tables of numbers, not of classes")
     arguments = parser.parse_args()
-
-    grid = STAGES[arguments.stage]
-    candidates = [
-        dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
+    models = make_models(arguments.stage)
+    tables = [
+        table
+        for table in read_tables(arguments.data, arguments.rows)
+        if table[3] != arguments.numbers and len(table[1]) >= arguments.least
     ]
-    numbers = arguments.stage == "regression"
-    estimator = RegularizedMLPRegressor if numbers else RegularizedMLPClassifier
-    tasks = ("regression",) if numbers else ("binary", "multiclass")
-    results = []
-    for name, X, y in load_tables(arguments.data, tasks, arguments.rows, arguments.limit):
-        jobs = [
-            joblib.delayed(cross_validated)(estimator(random_state=0, **candidate), X, y)
-            for candidate in candidates
-        ]
-        results.append(joblib.Parallel(n_jobs=2, backend="threading")(jobs))
-        print(f"{name:20s} {X.shape[0]:6d} x {X.shape[1]:4d}", flush=True)
-    # (tables, candidates, measures)
-    scores = np.array(results)
-    losses = scores[:, :, 0]
-    relative = losses / losses.min(axis=1, keepdims=True)
-    ranks = losses.argsort(axis=1).argsort(axis=1) + 1
-    print(f"\n{len(results)} tables; loss is over that of the table's best candidate\n")
-    columns = [*grid, "loss", "rank", "score", "seconds"]
-    print(" ".join(f"{name:>13.13s}" for name in columns))
-    for k in relative.mean(axis=0).argsort():
-        cells = [
-            *map(str, candidates[k].values()),
-            f"{relative[:, k].mean():.4f}",
-            f"{ranks[:, k].mean():.1f}",
-            f"{scores[:, k, 1].mean():.4f}",
-            f"{scores[:, k, 2].sum():.1f}",
-        ]
-        print(" ".join(f"{cell:>13s}" for cell in cells))
+    measured = Parallel(arguments.jobs)(
+        delayed(measure)(models, frame, y, is_classes, arguments.splits)
+        for _, frame, y, is_classes in tables
+    )
+    ratios, seconds = np.moveaxis(np.array(measured), 1, 0)
+    kinds = np.array([name_kind(y, is_classes) for _, _, y, is_classes in tables])
+    for kind in KINDS:
+        of_kind = ratios[kinds == kind]
+        if len(of_kind):
+            error = of_kind.std(axis=0, ddof=1) / np.sqrt(max(len(of_kind), 2))
+            columns = of_kind.mean(axis=0), error, of_kind.max(axis=0)
+            rows = zip(models, *columns, seconds[kinds == kind].sum(axis=0), strict=True)
+            print(f"{kind}, {len(of_kind)} tables")
+            print_table(["", "log ratio", "error", "largest", "seconds"], list(map(list, rows)))
 
 
 if __name__ == "__main__":

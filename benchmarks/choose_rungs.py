@@ -21,7 +21,7 @@ import joblib
 import numpy as np
 import sklearn
 from _measure import print_table
-from choose_defaults import load_tables
+from _tables import read_encoded_tables
 from choose_search import measured
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
@@ -29,7 +29,14 @@ from skreg import RegularizedMLPClassifier
 from skreg._model_selection import halving
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
-from skreg._model_selection.halving import HALVING, Rung, RungShares, count_epochs, plan_rungs
+from skreg._model_selection.halving import (
+    HALVING,
+    Rung,
+    RungShares,
+    count_epochs,
+    count_trainings,
+    plan_rungs,
+)
 from skreg._model_selection.search import Search
 
 EPOCHS = [10, 12, 14, 16, 18, 20, 25, 32, 36, 40, 50]
@@ -64,7 +71,7 @@ def recorded(X, y):
     network = RegularizedMLPClassifier(random_state=0)
     splits = StratifiedKFold(N_FOLDS).split(X, y)
     folds = [Fold(network, X, y, y, *split, None, score_and_loss, {}) for split in splits]
-    rungs = [Rung(epoch, tuple(range(N_FOLDS)), len(candidates)) for epoch in EPOCHS]
+    rungs = [Rung(epoch / EPOCHS[-1], tuple(range(N_FOLDS)), len(candidates)) for epoch in EPOCHS]
     scores = np.full((len(EPOCHS), len(candidates), N_FOLDS, 2), np.nan)
 
     def on_result(fold, candidate, result):
@@ -95,7 +102,9 @@ def missed(scores, rungs):
     for order in ORDERS:
         alive = np.arange(scores.shape[1])
         for rung in rungs[:-1]:
-            seen = scores[EPOCHS.index(rung.epoch), alive][:, order[: len(rung.folds)]]
+            seen = scores[EPOCHS.index(count_epochs(rung.share, EPOCHS[-1])), alive][
+                :, order[: len(rung.folds)]
+            ]
             ranked = np.argsort(-seen.mean(axis=1), kind="stable")
             alive = np.sort(alive[ranked[: rung.n_survivors]])
         percent.append(100 * (last.max() - last[alive].max()) / (abs(last.max()) or 1.0))
@@ -113,7 +122,7 @@ def played(pair, least_rows, tables):
         n = len(places[0]) * len(places[1])
         rungs = plan_rungs(n, [n_rows // N_FOLDS] * N_FOLDS, EPOCHS[-1], stages)
         loss, score = (missed(of_grid(scores, places, metric), rungs) for metric in (0, 1))
-        found[k, m] = loss, score, count_epochs(rungs, n) / (n * N_FOLDS * EPOCHS[-1])
+        found[k, m] = loss, score, count_trainings(rungs, n) / (n * N_FOLDS)
     return found
 
 
@@ -148,7 +157,7 @@ def main():
     pair = ((round(s.epochs * EPOCHS[-1]), s.folds, s.survivors) for s in HALVING)
     used = (*pair, halving.MIN_ROWS)
     tables = []
-    for name, X, y in load_tables(
+    for name, X, y in read_encoded_tables(
         arguments.data, ("binary", "multiclass"), arguments.rows, arguments.limit
     ):
         X, _, y, _ = train_test_split(X, y, test_size=1 / 3, random_state=0, stratify=y)

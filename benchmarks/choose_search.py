@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from _measure import print_table
-from choose_defaults import load_tables
+from _tables import read_encoded_tables
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import check_cv, train_test_split
@@ -139,7 +139,7 @@ def main():
     if arguments.stage == "choices":
         measure = partial(of_choices, names=arguments.choices)
     tables = []
-    for name, X, y in load_tables(arguments.data, tasks, arguments.rows, arguments.limit):
+    for name, X, y in read_encoded_tables(arguments.data, tasks, arguments.rows, arguments.limit):
         X, X_test, y, y_test = train_test_split(
             X, y, test_size=1 / 3, random_state=0, stratify=None if arguments.regression else y
         )

@@ -20,6 +20,10 @@ _ALIGNMENT = 64  # bytes; what TensorFlow needs to use memory that it does not o
 # then, and take at most 4 * 16 bytes a non-zero. The decision notes have the measurement.
 _DENSE_SHARE = 1 / 16
 
+# What max_iter="auto" stands for. Chosen by benchmarks/choose_defaults.py.
+_N_STEPS = 2000
+MIN_EPOCHS = 8
+
 
 @dataclass(frozen=True)
 class DenseTable:
@@ -192,6 +196,12 @@ def draw_orders(
 def choose_batch_size(n_visits: int) -> int:
     """Return the power of two nearest to the square root of the visits, within 32 and 256."""
     return int(np.clip(2 ** round(np.log2(max(n_visits, 1)) / 2), 32, 256))
+
+
+def choose_epochs(n_visits: int, batch_size: int) -> int:
+    """Return the epochs that give `_N_STEPS` steps, and at least `MIN_EPOCHS`."""
+    steps_per_epoch = -(-n_visits // batch_size)
+    return max(MIN_EPOCHS, -(-_N_STEPS // steps_per_epoch))
 
 
 def pad_rows(array: np.ndarray, n_rows: int) -> np.ndarray:

@@ -123,9 +123,9 @@ def read_hyperparameters(estimator, n_hidden: int, **replaced: Any) -> Hyperpara
         weight_decay=read("weight_decay"),
         learning_rate_init=read("learning_rate_init"),
         cosine=SCHEDULES[schedule],
-        max_iter=int(estimator.max_iter),
+        max_iter=int(replaced.get("max_iter", estimator.max_iter)),
         tol=None if tol is None else _check_number("tol", tol),
-        n_iter_no_change=int(min(estimator.n_iter_no_change, estimator.max_iter)),
+        n_iter_no_change=int(min(estimator.n_iter_no_change, 2**31 - 1)),
         solver_parameters={name: read(name) for name in SOLVER_DEFAULTS},
         # A classifier has none of them.
         loss_parameters={

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from skreg._data.statistics import compute_shares
 from skreg._engine.hyperparameters import check_strengths
 
 
@@ -13,12 +14,10 @@ def is_auto(value) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def count_effective_rows(weight: np.ndarray) -> float:
-    """Return the number of rows with equal weights whose mean has the same variance.
-
-    It is (sum of w)^2 / (sum of w^2) (Kish 1965), so only the ratios of the weights matter.
-    """
-    return 1 / float(np.sum(compute_shares(weight) ** 2))
+def make_placeholders(estimator) -> dict[str, Any]:
+    """Return numbers for the hyperparameters that are "auto" as long as no rows are known."""
+    numbers = {"l2": 0.0, "max_iter": 1}
+    return {name: number for name, number in numbers.items() if is_auto(getattr(estimator, name))}
 
 
 def choose_strengths(l2, targets, weight: np.ndarray, n_hidden: int) -> tuple[float, ...]:
@@ -34,5 +33,7 @@ def choose_strengths(l2, targets, weight: np.ndarray, n_hidden: int) -> tuple[fl
         Hidden layers.
     """
     if is_auto(l2):
-        l2 = targets.l2_of_one_row / count_effective_rows(weight)
+        # Rows, not the effective rows of Kish: one row that occurs a thousand times would leave few
+        # of them. The decision notes have the figures.
+        l2 = targets.l2_of_one_row / np.count_nonzero(weight)
     return check_strengths("l2", l2, n_hidden)

@@ -21,7 +21,7 @@ from skreg._data.statistics import ColumnStatistics
 from skreg._engine.hyperparameters import Hyperparameters, read_hyperparameters
 from skreg._engine.spec import Status
 from skreg._estimators.attributes import simplify
-from skreg._estimators.automatic import is_auto
+from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.fit import FitRequest, ValidationSet, prepare_fit, read_settings, run_fit
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
@@ -115,7 +115,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "validation_scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
@@ -211,14 +211,15 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             "y": request.y,
             "metadata": {} if weight is None else {"sample_weight": weight},
         }
-        context = self._init_callback_context(max_subtasks=settings.hyper.max_iter)
+        n_epochs = None if is_auto(self.max_iter) else settings.hyper.max_iter
+        context = self._init_callback_context(max_subtasks=n_epochs)
         context.call_on_fit_task_begin(**arguments)
         fit = prepare_fit(self, request, settings)
         attributes, status = run_fit(fit, context, arguments)
         if status is not Status.INTERRUPTED:
             context.call_on_fit_task_end(**arguments, reconstruction_attributes=lambda: attributes)
         # Before the attributes are set, since a warning may be an error.
-        _warn_about(status, settings.hyper, attributes)
+        _warn_about(status, fit.settings.hyper, attributes)
         for name in ("_stream", "feature_names_in_"):
             self.__dict__.pop(name, None)
         self.__dict__.update(attributes)
@@ -391,7 +392,9 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
     def _read_hyperparameters(self) -> Hyperparameters:
         """Return the parameters of a fitted estimator as numbers."""
-        replaced = {"l2": self.l2_} if is_auto(self.l2) and hasattr(self, "l2_") else {}
+        replaced = make_placeholders(self)
+        if "l2" in replaced:
+            replaced["l2"] = getattr(self, "l2_", "auto")  # a network from Keras has none
         return read_hyperparameters(self, self.n_layers_ - 2, **replaced)
 
     @property

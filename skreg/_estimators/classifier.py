@@ -113,9 +113,10 @@ class ClassPredictions(ClassifierMixin):
 class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     r"""Multilayer perceptron for classification, regularised by dropout and L2.
 
-    The default network is ``Dense(128, relu, L2 0.001), Dropout 0.5, Dense(64, relu, L2 0.001),
-    Dropout 0.5, Dense(classes, L2 0.001)``. It is trained with Adam on standardised inputs.
-    `dropout` and `l2` are plain numbers, so `GridSearchCV` and pipelines can tune them.
+    The default network has hidden layers of 128 and 64 relu units, each followed by dropout of 0.3,
+    and an L2 penalty on all kernels that depends on the number of rows. It is trained with Adam for
+    about 2,000 steps on standardised inputs. `dropout` and `l2` are plain numbers, so
+    `GridSearchCV` and pipelines can tune them.
 
     With sample weights :math:`w_i` of sum :math:`W`, logits :math:`f(x)` and kernels :math:`K_k`
     it minimises
@@ -134,17 +135,16 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         regression.
     activation : {"relu", "tanh", "logistic", "identity", "gelu", "silu"}, default="relu"
         Activation of the hidden layers. "gelu" is exact, as Keras with ``approximate=False``.
-    dropout : float or array-like of shape (n_hidden_layers,), default=0.5
+    dropout : float or array-like of shape (n_hidden_layers,), default=0.3
         Rate in [0, 1) of each hidden layer: the fraction of its units that each training step sets
         to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
         Predictions do not use dropout.
     input_dropout : float, default=0.0
         Rate in [0, 1) of the standardised inputs.
-    l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default=0.001
+    l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
-        "auto" is 6 for two classes, or 2 for more classes or labels, divided by the effective
-        number of distinct training rows of weights w, ``sum(w) ** 2 / sum(w ** 2)``: the more rows,
-        the less the penalty has to do.
+        "auto" is 6 for two classes, or 2 for more classes or labels, divided by the number
+        of distinct training rows: the more rows, the less the penalty has to do.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0
@@ -171,8 +171,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Maximum number of rows in a batch. "auto" is the power of two nearest to the square root of
         the number of rows, at least 32 and at most 256. The batches of an epoch differ in size by
         at most one row.
-    max_iter : int, default=50
-        Maximum number of epochs.
+    max_iter : int or "auto", default="auto"
+        Maximum number of epochs, each of which visits every row. "auto" is as many as give 2,000
+        steps of `batch_size` rows, and at least 8.
     early_stopping : bool, default=False
         Whether to hold out validation rows, keep the weights of the epoch that is best on them,
         and stop after `n_iter_no_change` epochs in a row without an improvement of more than
@@ -335,9 +336,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         hidden_layer_sizes=(128, 64),
         *,
         activation="relu",
-        dropout=0.5,
+        dropout=0.3,
         input_dropout=0.0,
-        l2=1e-3,
+        l2="auto",
         l1=0.0,
         weight_decay=0.0,
         solver="adam",
@@ -349,7 +350,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         beta_2=0.999,
         epsilon=1e-7,
         batch_size="auto",
-        max_iter=50,
+        max_iter="auto",
         early_stopping=False,
         validation_fraction=0.1,
         validation_scoring="loss",

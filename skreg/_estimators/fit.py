@@ -21,7 +21,9 @@ from skreg._data.scaling import LARGEST_INPUT
 from skreg._data.statistics import ColumnStatistics, measure_columns
 from skreg._data.tables import (
     choose_batch_size,
+    choose_epochs,
     choose_storage,
+    count_visits,
     make_training_rows,
     make_validation_rows,
 )
@@ -39,7 +41,7 @@ from skreg._estimators.attributes import (
     make_early_attributes,
     make_network_attributes,
 )
-from skreg._estimators.automatic import choose_strengths, is_auto
+from skreg._estimators.automatic import choose_strengths, is_auto, make_placeholders
 from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
 from skreg._estimators.progress import FitProgress
 from skreg._estimators.scorers import (
@@ -208,6 +210,18 @@ class PreparedFit:
         """Chunk of a table that is held as CSR; None if it is held as dense rows."""
         return choose_storage(self.X, self.rows, *self.center_and_divisor)
 
+    @functools.cached_property
+    def n_visits(self) -> int:
+        """Visits of an epoch."""
+        return int(count_visits(self.rows.weight)[0].sum())
+
+    @property
+    def batch_size(self) -> int:
+        """Largest number of visits in a batch."""
+        given = self.estimator.batch_size
+        batch_size = choose_batch_size(self.n_visits) if is_auto(given) else int(given)
+        return min(batch_size, self.n_visits)
+
     def read_l2(self, l2) -> tuple[float, ...]:
         """Return the strength of each kernel for a value of the parameter `l2`."""
         n_hidden = len(self.settings.hidden_layer_sizes)
@@ -232,9 +246,7 @@ class PreparedFit:
 def read_settings(estimator, partial: bool = False) -> FitSettings:
     """Check the parameters that scikit-learn's constraints cannot express, and return them."""
     hidden = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
-    # The rows will tell.
-    replaced = {"l2": 0.0} if is_auto(estimator.l2) else {}
-    hyper = read_hyperparameters(estimator, len(hidden), **replaced)
+    hyper = read_hyperparameters(estimator, len(hidden), **make_placeholders(estimator))
     if partial:  # one pass over the rows, at a constant rate
         hyper = replace(hyper, max_iter=1, cosine=SCHEDULES["constant"], tol=None)
     continues = hasattr(estimator, "coefs_") and (partial or estimator.warm_start)
@@ -290,11 +302,17 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         statistics=_measure_inputs(estimator, X, rows.training, input_statistics),
         column_attributes=attributes,
     )
-    if not is_auto(estimator.l2):
-        return fit
-    penalties = {**settings.hyper.penalties, "l2": fit.read_l2("auto")}
-    hyper = replace(settings.hyper, penalties=penalties)
-    return replace(fit, settings=replace(settings, hyper=hyper))
+    return _replace_auto(fit)
+
+
+def _replace_auto(fit: PreparedFit) -> PreparedFit:
+    """Return the fit with numbers for the hyperparameters that are "auto"."""
+    estimator, hyper = fit.estimator, fit.settings.hyper
+    if is_auto(estimator.l2):
+        hyper = replace(hyper, penalties={**hyper.penalties, "l2": fit.read_l2("auto")})
+    if is_auto(estimator.max_iter) and not fit.partial:
+        hyper = replace(hyper, max_iter=choose_epochs(fit.n_visits, fit.batch_size))
+    return replace(fit, settings=replace(fit.settings, hyper=hyper))
 
 
 def _learn_columns(checked: CheckedRows, weight) -> Columns:
@@ -403,9 +421,6 @@ def make_job(fit: PreparedFit) -> TrainingJob:
     estimator, targets = fit.estimator, fit.targets
     scaling = fit.center_and_divisor
     rows = make_training_rows(fit.X, targets.encode_for_loss(), fit.rows, *scaling, fit.chunk)
-    n_visits = len(rows.visits)
-    is_auto = isinstance(estimator.batch_size, str)
-    batch_size = choose_batch_size(n_visits) if is_auto else int(estimator.batch_size)
     validation = None
     if fit.held_out is not None:
         held_out = fit.held_out
@@ -419,7 +434,7 @@ def make_job(fit: PreparedFit) -> TrainingJob:
         activation=estimator.activation,
         loss=targets.loss.name,
         solver=estimator.solver,
-        batch_size=min(batch_size, n_visits),
+        batch_size=fit.batch_size,
         hyper=fit.settings.hyper,
         seed=fit.sequence.seed,
         stop_criterion=_choose_stop_criterion(fit),

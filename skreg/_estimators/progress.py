@@ -13,15 +13,15 @@ class _Progress:
 
     Attributes
     ----------
-    total : int
-        Epochs of the whole bar.
+    total : float
+        Epochs of a fit, or networks of a search.
     column : str
         Column of rich that shows how many of them are done.
     """
 
     column: str
 
-    def __init__(self, total: int):
+    def __init__(self, total: float):
         self.total = total
         self._bar = None
 
@@ -80,8 +80,8 @@ class SearchProgress(_Progress):
 
     Parameters
     ----------
-    n_epochs : int
-        Of all networks together, if none stops before.
+    total : float
+        Networks that are trained, those of a part of their epochs as that part.
     """
 
     column = "TaskProgressColumn"
@@ -94,7 +94,7 @@ class SearchProgress(_Progress):
             if self._bar is not None:
                 self._bar.update(self._task, completed=self.total)
 
-    def update(self, values: dict, fold: int, n_epochs: int, done: int, score: float) -> None:
+    def update(self, values: dict, fold: int, n_epochs: int, done: float, score: float) -> None:
         """Show one network that has reached an epoch.
 
         Parameters
@@ -103,8 +103,8 @@ class SearchProgress(_Progress):
             Of the candidate.
         fold, n_epochs : int
             Its fold, and the epochs that it has run.
-        done : int
-            Epochs of all networks so far.
+        done : float
+            Share of `total`, in networks.
         score : float
         """
         words = ", ".join(f"{name}={_format(value)}" for name, value in values.items())

@@ -51,9 +51,10 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
 class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     r"""Multilayer perceptron for regression, regularised by dropout and L2.
 
-    The default network is ``Dense(128, relu, L2 0.001), Dropout 0.1, Dense(64, relu, L2 0.001),
-    Dropout 0.1, Dense(outputs, L2 0.001)``. It is trained with Adam on standardised inputs and
-    targets. `dropout` and `l2` are plain numbers, so `GridSearchCV` and pipelines can tune them.
+    The default network has hidden layers of 128 and 64 relu units, each followed by dropout of 0.1,
+    and an L2 penalty on all kernels that depends on the number of rows. It is trained with Adam for
+    about 2,000 steps on standardised inputs and targets. `dropout` and `l2` are plain numbers, so
+    `GridSearchCV` and pipelines can tune them.
 
     With sample weights :math:`w_i` of sum :math:`W`, outputs :math:`f(x)` of :math:`q` columns and
     kernels :math:`K_k` it minimises
@@ -89,10 +90,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Predictions do not use dropout.
     input_dropout : float, default=0.0
         Rate in [0, 1) of the standardised inputs.
-    l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default=0.001
+    l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
-        "auto" is 3 divided by the effective number of distinct training rows of weights w,
-        ``sum(w) ** 2 / sum(w ** 2)``: the more rows, the less the penalty has to do.
+        "auto" is 3 divided by the number of distinct training rows: the more rows, the less the
+        penalty has to do.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0
@@ -119,8 +120,9 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Maximum number of rows in a batch. "auto" is the power of two nearest to the square root of
         the number of rows, at least 32 and at most 256. The batches of an epoch differ in size by
         at most one row.
-    max_iter : int, default=200
-        Maximum number of epochs.
+    max_iter : int or "auto", default="auto"
+        Maximum number of epochs, each of which visits every row. "auto" is as many as give 2,000
+        steps of `batch_size` rows, and at least 8.
     early_stopping : bool, default=False
         Whether to hold out validation rows, keep the weights of the epoch that is best on them,
         and stop after `n_iter_no_change` epochs in a row without an improvement of more than
@@ -281,7 +283,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         activation="relu",
         dropout=0.1,
         input_dropout=0.0,
-        l2=1e-3,
+        l2="auto",
         l1=0.0,
         weight_decay=0.0,
         solver="adam",
@@ -293,7 +295,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         beta_2=0.999,
         epsilon=1e-7,
         batch_size="auto",
-        max_iter=200,
+        max_iter="auto",
         early_stopping=False,
         validation_fraction=0.1,
         validation_scoring="loss",

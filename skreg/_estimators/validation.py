@@ -37,6 +37,7 @@ _SIGNS_OF_TEXT = (
     "Cannot cast str",  # of pandas, beside booleans
     "arrays of bytes/strings",
     "float() argument must be",
+    "setting an array element with a sequence",
     "DType",  # of a data frame whose columns have no common type
 )
 

@@ -38,7 +38,7 @@ from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import check_rows, check_weight
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
-from skreg._model_selection.halving import HALVING, count_epochs, count_networks, plan_rungs
+from skreg._model_selection.halving import HALVING, count_networks, count_trainings, plan_rungs
 from skreg._model_selection.memory import is_disabled, open_memory
 from skreg._model_selection.refit import (
     average_networks,
@@ -223,12 +223,12 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         context.call_on_fit_task_begin(**arguments)
         progress = None
         if self.verbose:
-            progress = SearchProgress(count_epochs(search.rungs, len(search.candidates)))
+            progress = SearchProgress(count_trainings(search.rungs, len(search.candidates)))
 
         def on_result(fold: int, candidate: int, result: Result) -> None:
             if progress is not None:
                 values = search.candidates[candidate]._asdict()
-                score, n_done = search.refit_score(result.scores), search.count_epochs_done()
+                score, n_done = search.refit_score(result.scores), search.count_trainings_done()
                 progress.update(values, fold, result.n_epochs, n_done, score)
             if getattr(self, "_skl_callbacks", None):
                 self._call_callbacks(context, search, fold, candidate, result)

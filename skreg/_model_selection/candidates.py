@@ -15,7 +15,7 @@ from skreg._engine.hyperparameters import (
     check_strengths,
     read_hyperparameters,
 )
-from skreg._estimators.automatic import is_auto
+from skreg._estimators.automatic import is_auto, make_placeholders
 
 # The ends of an axis that is given as a number of values.
 _DROPOUT_RANGE = 0.0, 0.8
@@ -49,7 +49,8 @@ def make_candidates(dropouts, l2s, base_estimator) -> Grid:
     candidates = [Candidate(dropout, l2) for dropout in dropouts for l2 in l2s]
     # The other hyperparameters are the same for all candidates.
     estimator = clone(base_estimator).set_params(**candidates[0]._asdict())
-    read_hyperparameters(estimator, n_hidden, l2=0.0)  # the values of l2 are checked already
+    values = {**make_placeholders(estimator), "l2": 0.0}  # those of l2 are checked already
+    read_hyperparameters(estimator, n_hidden, **values)
     return Grid(candidates, (len(dropouts), len(l2s)))
 
 

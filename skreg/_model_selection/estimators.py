@@ -66,9 +66,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     search : {"grid", "halving"}, default="grid"
         "grid" trains every candidate to the end on all folds. "halving" drops candidates early:
 
-        1. All candidates train up to 0.32 of `max_iter` epochs, on as many folds as are needed to
+        1. All candidates train for 0.32 of their epochs, on as many folds as are needed to
            score 150 rows. The best 40 % continue.
-        2. They train up to 0.72 of `max_iter` epochs, on at least three fifths of the folds. The
+        2. They train up to 0.72 of their epochs, on at least three fifths of the folds. The
            best 16 % of all candidates continue.
         3. They train to the end on all folds.
 
@@ -208,7 +208,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         beta_2=0.999,
         epsilon=1e-7,
         batch_size="auto",
-        max_iter=50,
+        max_iter="auto",
         early_stopping=False,
         validation_fraction=0.1,
         validation_scoring="loss",
@@ -389,7 +389,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         beta_2=0.999,
         epsilon=1e-7,
         batch_size="auto",
-        max_iter=200,
+        max_iter="auto",
         early_stopping=False,
         validation_fraction=0.1,
         validation_scoring="loss",

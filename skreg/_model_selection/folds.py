@@ -12,11 +12,13 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skreg._compat import safe_indexing
+from skreg._data.tables import choose_batch_size, choose_epochs
 from skreg._engine.hyperparameters import check_rates
 from skreg._engine.job import Checkpoint, TrainingInterrupted
 from skreg._engine.spec import Status
 from skreg._engine.trainer import Trainer
 from skreg._estimators.attributes import judge_training, make_attributes, simplify
+from skreg._estimators.automatic import is_auto
 from skreg._estimators.callbacks import FitCallback
 from skreg._estimators.fit import (
     PreparedFit,
@@ -27,6 +29,7 @@ from skreg._estimators.fit import (
 )
 from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
+from skreg._model_selection.halving import count_epochs
 
 # Values of a fold's table above which the fold is prepared again in each rung: 16 MiB.
 _LARGE_FOLD = 1 << 22
@@ -114,8 +117,8 @@ class Fold:
                         part.flags.writeable = False
             return self._prepared
 
-    def train_network(self, candidate: Candidate, checkpoint: Checkpoint | None, until: int):
-        """Train the network of a candidate up to the epoch `until`.
+    def train_network(self, candidate: Candidate, checkpoint: Checkpoint | None, share: float):
+        """Train the network of a candidate for a share of its epochs.
 
         Returns
         -------
@@ -138,7 +141,7 @@ class Fold:
                 None if scoring is None else FitCallback(scoring=scoring),
                 dropout=check_rates("dropout", candidate.dropout, n_hidden),
                 strengths={"l2": strengths},
-                until=until,
+                until=count_epochs(share, fit.settings.hyper.max_iter),
                 checkpoint=checkpoint,
                 stop=self.stop,
             )
@@ -148,6 +151,13 @@ class Fold:
         attributes["l2_"] = simplify(strengths)
         checkpoint = result.get_checkpoint() if result.status is Status.RUNNING else None
         return attributes, judge_training(fit, attributes, result.status), checkpoint
+
+    def estimate_visits(self) -> int:
+        """Return about how many rows a network visits in all its epochs."""
+        n_rows, max_iter = len(self.train), self.estimator.max_iter
+        if is_auto(max_iter):
+            max_iter = choose_epochs(n_rows, choose_batch_size(n_rows))
+        return n_rows * max_iter
 
     def make_network(self, candidate: Candidate, attributes: dict | None = None):
         """Make an estimator with the values of a candidate, fitted if attributes are given."""

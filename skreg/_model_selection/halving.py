@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skreg._data.tables import MIN_EPOCHS
+from skreg._estimators.automatic import is_auto
+
 
 class RungShares(NamedTuple):
     """A rung before the last one, in shares of the whole search.
@@ -15,7 +18,7 @@ class RungShares(NamedTuple):
     Attributes
     ----------
     epochs : float
-        Share of `max_iter`.
+        Share of the epochs.
     folds : float
         Smallest share of the folds.
     survivors : float
@@ -38,10 +41,11 @@ MIN_SURVIVORS = 3
 class Rung:
     """One step of a search.
 
-    All remaining candidates train up to `epoch` on `folds`, and the best `n_survivors` continue.
+    All remaining candidates train up to a share of their epochs on `folds`, and the best
+    `n_survivors` continue.
     """
 
-    epoch: int
+    share: float
     folds: tuple[int, ...]
     n_survivors: int
 
@@ -60,37 +64,46 @@ def spread_order(n_folds: int) -> list[int]:
 
 
 def plan_rungs(
-    n_candidates: int, n_rows: Sequence[int], max_iter: int, shares: Sequence[RungShares] = ()
+    n_candidates: int,
+    n_rows: Sequence[int],
+    max_iter: int | str,
+    shares: Sequence[RungShares] = (),
 ) -> list[Rung]:
     """Plan the rungs of a search whose folds have `n_rows` test rows each.
 
-    A grid search, without `shares`, has one rung of `max_iter` epochs. The epochs increase from
-    rung to rung, so a small `max_iter` gives fewer rungs.
+    A grid search, without `shares`, has one rung of all epochs. The epochs increase from rung to
+    rung, so a small `max_iter` gives fewer rungs.
     """
+    least_epochs = MIN_EPOCHS if is_auto(max_iter) else int(max_iter)
     order = spread_order(len(n_rows))
     n_tested = np.cumsum([n_rows[fold] for fold in order])
     n_first = 1 + int(np.searchsorted(n_tested, MIN_ROWS))
     rungs, n_survivors, last_epoch = [], n_candidates, 0
     for share in shares:
-        epoch = int(share.epochs * max_iter)
+        epoch = count_epochs(share.epochs, least_epochs)
         if epoch > last_epoch:
             last_epoch = epoch
             n_survivors = max(MIN_SURVIVORS, int(share.survivors * n_candidates))
             n_survivors = min(n_candidates, n_survivors)
             folds = order[: max(n_first, round(share.folds * len(order)))]
-            rungs.append(Rung(epoch, tuple(sorted(folds)), n_survivors))
-    return [*rungs, Rung(max_iter, tuple(range(len(order))), n_survivors)]
+            rungs.append(Rung(share.epochs, tuple(sorted(folds)), n_survivors))
+    return [*rungs, Rung(1.0, tuple(range(len(order))), n_survivors)]
 
 
-def count_epochs(rungs: Sequence[Rung], n_candidates: int) -> int:
-    """Count the epochs of all networks if none ends early."""
-    n_epochs, reached = 0, dict.fromkeys(rungs[-1].folds, 0)
+def count_epochs(share: float, max_iter: int) -> int:
+    """Return how many whole epochs a share of `max_iter` epochs has."""
+    return int(share * max_iter + 1e-9)  # 0.32 * 25 is a little less than 8
+
+
+def count_trainings(rungs: Sequence[Rung], n_candidates: int) -> float:
+    """Sum the shares of their epochs that all networks train for, if none ends early."""
+    n_trainings, reached = 0.0, dict.fromkeys(rungs[-1].folds, 0.0)
     for rung in rungs:
         for fold in rung.folds:
-            n_epochs += n_candidates * (rung.epoch - reached[fold])
-            reached[fold] = rung.epoch
+            n_trainings += n_candidates * (rung.share - reached[fold])
+            reached[fold] = rung.share
         n_candidates = rung.n_survivors
-    return n_epochs
+    return n_trainings
 
 
 def count_networks(rungs: Sequence[Rung], n_candidates: int) -> int:

@@ -76,8 +76,17 @@ def make_cv_results(search: Search) -> dict[str, Any]:
         mean, deviation = _average_folds(scores, table, last_rungs)
         results[f"mean_test_{metric}"], results[f"std_test_{metric}"] = mean, deviation
         results[f"rank_test_{metric}"] = _rank(mean, last_rungs)
-    results["n_epochs"] = np.array([search.rungs[rung].epoch for rung in last_rungs])
+    results["n_epochs"] = _count_planned(search.results, last_rungs)
     return results
+
+
+def _count_planned(results: dict, last_rungs: np.ndarray) -> np.ndarray:
+    """Return the epochs up to the last rung of each candidate, of the fold that has the most."""
+    n_planned = dict.fromkeys(last_rungs.tolist(), 0)
+    for (candidate, _), result in results.items():
+        rung = int(last_rungs[candidate])
+        n_planned[rung] = max(n_planned[rung], result.n_planned)
+    return np.array([n_planned[rung] for rung in last_rungs.tolist()])
 
 
 def _read_score(metric: str, result: Result) -> float:

@@ -17,7 +17,7 @@ from skreg._engine.job import Checkpoint
 from skreg._engine.spec import Status
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
-from skreg._model_selection.halving import Rung
+from skreg._model_selection.halving import Rung, count_epochs
 from skreg._model_selection.memory import is_disabled, make_key
 
 # Visits of rows in a group of jobs of one thread: 50 ms for small networks. joblib takes 0.2 ms
@@ -36,6 +36,10 @@ class Result(NamedTuple):
         Traceback of the scorer that failed.
     n_epochs : int
         Epochs trained.
+    n_planned : int
+        Epochs that it was to train for.
+    share : float
+        Their share of all its epochs.
     status : Status
         RUNNING if training has not ended.
     fit_seconds, score_seconds : float
@@ -51,6 +55,8 @@ class Result(NamedTuple):
     scores: dict[str, float]
     error: str | None
     n_epochs: int
+    n_planned: int
+    share: float
     status: Status
     fit_seconds: float
     score_seconds: float
@@ -77,8 +83,8 @@ class JobGroup(NamedTuple):
     key : str
         Key of the fold in the memory.
     jobs : list of CandidateJob
-    until : int
-        Epoch to train to.
+    share : float
+        Of their epochs to train for.
     memory : joblib.Memory
     config : dict
         Configuration of scikit-learn, which is local to a thread.
@@ -89,7 +95,7 @@ class JobGroup(NamedTuple):
     fold: Fold
     key: str
     jobs: list[CandidateJob]
-    until: int
+    share: float
     memory: joblib.Memory
     config: dict
     results: list[tuple[int, Result]]
@@ -107,19 +113,19 @@ class StoredNetwork(NamedTuple):
     checkpoint: Checkpoint | None
 
 
-def _make_label(key: str, candidate: Candidate, until: int) -> str:
-    return f"{key}, {tuple(candidate)}, epoch {until}"
+def _make_label(key: str, candidate: Candidate, share: float) -> str:
+    return f"{key}, {tuple(candidate)}, {share} of the epochs"
 
 
-def _train_network(key: str, fold: Fold, candidate: Candidate, checkpoint, until: int):
-    """Call `Fold.train_network`. The memory stores what it returns by key, candidate and epoch."""
-    label = _make_label(key, candidate, until)
-    return StoredNetwork(label, *fold.train_network(candidate, checkpoint, until))
+def _train_network(key: str, fold: Fold, candidate: Candidate, checkpoint, share: float):
+    """Call `Fold.train_network`. The memory stores what it returns by key, candidate and share."""
+    label = _make_label(key, candidate, share)
+    return StoredNetwork(label, *fold.train_network(candidate, checkpoint, share))
 
 
 def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> StoredNetwork:
     """Return the network of a job from the memory, or train it."""
-    arguments = group.key, group.fold, job.candidate, job.checkpoint, group.until
+    arguments = group.key, group.fold, job.candidate, job.checkpoint, group.share
     folder = getattr(group.memory, "location", None) or group.memory
     try:
         network = train_network(*arguments)
@@ -131,7 +137,7 @@ def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> St
         )
         train_network.clear(warn=False)
         network = train_network(*arguments)
-    label = _make_label(group.key, job.candidate, group.until)
+    label = _make_label(group.key, job.candidate, group.share)
     if isinstance(network, StoredNetwork) and network.label == label:
         return network
     warnings.warn(
@@ -165,6 +171,8 @@ def _run_job(job: CandidateJob, group: JobGroup, train_network: Callable) -> Res
         scores=scores,
         error=error,
         n_epochs=attributes["n_iter_"],
+        n_planned=count_epochs(group.share, group.fold.prepare()[0].settings.hyper.max_iter),
+        share=group.share,
         status=status,
         fit_seconds=trained - start,
         score_seconds=time.perf_counter() - trained,
@@ -250,7 +258,7 @@ class Search:
     def _is_complete(self, rung: Rung, remaining: list[int]) -> bool:
         results = [self.results.get((k, fold)) for k in remaining for fold in rung.folds]
         return all(
-            result and (result.status is not Status.RUNNING or result.n_epochs == rung.epoch)
+            result and (result.status is not Status.RUNNING or result.share == rung.share)
             for result in results
         )
 
@@ -272,7 +280,7 @@ class Search:
     def _run_rung(
         self, rung: Rung, remaining: list[int], keys: list[str], on_result: Callable
     ) -> None:
-        """Train the remaining candidates up to the epoch of the rung."""
+        """Train the remaining candidates up to the end of the rung."""
         n_waiting = [0] * len(self.folds)
         groups = list(self._make_groups(rung, remaining, keys))
         for fold, group in groups:
@@ -339,16 +347,18 @@ class Search:
         waiting = {fold: self._list_jobs(fold, remaining) for fold in rung.folds}
         n_left = sum(len(jobs) for jobs in waiting.values())
         # Folds that start here come first, and groups get smaller, so that workers end together.
-        for index in sorted(waiting, key=self._count_epochs):
+        for index in sorted(waiting, key=self._find_share):
             fold, jobs = self.folds[index], waiting[index]
-            visits = len(fold.train) * (rung.epoch - self._count_epochs(index))
+            visits = fold.estimate_visits() * (rung.share - self._find_share(index))
             size = max(1, -(-len(remaining) * len(rung.folds) // (4 * n_workers)))
             while jobs:
                 if threads:
-                    size = max(1, min(_GROUP_VISITS // max(visits, 1), n_left // (4 * n_workers)))
+                    size = max(
+                        1, min(int(_GROUP_VISITS / max(visits, 1)), n_left // (4 * n_workers))
+                    )
                 some, jobs = jobs[:size], jobs[size:]
                 n_left -= len(some)
-                group = JobGroup(fold, keys[index], some, rung.epoch, self.memory, self.config, [])
+                group = JobGroup(fold, keys[index], some, rung.share, self.memory, self.config, [])
                 yield index, group
 
     def _list_jobs(self, fold: int, remaining: list[int]) -> list[CandidateJob]:
@@ -360,19 +370,19 @@ class Search:
             if result is None or result.status is Status.RUNNING
         ]
 
-    def _count_epochs(self, fold: int) -> int:
-        """Epochs of the longest training of a fold."""
+    def _find_share(self, fold: int) -> float:
+        """Return the share of its epochs that the longest training of a fold has had."""
         return max(
-            (result.n_epochs for (_, f), result in self.results.items() if f == fold), default=0
+            (result.share for (_, f), result in self.results.items() if f == fold), default=0.0
         )
 
-    def count_epochs_done(self) -> int:
-        """Epochs of all networks so far. One that ended early counts to the end of its rung."""
-        n_epochs = 0
+    def count_trainings_done(self) -> float:
+        """Sum the shares of all networks so far. One that ended early counts to its rung's end."""
+        n_trainings = 0.0
         for (candidate, _), result in self.results.items():
             rung = self.rungs[self.dropped.get(candidate, self.reached)]
-            n_epochs += result.n_epochs if result.status is Status.RUNNING else rung.epoch
-        return n_epochs
+            n_trainings += result.share if result.status is Status.RUNNING else rung.share
+        return n_trainings
 
     def collect_networks(self, candidate: int) -> list:
         """The fitted networks of a candidate, in the order of the folds, as far as trained."""

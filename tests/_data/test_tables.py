@@ -7,6 +7,7 @@ from skreg._data.rows import merge_rows
 from skreg._data.statistics import measure_columns
 from skreg._data.tables import (
     choose_batch_size,
+    choose_epochs,
     draw_orders,
     make_training_rows,
     make_validation_rows,
@@ -164,3 +165,13 @@ def test_shares_of_validation_rows_sum_to_one_and_padded_rows_have_none(table):
     rows = make_validation_rows(X, y, merged, None, None, None)
     np.testing.assert_allclose(rows.share.sum(), 1, rtol=1e-6)
     assert not rows.share[rows.n_rows :].any()
+
+
+@pytest.mark.parametrize(
+    ("n_visits", "batch_size", "n_epochs"),
+    [(1, 1, 2000), (100, 32, 500), (1024, 32, 63), (1025, 32, 61), (300_000, 256, 8)],
+)
+def test_automatic_epochs_give_two_thousand_steps_and_are_at_least_eight(
+    n_visits, batch_size, n_epochs
+):
+    assert choose_epochs(n_visits, batch_size) == n_epochs

@@ -12,18 +12,11 @@ from skreg import (
     RegularizedMLPRegressor,
     one_standard_error,
 )
-from skreg._estimators.automatic import count_effective_rows
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 3))
 y = (X[:, 0] > 0).astype(int)
 SMALL = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
-
-
-def test_effective_rows_are_the_rows_of_equal_weight():
-    assert count_effective_rows(np.full(7, 1e300)) == pytest.approx(7)
-    assert count_effective_rows(np.array([1.0, 1, 0])) == pytest.approx(2)
-    assert count_effective_rows(np.array([1.0, 3])) == pytest.approx(16 / 10)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +28,9 @@ def test_automatic_l2_is_a_number_over_the_rows(kind, strength):
     assert_same_network(kind(**SMALL, l2=model.l2_).fit(X, y), model)
     weight = rng.uniform(1, 3, size=60)
     model.fit(X, y, sample_weight=weight)
-    assert model.l2_ == pytest.approx(strength / (weight.sum() ** 2 / (weight**2).sum()))
+    assert model.l2_ == pytest.approx(strength / 60)
+    model.fit(X, y, sample_weight=np.where(np.arange(60) < 15, 0, weight))
+    assert model.l2_ == pytest.approx(strength / 45)
     assert kind(**SMALL, l2=(0.1, 0.2)).fit(X, y).l2_ == (0.1, 0.2)
 
 
@@ -82,6 +77,56 @@ def test_a_search_takes_auto_among_its_values(capsys):
     assert "auto" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"expected numbers of l2.* received 'auto'"):
         one_standard_error(search.cv_results_)
+
+
+# -- epochs ------------------------------------------------------------------------------------
+
+FEW_STEPS = {"hidden_layer_sizes": (4,), "batch_size": 1, "random_state": 0}  # 60 an epoch
+
+
+def test_automatic_epochs_are_a_number_of_epochs():
+    model = RegularizedMLPClassifier(**FEW_STEPS).fit(X, y)
+    assert model.n_iter_ == 34
+    assert_same_network(RegularizedMLPClassifier(**FEW_STEPS, max_iter=34).fit(X, y), model)
+
+
+def test_automatic_epochs_are_those_of_the_distinct_rows():
+    model = RegularizedMLPClassifier(**FEW_STEPS).fit(X, y)
+    repeated = RegularizedMLPClassifier(**FEW_STEPS).fit(np.tile(X, (5, 1)), np.tile(y, 5))
+    weighted = RegularizedMLPClassifier(**FEW_STEPS).fit(X, y, sample_weight=np.full(60, 7.0))
+    assert_same_network(repeated, model)
+    assert_same_network(weighted, model)
+
+
+def test_a_step_of_a_stream_is_one_epoch_and_warm_start_as_many_as_a_fit():
+    model = RegularizedMLPClassifier(**FEW_STEPS, warm_start=True).partial_fit(X, y, classes=[0, 1])
+    assert model.n_iter_ == 1
+    assert model.fit(X, y).n_iter_ == 34
+    assert model.to_keras().layers
+
+
+@pytest.mark.parametrize("search", ["grid", "halving"])
+def test_folds_of_a_search_have_their_own_epochs(search, capsys):
+    """With folds of 45 and 50 rows, that is 45 and 40 epochs."""
+    cv = [(np.arange(45), np.arange(45, 60)), (np.arange(50), np.arange(50, 60))]
+    values = {**FEW_STEPS, "dropouts": [0.0], "l2s": [0.01, 0.3], "cv": cv, "scoring": None}
+    model = RegularizedMLPClassifierCV(**values, search=search, verbose=1).fit(X, y)
+    assert "[100%]" in capsys.readouterr().out
+    grid = GridSearchCV(
+        RegularizedMLPClassifier(**FEW_STEPS, dropout=0.0), {"l2": [0.01, 0.3]}, cv=cv
+    )
+    grid.fit(X, y)
+    for k in range(2):
+        name = f"split{k}_test_score"
+        np.testing.assert_array_equal(model.cv_results_[name], grid.cv_results_[name])
+    assert model.cv_results_["n_epochs"].tolist() == [45, 45]
+    assert model.best_estimator_.n_iter_ == 34
+
+
+@pytest.mark.parametrize("max_iter", ["scale", 0, 1.5, None])
+def test_other_epochs_are_refused(max_iter):
+    with pytest.raises(ValueError, match="max_iter"):
+        RegularizedMLPClassifier(**FEW_STEPS, max_iter=max_iter).fit(X, y)
 
 
 @pytest.mark.parametrize("l2", ["scale", "AUTO", ("auto", 0.1)])

@@ -69,6 +69,12 @@ class TestCallbacks:
         assert callback.ended == [("epoch", k) for k in range(6)] + [("fit", 0)]
         assert sorted(callback.begun) == sorted(callback.ended)
 
+    def test_automatic_epochs_are_tasks_too(self):
+        callback = RecordingCallback(stop_after=3)
+        model = make_classifier(max_iter="auto").set_callbacks(callback).fit(X, y)
+        assert callback.ended == [("epoch", k) for k in range(4)] + [("fit", 0)]
+        assert model.n_iter_ == 4
+
     def test_setup_and_teardown_are_called_once(self, recorded):
         callback, _, _ = recorded
         assert (callback.n_setups, callback.n_teardowns) == (1, 1)

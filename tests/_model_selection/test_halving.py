@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skreg._model_selection.halving import (
     HALVING,
     Rung,
-    count_epochs,
     count_networks,
+    count_trainings,
     plan_rungs,
     spread_order,
 )
@@ -21,22 +21,23 @@ pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarn
 
 X, y = CANCER
 ALL_FOLDS = (0, 1, 2, 3, 4)
-PLAN = [Rung(16, (0, 4), 10), Rung(36, (0, 2, 4), 4), Rung(50, ALL_FOLDS, 4)]
+PLAN = [Rung(0.32, (0, 4), 10), Rung(0.72, (0, 2, 4), 4), Rung(1.0, ALL_FOLDS, 4)]
 
 # -- rungs -------------------------------------------------------------------------------------
 
 
 def test_grid_has_one_rung():
-    assert plan_rungs(20, [100] * 5, 50) == [Rung(50, ALL_FOLDS, 20)]
+    assert plan_rungs(20, [100] * 5, 50) == [Rung(1.0, ALL_FOLDS, 20)]
 
 
 def test_halving_has_two_rungs_before_the_last():
     assert plan_rungs(25, [100] * 5, 50, HALVING) == PLAN
 
 
-def test_epochs_of_all_networks_are_counted():
-    cost = 25 * 2 * 16 + 10 * (2 * 20 + 36) + 4 * (3 * 14 + 2 * 50)
-    assert count_epochs(PLAN, 25) == cost < 0.35 * 25 * 5 * 50
+def test_trainings_of_all_networks_are_counted():
+    cost = 25 * 2 * 0.32 + 10 * (2 * 0.4 + 0.72) + 4 * (3 * 0.28 + 2)
+    assert_allclose(count_trainings(PLAN, 25), cost)
+    assert cost < 0.35 * 25 * 5
 
 
 def test_networks_are_counted():
@@ -69,8 +70,8 @@ def test_folds_of_one_row_are_planned():
 
 
 def test_few_epochs_give_fewer_rungs():
-    assert plan_rungs(25, [100], 1, HALVING) == [Rung(1, (0,), 25)]
-    assert plan_rungs(25, [100], 2, HALVING) == [Rung(1, (0,), 4), Rung(2, (0,), 4)]
+    assert plan_rungs(25, [100], 1, HALVING) == [Rung(1.0, (0,), 25)]
+    assert plan_rungs(25, [100], 2, HALVING) == [Rung(0.72, (0,), 4), Rung(1.0, (0,), 4)]
 
 
 @pytest.mark.parametrize(

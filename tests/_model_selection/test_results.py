@@ -30,7 +30,9 @@ FLOWERS, SPECIES = load_iris(return_X_y=True)
 
 
 def make_result(score):
-    return Result({"score": score}, None, 9, Status.FINISHED, 0.0, 0.0, [], None, None, None)
+    return Result(
+        {"score": score}, None, 9, 9, 1.0, Status.FINISHED, 0.0, 0.0, [], None, None, None
+    )
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def interrupted_results():
         candidates=[Candidate(rate, 0.0) for rate in (0.0, 0.1, 0.2)],
         folds=range(4),
         results={place: make_result(score) for place, score in scores.items()},
-        rungs=[Rung(9, (0, 1, 2, 3), 3)],
+        rungs=[Rung(1.0, (0, 1, 2, 3), 3)],
         dropped={},
         reached=0,
     )
