@@ -16,6 +16,9 @@ from scipy import sparse
 
 from skreg._data.statistics import compute_relative_weight, iterate_blocks
 
+_MOST_COPIES = 1000  # of a distinct row, on average
+_ROUNDING = 1e-4  # of multiples of weights in float32
+
 
 @dataclass(frozen=True)
 class MergedRows:
@@ -31,6 +34,23 @@ class MergedRows:
 
     first: np.ndarray
     weight: np.ndarray
+
+
+def count_rows(weight: np.ndarray) -> int:
+    """Return how many rows the weights of distinct rows stand for.
+
+    Weights that are multiples of one number, as counts are, stand for that many rows. Otherwise
+    each distinct row is one. Only ratios matter, and a row of weight 2 is the row twice.
+    """
+    n_distinct = len(weight)
+    with np.errstate(over="ignore"):
+        ratios = np.minimum(weight / weight.min(), 2.0**52)
+    for n_lightest in range(1, 11):
+        counts = ratios * n_lightest
+        if (np.abs(counts - np.rint(counts)) <= _ROUNDING).all():
+            # A few tiny weights would make huge counts of the others.
+            return round(min(float(counts.sum()), _MOST_COPIES * n_distinct))
+    return n_distinct
 
 
 def _hash_block(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:

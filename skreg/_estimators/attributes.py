@@ -66,6 +66,7 @@ def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: Training
     seen = 0 if job.warm_start is None else job.warm_start.n_updates
     attributes["_stream"] = Stream(
         class_totals=fit.class_totals,
+        n_rows=fit.n_rows,
         solver=fit.estimator.solver,
         moments=moments,
         n_updates=0 if moments is None else seen + job.n_steps,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from skreg._engine.hyperparameters import check_strengths
 
 
@@ -20,20 +18,18 @@ def make_placeholders(estimator) -> dict[str, Any]:
     return {name: number for name, number in numbers.items() if is_auto(getattr(estimator, name))}
 
 
-def choose_strengths(l2, targets, weight: np.ndarray, n_hidden: int) -> tuple[float, ...]:
+def choose_strengths(l2, targets, n_rows: int, n_hidden: int) -> tuple[float, ...]:
     """Return the L2 strength of each kernel.
 
     Parameters
     ----------
     l2 : float, sequence of float or "auto"
     targets : ClassTargets or NumberTargets
-    weight : ndarray of float64, shape (m,)
-        Of the distinct training rows.
+    n_rows : int
+        Training rows; in a stream all so far.
     n_hidden : int
         Hidden layers.
     """
     if is_auto(l2):
-        # Rows, not the effective rows of Kish: one row that occurs a thousand times would leave few
-        # of them. The decision notes have the figures.
-        l2 = targets.l2_of_one_row / np.count_nonzero(weight)
+        l2 = targets.l2_of_one_row / n_rows
     return check_strengths("l2", l2, n_hidden)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._data.columns import Columns
-from skreg._data.rows import MergedRows, merge_rows, split_rows
+from skreg._data.rows import MergedRows, count_rows, merge_rows, split_rows
 from skreg._data.scaling import LARGEST_INPUT
 from skreg._data.statistics import ColumnStatistics, measure_columns
 from skreg._data.tables import (
@@ -175,6 +175,8 @@ class PreparedFit:
     targets : ClassTargets or NumberTargets
     rows : MergedRows
         Rows to train on.
+    n_rows : int
+        How many rows they stand for, without class weights; in a stream all so far.
     held_out : HeldOutRows or None
     class_totals : ndarray or float
         As in `SelectedRows`.
@@ -193,6 +195,7 @@ class PreparedFit:
     columns: Columns
     targets: Targets
     rows: MergedRows
+    n_rows: int
     held_out: HeldOutRows | None
     class_totals: Any
     statistics: ColumnStatistics | None
@@ -225,7 +228,7 @@ class PreparedFit:
     def read_l2(self, l2) -> tuple[float, ...]:
         """Return the strength of each kernel for a value of the parameter `l2`."""
         n_hidden = len(self.settings.hidden_layer_sizes)
-        return choose_strengths(l2, self.targets, self.rows.weight, n_hidden)
+        return choose_strengths(l2, self.targets, self.n_rows, n_hidden)
 
     @functools.cached_property
     def constant_columns(self) -> np.ndarray:
@@ -297,6 +300,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         columns=columns,
         targets=targets,
         rows=rows.training,
+        n_rows=_count_rows(merged, rows.training, request.stream),
         held_out=held_out,
         class_totals=rows.class_totals,
         statistics=_measure_inputs(estimator, X, rows.training, input_statistics),
@@ -340,6 +344,14 @@ def _select_rows(estimator, request, merged: MergedRows, targets: Targets, seed)
     if estimator.early_stopping and request.validation is None and not request.partial:
         training, held_out = _hold_out(estimator.validation_fraction, targets, training, seed)
     return SelectedRows(training, held_out, class_totals, factors)
+
+
+def _count_rows(merged: MergedRows, training: MergedRows, stream: Stream | None) -> int:
+    """Return how many rows those of training stand for; `merged` has no class weights."""
+    weight = np.zeros(merged.first.max() + 1)
+    weight[merged.first] = merged.weight
+    n_rows = count_rows(weight[training.first])
+    return n_rows if stream is None else stream.n_rows + n_rows
 
 
 def _check_validation_set(estimator, validation: ValidationSet | None) -> None:

@@ -44,6 +44,8 @@ class Stream:
     ----------
     class_totals : ndarray or float
         Weight of each class so far.
+    n_rows : int
+        Rows so far.
     solver : str
         The solver that the moments belong to.
     moments : tuple or None
@@ -55,6 +57,7 @@ class Stream:
     """
 
     class_totals: Any
+    n_rows: int
     solver: str
     moments: tuple | None
     n_updates: int

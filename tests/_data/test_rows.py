@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skreg._data.rows import merge_rows, split_rows
+from skreg._data.rows import count_rows, merge_rows, split_rows
 
 
 @pytest.fixture
@@ -114,3 +114,24 @@ def test_no_row_is_held_out_if_every_class_has_one_row():
     rows = merge_rows(np.arange(5.0)[:, None], y, None)
     _, held_out = split_rows(rows, y[rows.first], 0.9, np.random.default_rng(0))
     assert not len(held_out.first)
+
+
+@pytest.mark.parametrize(
+    ("weight", "n_rows"),
+    [
+        ([1, 1, 1], 3),
+        ([1, 40, 2], 43),
+        ([4, 6, 10], 10),  # two, three and five
+        ([0.7, 1.31, 2.9], 3),
+        ([1e-9, 1, 1], 3000),
+        ([1e-300, 1e300], 2000),
+    ],
+)
+def test_weights_count_rows_if_they_are_multiples_of_one_number(weight, n_rows):
+    assert count_rows(np.array(weight, dtype=float)) == n_rows
+    assert count_rows(np.array(weight, dtype=float) * 0.1) == n_rows
+
+
+def test_counts_in_float32_count_rows():
+    counts = np.arange(1, 1000)
+    assert count_rows((counts * np.float32(0.3)).astype(float)) == counts.sum()

@@ -29,8 +29,10 @@ def test_automatic_l2_is_a_number_over_the_rows(kind, strength):
     weight = rng.uniform(1, 3, size=60)
     model.fit(X, y, sample_weight=weight)
     assert model.l2_ == pytest.approx(strength / 60)
-    model.fit(X, y, sample_weight=np.where(np.arange(60) < 15, 0, weight))
+    model.fit(X, y, sample_weight=np.where(np.arange(60) < 15, 0, 0.5))
     assert model.l2_ == pytest.approx(strength / 45)
+    model.fit(X, y, sample_weight=np.where(np.arange(60) < 15, 4, 1))
+    assert model.l2_ == pytest.approx(strength / 105)
     assert kind(**SMALL, l2=(0.1, 0.2)).fit(X, y).l2_ == (0.1, 0.2)
 
 
@@ -49,6 +51,20 @@ def test_automatic_l2_does_not_depend_on_the_unit_of_the_weights():
 def test_automatic_l2_is_that_of_the_training_rows():
     model = RegularizedMLPClassifier(**SMALL, l2="auto", early_stopping=True).fit(X, y)
     assert model.l2_ == pytest.approx(6 / 54)
+
+
+def test_automatic_l2_counts_rows_without_class_weights():
+    model = RegularizedMLPClassifier(**SMALL, class_weight={0: 1.37, 1: 3.1}).fit(X, y)
+    assert model.l2_ == pytest.approx(6 / 60)
+    model.set_params(class_weight="balanced").fit(X.round(), y)  # some rows are equal
+    assert model.l2_ == pytest.approx(6 / 60)
+
+
+def test_a_stream_counts_all_its_rows():
+    model = RegularizedMLPRegressor(**SMALL)
+    for n_batches in (1, 2, 3):
+        assert model.partial_fit(X, y).l2_ == pytest.approx(3 / (60 * n_batches))
+    assert model.fit(X, y).l2_ == pytest.approx(3 / 60)
 
 
 def test_a_stream_and_keras_take_the_automatic_l2():
