@@ -22,7 +22,7 @@ _DENSE_SHARE = 1 / 16
 
 # What max_iter="auto" stands for. Chosen by benchmarks/choose_defaults.py.
 _N_STEPS = 2000
-MIN_EPOCHS = 8
+MIN_EPOCHS = 16
 
 
 @dataclass(frozen=True)

@@ -85,3 +85,4 @@ class Status(IntEnum):
     DIVERGED = 5
     NOT_CONVERGED = 6  # after max_iter epochs, although tol is a number
     WORSE_THAN_CONSTANT = 7  # than a constant prediction of the training rows
+    NEVER_BETTER_THAN_CONSTANT = 8  # on the validation rows

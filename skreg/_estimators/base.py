@@ -22,7 +22,14 @@ from skreg._engine.hyperparameters import Hyperparameters, read_hyperparameters
 from skreg._engine.spec import Status
 from skreg._estimators.attributes import simplify
 from skreg._estimators.automatic import is_auto, make_placeholders
-from skreg._estimators.fit import FitRequest, ValidationSet, prepare_fit, read_settings, run_fit
+from skreg._estimators.fit import (
+    FitRequest,
+    PreparedFit,
+    ValidationSet,
+    prepare_fit,
+    read_settings,
+    run_fit,
+)
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.network import Network, Scaling
@@ -45,6 +52,11 @@ _WARNINGS = {
         "Training led nowhere: a constant predicts the training rows better than the network, "
         "whose loss is {loss:.3g} in epoch {n_iter}. Try a smaller learning_rate_init (now "
         "{learning_rate_init:g}), less dropout, or a larger max_iter."
+    ),
+    Status.NEVER_BETTER_THAN_CONSTANT: (
+        "A constant predicts the validation rows better than the network of any epoch, whose "
+        "smallest loss is {best_loss:.3g}. {hint} a smaller l2, less dropout, or another "
+        "learning_rate_init (now {learning_rate_init:g})."
     ),
     Status.NOT_CONVERGED: (
         "Training ended after max_iter={max_iter} epochs, before the {measure} stopped improving "
@@ -219,7 +231,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         if status is not Status.INTERRUPTED:
             context.call_on_fit_task_end(**arguments, reconstruction_attributes=lambda: attributes)
         # Before the attributes are set, since a warning may be an error.
-        _warn_about(status, fit.settings.hyper, attributes)
+        _warn_about(status, fit, attributes)
         for name in ("_stream", "feature_names_in_"):
             self.__dict__.pop(name, None)
         self.__dict__.update(attributes)
@@ -415,15 +427,22 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         return X, dtype
 
 
-def _warn_about(status: Status, hyper, attributes: dict) -> None:
+def _warn_about(status: Status, fit: PreparedFit, attributes: dict) -> None:
     """Warn at the user's call of `fit` if training did not end well."""
     if status not in _WARNINGS:
         return
     measure = "smoothed training loss"
     if attributes["validation_loss_curve_"] is not None:
         measure = "validation loss" if attributes["validation_scores_"] is None else "score"
-    values = {**vars(hyper), "n_iter": attributes["n_iter_"], "measure": measure}
-    values["loss"] = attributes["loss_"]
+    are_given = fit.held_out is not None and fit.held_out.are_given
+    values = {
+        **vars(fit.settings.hyper),
+        "n_iter": attributes["n_iter_"],
+        "measure": measure,
+        "loss": attributes["loss_"],
+        "best_loss": min(attributes["validation_loss_curve_"] or [attributes["best_loss_"]]),
+        "hint": "Check that X_val has the units of X, and try" if are_given else "Try",
+    }
     warnings.warn(_WARNINGS[status].format(**values), ConvergenceWarning, stacklevel=5)
 
 

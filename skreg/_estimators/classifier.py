@@ -175,7 +175,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         at most one row.
     max_iter : int or "auto", default="auto"
         Maximum number of epochs, each of which visits every row. "auto" is as many as give 2,000
-        steps of `batch_size` rows, and at least 8.
+        steps of `batch_size` rows, and at least 16.
     early_stopping : bool, default=False
         Whether to hold out validation rows, keep the weights of the epoch that is best on them,
         and stop after `n_iter_no_change` epochs in a row without an improvement of more than

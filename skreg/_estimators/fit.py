@@ -125,6 +125,7 @@ class HeldOutRows(NamedTuple):
     """Validation rows: those of `rows` in an encoded table X with its y.
 
     `scored_X` is the table that a scorer receives: of numbers, or a data frame with categories.
+    `are_given` says whether the caller handed them in.
     """
 
     X: Any
@@ -132,6 +133,7 @@ class HeldOutRows(NamedTuple):
     y: Any
     targets: Targets
     rows: MergedRows
+    are_given: bool
 
 
 class SelectedRows(NamedTuple):
@@ -242,6 +244,16 @@ class PreparedFit:
         """Loss of the training rows where all logits are zero."""
         return self.targets.compute_constant_loss(self.rows, self.settings.hyper.loss_parameters)
 
+    @functools.cached_property
+    def constant_validation_loss(self) -> float:
+        """Loss of the validation rows where the best constant of the training rows is predicted."""
+        if self.held_out is None:
+            return np.inf
+        rows = self.held_out.rows
+        constant = self.targets.find_constant(self.rows).repeat(len(rows.first), axis=0)
+        parameters = self.settings.hyper.loss_parameters
+        return self.held_out.targets.compute_loss(constant, rows, parameters)
+
 
 # -- settings and rows -------------------------------------------------------------------------
 
@@ -287,7 +299,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
     held_out = None
     if rows.held_out is not None:
         scored_X = request.X if checked.X.categories else checked.X.numbers
-        held_out = HeldOutRows(X, scored_X, checked.y, targets, rows.held_out)
+        held_out = HeldOutRows(X, scored_X, checked.y, targets, rows.held_out, are_given=False)
     elif request.validation is not None:
         held_out = _check_given_rows(estimator, request, attributes, targets, rows.factors)
     fit = PreparedFit(
@@ -408,7 +420,7 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     rows = encoded.apply_class_weight(rows, factors)
     scored_X = X if checked.X.categories else checked.X.numbers
     encoded_X = encode_later(column_attributes["_columns"], checked.X)
-    return HeldOutRows(encoded_X, scored_X, checked.y, encoded, rows)
+    return HeldOutRows(encoded_X, scored_X, checked.y, encoded, rows, are_given=True)
 
 
 def _measure_inputs(estimator, X, rows: MergedRows, earlier: ColumnStatistics | None):

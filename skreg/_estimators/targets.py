@@ -116,6 +116,12 @@ class ClassTargets:
         one = MergedRows(rows.first[:1], rows.weight[:1])
         return self.compute_loss(np.zeros((1, self.n_outputs)), one, parameters)
 
+    def find_constant(self, rows: MergedRows) -> np.ndarray:
+        """Return the logits of the best constant prediction, of shape (1, q): class shares."""
+        totals = np.maximum(self.count_classes(rows), np.finfo(np.float64).tiny)
+        logs = np.log(totals / totals.sum(axis=1, keepdims=True))
+        return logs if self.loss.link.sums_to_one else (logs[:, 1] - logs[:, 0])[None]
+
     def measure(self, rows: MergedRows, earlier: Statistics | None) -> ClassTargets:
         """Return the same targets: classes have no scale."""
         return self
@@ -318,6 +324,10 @@ class NumberTargets:
         """Return the loss of the center of the targets."""
         logits = np.zeros((len(rows.first), self.n_outputs))
         return self.compute_loss(logits, rows, parameters)
+
+    def find_constant(self, rows: MergedRows) -> np.ndarray:
+        """Return the logits of a constant prediction, the center, of shape (1, q)."""
+        return np.zeros((1, self.n_outputs))
 
     def measure(self, rows: MergedRows, earlier: Statistics | None) -> NumberTargets:
         """Return the targets with the statistics of these rows and of the `earlier` ones."""

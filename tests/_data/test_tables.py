@@ -169,9 +169,9 @@ def test_shares_of_validation_rows_sum_to_one_and_padded_rows_have_none(table):
 
 @pytest.mark.parametrize(
     ("n_visits", "batch_size", "n_epochs"),
-    [(1, 1, 2000), (100, 32, 500), (1024, 32, 63), (1025, 32, 61), (300_000, 256, 8)],
+    [(1, 1, 2000), (100, 32, 500), (1024, 32, 63), (1025, 32, 61), (300_000, 256, 16)],
 )
-def test_automatic_epochs_give_two_thousand_steps_and_are_at_least_eight(
+def test_automatic_epochs_give_two_thousand_steps_and_are_at_least_sixteen(
     n_visits, batch_size, n_epochs
 ):
     assert choose_epochs(n_visits, batch_size) == n_epochs
