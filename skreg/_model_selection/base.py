@@ -72,6 +72,8 @@ class SearchData(NamedTuple):
     sample_weight : ndarray of shape (n_samples,) or None
     columns : dict
         The fitted attributes `n_features_in_` and, if the columns have names, `feature_names_in_`.
+    automatic_l2 : float
+        What `l2="auto"` stands for if each row with weight is one.
     """
 
     X: Any
@@ -79,6 +81,7 @@ class SearchData(NamedTuple):
     indexed_y: Any
     sample_weight: np.ndarray | None
     columns: dict
+    automatic_l2: float
 
 
 class BaseSearch(BaseNetwork, metaclass=ABCMeta):
@@ -93,7 +96,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             if name not in (*Candidate._fields, "warm_start")
         },
         "dropouts": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "l2s": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "l2s": [StrOptions({"auto"}), "array-like", Interval(Integral, 1, None, closed="left")],
         "cv": ["cv_object"],
         "scoring": [
             StrOptions({"loss", *get_scorer_names()}),
@@ -127,11 +130,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def _fit(self, X, y, sample_weight, params):
         self._check_fit_params(params)
         base_estimator = self._make_base_estimator()
-        grid = make_candidates(self.dropouts, self.l2s, base_estimator)
         scoring = self._make_scoring(base_estimator)
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
         data = self._check_data(X, y, sample_weight, base_estimator)
+        grid = make_candidates(self.dropouts, self.l2s, base_estimator, data.automatic_l2)
         trains_winner = scoring.refit is not False and self.refit != "folds"  # which warns itself
         if not trains_winner and ignores_weights(base_estimator, data.sample_weight):
             warn(describe_ignored_weights(base_estimator))
@@ -181,9 +184,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets
         sample_weight = check_weight(sample_weight, X)
-        request.make_targets(targets)  # raises if a network cannot train on them
+        made = request.make_targets(targets)  # raises if a network cannot train on them
         indexed_y = y if hasattr(y, "iloc") else targets
-        return SearchData(X, targets, indexed_y, sample_weight, checked.attributes)
+        n_rows = len(targets) if sample_weight is None else np.count_nonzero(sample_weight)
+        automatic_l2 = made.l2_of_one_row / n_rows
+        return SearchData(X, targets, indexed_y, sample_weight, checked.attributes, automatic_l2)
 
     def _make_folds(self, data: SearchData, routed, scoring, base_estimator) -> list[Fold]:
         X, y, weight = data.X, data.y, data.sample_weight

@@ -20,6 +20,8 @@ from skreg._estimators.automatic import is_auto, make_placeholders
 # The ends of an axis that is given as a number of values.
 _DROPOUT_RANGE = 0.0, 0.8
 _L2_RANGE = 1e-5, 1e-1
+# l2s="auto", in strengths that l2="auto" stands for with all rows.
+_L2_FACTORS = 0.1, 1 / 3, 1.0, 3.0, 10.0
 _MOST_VALUES = 10_000  # of an axis; more are a mistake, and would fill the memory
 
 
@@ -37,12 +39,17 @@ class Grid(NamedTuple):
     shape: tuple[int, int]
 
 
-def make_candidates(dropouts, l2s, base_estimator) -> Grid:
-    """Make the candidates and check every value of the base estimator with them."""
+def make_candidates(dropouts, l2s, base_estimator, automatic_l2: float) -> Grid:
+    """Make the candidates and check every value of the base estimator with them.
+
+    `automatic_l2` is what `l2="auto"` stands for with all rows.
+    """
     n_hidden = len(check_hidden_layer_sizes(base_estimator.hidden_layer_sizes))
     if isinstance(dropouts, Integral):
         dropouts = np.linspace(*_DROPOUT_RANGE, _check_count("dropouts", dropouts))
-    if isinstance(l2s, Integral):
+    if is_auto(l2s):
+        l2s = [factor * automatic_l2 for factor in _L2_FACTORS]
+    elif isinstance(l2s, Integral):
         l2s = np.geomspace(*_L2_RANGE, _check_count("l2s", l2s))
     dropouts = _check_axis("dropouts", dropouts, n_hidden, check_rates)
     l2s = _check_axis("l2s", l2s, n_hidden, check_strengths)

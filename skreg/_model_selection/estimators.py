@@ -47,9 +47,11 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     dropouts : array-like or int, default=(0.0, 0.2, 0.4, 0.6)
         Rates to try: each is a number in [0, 1), or a sequence of one number per hidden layer. An
         integer is the number of rates, evenly spaced from 0 to 0.8.
-    l2s : array-like or int, default=(0.0001, 0.001, 0.01, 0.03)
-        Strengths to try: each is a number >= 0, a sequence of one number per kernel, or "auto". An
-        integer is the number of strengths, evenly spaced from 1e-5 to 0.1 on a logarithmic scale.
+    l2s : array-like, int or "auto", default="auto"
+        Strengths to try: each is a number >= 0, a sequence of one number per kernel, or "auto",
+        which is a number of its own on each fold. An integer is the number of strengths, evenly
+        spaced from 1e-5 to 0.1 on a logarithmic scale. ``l2s="auto"`` is five strengths, from 0.1
+        to 10 times what `l2="auto"` stands for with all rows.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -185,7 +187,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     def __init__(
         self,
         dropouts=(0.0, 0.2, 0.4, 0.6),
-        l2s=(1e-4, 1e-3, 1e-2, 3e-2),
+        l2s="auto",
         *,
         cv=None,
         scoring="loss",
@@ -364,7 +366,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     def __init__(
         self,
         dropouts=(0.0, 0.2, 0.4, 0.6),
-        l2s=(1e-4, 1e-3, 1e-2, 3e-2),
+        l2s="auto",
         *,
         cv=None,
         scoring="loss",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import CANCER, quick_search
+from numpy.testing import assert_allclose
 
 from skreg import RegularizedMLPClassifier
 from skreg._model_selection.candidates import Candidate, make_candidates
@@ -11,7 +12,7 @@ X, y = CANCER
 
 
 def make(dropouts, l2s, **changes):
-    return make_candidates(dropouts, l2s, RegularizedMLPClassifier((8, 4), **changes))
+    return make_candidates(dropouts, l2s, RegularizedMLPClassifier((8, 4), **changes), 0.01)
 
 
 def test_l2_varies_fastest():
@@ -63,3 +64,24 @@ def test_bad_value_is_named_before_training(name, trained):
     with pytest.raises((ValueError, TypeError), match=message):
         quick_search(**changes).fit(X, y)
     assert not trained
+
+
+def test_automatic_strengths_are_around_the_automatic_one():
+    grid = make([0.0], "auto")
+    assert_allclose([c.l2 for c in grid.candidates], [0.001, 0.01 / 3, 0.01, 0.03, 0.1])
+
+
+@pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+def test_automatic_strengths_of_a_search_depend_on_the_rows():
+    X, y = CANCER
+    model = quick_search(dropouts=[0.0], l2s="auto", refit=False, max_iter=1).fit(X, y)
+    strengths = 6 / len(y) * np.array([0.1, 1 / 3, 1, 3, 10])
+    assert_allclose([p["l2"] for p in model.cv_results_["params"]], strengths)
+    few = np.where(np.arange(len(y)) < 100, 0, 1)
+    model.fit(X, y, sample_weight=few)
+    assert_allclose(model.cv_results_["params"][2]["l2"], 6 / few.sum())
+
+
+def test_another_word_is_no_strength():
+    with pytest.raises(ValueError, match="l2s"):
+        quick_search(dropouts=[0.0], l2s="scale").fit(*CANCER)
