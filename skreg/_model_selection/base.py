@@ -37,6 +37,7 @@ from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import check_rows, check_weight
 from skreg._model_selection.candidates import Candidate, make_candidates
+from skreg._model_selection.ensemble import make_ensemble
 from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
 from skreg._model_selection.halving import HALVING, count_networks, count_trainings, plan_rungs
 from skreg._model_selection.memory import is_disabled, open_memory
@@ -50,7 +51,7 @@ from skreg._model_selection.refit import (
     train_winner,
 )
 from skreg._model_selection.results import summarise_results
-from skreg._model_selection.scoring import Scoring, negative_loss
+from skreg._model_selection.scoring import AVERAGES, Scoring, negative_loss
 from skreg._model_selection.search import Result, Search
 
 
@@ -135,7 +136,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         self._warn_about_memory()
         data = self._check_data(X, y, sample_weight, base_estimator)
         grid = make_candidates(self.dropouts, self.l2s, base_estimator, data.automatic_l2)
-        trains_winner = scoring.refit is not False and self.refit != "folds"  # which warns itself
+        trains_winner = scoring.refit is not False and not self._averages  # which warns itself
         if not trains_winner and ignores_weights(base_estimator, data.sample_weight):
             warn(describe_ignored_weights(base_estimator))
         routed = self._route_metadata(scoring, data.sample_weight, params)
@@ -199,8 +200,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         for k, (train, test) in enumerate(splits):
             score_params = check_method_params(X, params=routed.scorer.score, indices=test)
             check_fold(k, train, test, weight, score_params.get("sample_weight"))
-            if self.refit == "folds" and is_classifier(self):
-                check_classes(k, y, train)
+            if self._averages and is_classifier(self):
+                check_classes(k, y, train, self.refit)
             score = scoring.scorer, score_params
             folds.append(Fold(base_estimator, X, y, scored_y, train, test, weight, *score))
         return folds
@@ -215,7 +216,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
             candidates,
             plan_rungs(len(candidates), n_rows, self.max_iter, shares),
             scoring.refit_score,
-            keep_networks=self.refit == "folds",
+            keep_networks=self._averages,
             n_jobs=self.n_jobs,
             memory=memory,
             config=sklearn.get_config(),
@@ -271,19 +272,33 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         """The fitted attributes of the networks that predict."""
         if scoring.refit is False:
             return {}
-        if self.refit == "folds":
-            return average_networks(search.collect_networks(found["best_index_"]))
+        if self._averages:
+            return self._average(search, found)
         rows = data.X, data.y, data.sample_weight
         verbose = max(0, int(self.verbose) - 1)
         return train_winner(base_estimator, found["best_params_"], *rows, verbose)
 
+    @property
+    def _averages(self) -> bool:
+        """Whether networks of the folds predict."""
+        return isinstance(self.refit, str) and self.refit in AVERAGES
+
+    def _average(self, search: Search, found: dict) -> dict:
+        """The fitted attributes of networks of the folds; none if the winner lacks some."""
+        best, results = found["best_index_"], found["cv_results_"]
+        if self.refit == "ensemble":
+            attributes = make_ensemble(search, best)
+            if attributes:
+                results["ensemble_weight"] = attributes["ensemble_weights_"]
+            return attributes
+        networks = search.collect_networks(best)
+        return average_networks(networks) if len(networks) == len(search.folds) else {}
+
     def _store_interrupted(self, search: Search, scoring, shape, data: SearchData) -> None:
         """Store the results so far. Raise if they have no winner and `refit` needs one."""
         attributes = self._summarise(search, scoring, shape, data)
-        if self.refit == "folds":
-            networks = search.collect_networks(attributes["best_index_"])
-            if len(networks) == len(search.folds):
-                attributes |= average_networks(networks)
+        if self._averages:
+            attributes |= self._average(search, attributes)
         self._store_attributes(attributes)
 
     def _store_attributes(self, attributes: dict) -> None:
@@ -389,6 +404,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def __sklearn_is_fitted__(self) -> bool:
         # During the search, callbacks see an estimator that predicts with one network.
         return hasattr(self, "cv_results_") or hasattr(self, "best_estimator_")
+
+    def _get_shares(self) -> np.ndarray:
+        """Return the weight of each network that predicts."""
+        n_networks = len(self._get_networks())
+        return getattr(self, "estimator_weights_", np.full(n_networks, 1 / n_networks))
 
     def _get_networks(self) -> list:
         """Return the networks that predict: one, or those of the folds."""

@@ -59,12 +59,13 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         None is the method `score` of RegularizedMLPClassifier. Other values are those of
         `GridSearchCV`. "loss" may also be one of several metrics. The method `score` uses the
         same scoring; with "loss" it is that of RegularizedMLPClassifier.
-    refit : bool, "folds", str or callable, default=True
-        How to predict with the winner. True trains it on all rows. "folds" stores its networks of
-        the folds as `estimators_` and averages their probabilities. False gives scores only. A
-        callable receives `cv_results_` and returns the index of the winner, for example
-        :func:`skreg.one_standard_error`. With several metrics, the name of the metric that
-        chooses the winner, a callable or False.
+    refit : bool, "folds", "ensemble", str or callable, default=True
+        How to predict. True trains the winner on all rows. "folds" stores its networks of the folds
+        as `estimators_` and averages their probabilities. "ensemble" averages the networks of
+        several candidates, which are chosen one by one so that the score of the held-out rows
+        improves most [3]_. False gives scores only. A callable receives `cv_results_` and returns
+        the index of the winner, for example :func:`skreg.one_standard_error`. With several metrics,
+        the name of the metric that chooses the winner, a callable or False.
     search : {"grid", "halving"}, default="grid"
         "grid" trains every candidate to the end on all folds. "halving" drops candidates early:
 
@@ -110,12 +111,23 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         metrics if `refit` is False.
     best_estimator_ : RegularizedMLPClassifier
         The winner, trained on all rows. Its fitted attributes are also attributes of this
-        estimator. Not set if `refit` is "folds" or False.
+        estimator. Not set if `refit` is "folds", "ensemble" or False.
     estimators_ : list of RegularizedMLPClassifier
-        The networks of the winner, one per fold. Only set if `refit` is "folds". Of the attributes
-        of a network, only `classes_`, `n_outputs_`, `n_layers_`, `out_activation_`,
+        The networks that predict: with "folds" those of the winner, one per fold; with "ensemble"
+        those of all chosen candidates. Not set with other values of `refit`. Of the attributes of a
+        network, only `classes_`, `n_outputs_`, `n_layers_`, `out_activation_`,
         `n_features_in_`, `feature_names_in_` and `n_iter_`, an array of shape (n_folds,), are then
         set.
+    estimator_weights_ : ndarray of shape (n_members_,)
+        Weights of the networks in `estimators_`, of sum 1. Only set if `refit` is "ensemble", as
+        the next three.
+    ensemble_weights_ : ndarray of shape (n_candidates,)
+        Weights of the candidates, of sum 1; also ``cv_results_["ensemble_weight"]``.
+    ensemble_scores_ : ndarray of shape (25,)
+        Score of all held-out rows together after each choice. The first one is that of the best
+        candidate, the last one that of the ensemble.
+    n_members_ : int
+        Number of networks.
     cv_results_ : dict of ndarrays
         Results as in `GridSearchCV`, and `n_epochs`, the number of epochs after which a candidate
         was dropped by halving or the search ended. Dropped candidates rank last. Their scores are
@@ -134,7 +146,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     n_splits_ : int
         Number of folds.
     refit_time_ : float
-        Seconds of training the winner on all rows. Not set if `refit` is "folds" or False.
+        Seconds of training the winner on all rows. Only set with `best_estimator_`.
     <entries: classes_, coefs_, intercepts_, center_, scale_,
         encoded_feature_names_, n_iter_, loss_, loss_curve_, validation_loss_curve_,
         validation_scores_, best_iter_, best_loss_, n_layers_,
@@ -163,6 +175,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
        Models via Coordinate Descent", Journal of Statistical Software 33, 2010.
     .. [2] K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
        Optimization", AISTATS 2016.
+    .. [3] R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, "Ensemble Selection from Libraries of
+       Models", ICML 2004.
 
     Examples
     --------
@@ -261,7 +275,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         if len(networks) == 1:
             return networks[0]._compute_logits(X)
         logits = np.stack([network._compute_logits(X) for network in networks])
-        return self._link.average(logits)
+        return self._link.average(logits, self._get_shares())
 
 
 @_copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
@@ -282,12 +296,13 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         None is the method `score` of RegularizedMLPRegressor. Other values are those of
         `GridSearchCV`. "loss" may also be one of several metrics. The method `score` uses the
         same scoring; with "loss" it is that of RegularizedMLPRegressor.
-    refit : bool, "folds", str or callable, default=True
-        How to predict with the winner. True trains it on all rows. "folds" stores its networks of
-        the folds as `estimators_` and averages their predictions. False gives scores only. A
-        callable receives `cv_results_` and returns the index of the winner, for example
-        :func:`skreg.one_standard_error`. With several metrics, the name of the metric that
-        chooses the winner, a callable or False.
+    refit : bool, "folds", "ensemble", str or callable, default=True
+        How to predict. True trains the winner on all rows. "folds" stores its networks of the folds
+        as `estimators_` and averages their predictions. "ensemble" averages the networks of
+        several candidates, which are chosen one by one so that the score of the held-out rows
+        improves most [3]_. False gives scores only. A callable receives `cv_results_` and returns
+        the index of the winner, for example :func:`skreg.one_standard_error`. With several metrics,
+        the name of the metric that chooses the winner, a callable or False.
     <entries: search, n_jobs, memory, store_curves>
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, l1, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
@@ -303,12 +318,14 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     <entries: dropout_, l2_, best_params_, best_index_, best_score_>
     best_estimator_ : RegularizedMLPRegressor
         The winner, trained on all rows. Its fitted attributes are also attributes of this
-        estimator. Not set if `refit` is "folds" or False.
+        estimator. Not set if `refit` is "folds", "ensemble" or False.
     estimators_ : list of RegularizedMLPRegressor
-        The networks of the winner, one per fold. Only set if `refit` is "folds". Of the attributes
-        of a network, only `n_outputs_`, `n_layers_`, `out_activation_`, `n_features_in_`,
+        The networks that predict: with "folds" those of the winner, one per fold; with "ensemble"
+        those of all chosen candidates. Not set with other values of `refit`. Of the attributes of a
+        network, only `n_outputs_`, `n_layers_`, `out_activation_`, `n_features_in_`,
         `feature_names_in_` and `n_iter_`, an array of shape (n_folds,), are then set.
-    <entries: cv_results_, scores_, loss_curves_, validation_loss_curves_, scorer_, multimetric_,
+    <entries: estimator_weights_, ensemble_weights_, ensemble_scores_, n_members_, cv_results_,
+        scores_, loss_curves_, validation_loss_curves_, scorer_, multimetric_,
         n_splits_, refit_time_>
     <entries: coefs_, intercepts_, center_, scale_,
         encoded_feature_names_, n_iter_, loss_, loss_curve_, validation_loss_curve_,
@@ -339,6 +356,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
        Models via Coordinate Descent", Journal of Statistical Software 33, 2010.
     .. [2] K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
        Optimization", AISTATS 2016.
+    .. [3] R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, "Ensemble Selection from Libraries of
+       Models", ICML 2004.
 
     Examples
     --------
@@ -438,8 +457,11 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
 
     def _predict(self, X):
         predictions = [network.predict(X) for network in self._get_networks()]
-        # Divided before the sum, which could overflow, and does so by rounding at most.
+        if len(predictions) == 1:
+            return predictions[0]
+        # Multiplied before the sum, which could overflow, and does so by rounding at most.
         with np.errstate(over="ignore"):
-            mean = sum(prediction / len(predictions) for prediction in predictions)
+            pairs = zip(predictions, self._get_shares().tolist(), strict=True)
+            mean = sum(prediction * share for prediction, share in pairs)
         largest = np.finfo(mean.dtype).max
         return np.clip(mean, -largest, largest)

@@ -232,13 +232,13 @@ def check_fold(fold: int, train, test, fit_weight, score_weight) -> None:
             )
 
 
-def check_classes(fold: int, y: np.ndarray, train) -> None:
+def check_classes(fold: int, y: np.ndarray, train, refit: str) -> None:
     """Raise if the training rows of a fold lack a class, since its network cannot be averaged."""
     if y.ndim > 1:
         return
     missing = np.setdiff1d(np.unique(y), y[train])
     if len(missing):
         raise ValueError(
-            "refit='folds' averages the networks of the folds: expected every class in the "
+            f"refit={refit!r} averages the networks of the folds: expected every class in the "
             f"training rows of each; received a fold {fold} without {missing[:5]}."
         )

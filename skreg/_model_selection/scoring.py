@@ -15,6 +15,8 @@ from skreg._compat import BaseScorer, process_routing, raise_for_params, routing
 from skreg._estimators.scorers import takes_weights
 from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
+# Values of `refit` that average networks of the folds.
+AVERAGES = "folds", "ensemble"
 _LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
 
 # -- the loss as a score ----------------------------------------------------------------------
@@ -124,7 +126,7 @@ class Scoring:
             self.scorer = check_scoring(estimator, scoring=scoring)
         self.refit = bool(refit) if isinstance(refit, np.bool_) else refit
         self.halving = halving
-        named = refit if isinstance(refit, str) and refit != "folds" else None
+        named = refit if isinstance(refit, str) and refit not in AVERAGES else None
         self.metric: str | None = "score" if named is None else named
         if self.several:
             self.metric = named
@@ -132,7 +134,7 @@ class Scoring:
                 self._check_metric_not_needed(scoring)
         elif named is not None and not callable(scoring):  # a callable may return several
             raise ValueError(
-                "refit: expected True, False, 'folds' or a callable with one metric; "
+                "refit: expected True, False, 'folds', 'ensemble' or a callable with one metric; "
                 f"received {refit!r}."
             )
 

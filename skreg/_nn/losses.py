@@ -79,8 +79,12 @@ class ClassLink(Link):
         """Return the logarithm of `predict`, finite for every finite logit."""
 
     @abstractmethod
-    def average(self, logits: np.ndarray) -> np.ndarray:
-        """Return logits of the mean probabilities over the first axis."""
+    def average(self, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return logits of the mean probabilities over the first axis, with weights of sum 1."""
+
+    @abstractmethod
+    def invert(self, probabilities: np.ndarray, least: float) -> np.ndarray:
+        """Return logits of probabilities, which are brought to at least `least` from 0 and 1."""
 
 
 class LogisticLink(ClassLink):
@@ -96,10 +100,17 @@ class LogisticLink(ClassLink):
         """Return the logarithm of `predict`."""
         return special.log_expit(logits)
 
-    def average(self, logits):
+    def average(self, logits, shares):
         """Return log(mean p) - log(mean (1 - p))."""
-        yes, no = (special.logsumexp(special.log_expit(z), axis=0) for z in (logits, -logits))
+        weight = shares[:, None, None]
+        yes, no = (
+            special.logsumexp(special.log_expit(z), axis=0, b=weight) for z in (logits, -logits)
+        )
         return (yes - no).astype(logits.dtype)
+
+    def invert(self, probabilities, least):
+        """Return log(p / (1 - p))."""
+        return special.logit(probabilities.clip(least, 1 - least))
 
 
 class SoftmaxLink(ClassLink):
@@ -120,12 +131,14 @@ class SoftmaxLink(ClassLink):
         shifted = logits - logits.max(axis=1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
-    def average(self, logits):
+    def average(self, logits, shares):
         """Return log(mean p)."""
         logs = np.stack([self.log_predict(of_network) for of_network in logits])
-        return special.logsumexp(logs, axis=0).astype(logs.dtype) - np.log(
-            logs.dtype.type(len(logs))
-        )
+        return special.logsumexp(logs, axis=0, b=shares[:, None, None]).astype(logs.dtype)
+
+    def invert(self, probabilities, least):
+        """Return log(p)."""
+        return np.log(probabilities.clip(least))
 
 
 LINKS: dict[str, Any] = {

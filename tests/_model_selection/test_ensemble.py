@@ -1,0 +1,160 @@
+"""Greedy ensembles of the networks of a search."""
+
+import pickle
+
+import numpy as np
+import pytest
+from helpers import CANCER, quick_regression_search, quick_search
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
+
+from skreg._model_selection.ensemble import select_greedily
+from skreg._nn.losses import LINKS
+
+# The winner of a small grid often lies on its edge.
+pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+
+X, y = CANCER
+FLOWERS, SPECIES = load_iris(return_X_y=True)
+GRID = {"l2s": [1e-4, 1e-2, 1e-1], "refit": "ensemble"}
+
+# -- the selection -----------------------------------------------------------------------------
+
+
+def test_each_pick_improves_the_ensemble_most():
+    values = np.array([0.0, 1.0, 10.0])
+
+    def score(counts):
+        return -abs(counts @ values / counts.sum() - 3.25)
+
+    selection = select_greedily(score, 3, 1, order=[0, 1, 2])
+    # By hand: 1; (1 + 1) / 2, as good as (1 + 10) / 2; (1 + 1 + 10) / 3; (1 + 1 + 10 + 1) / 4.
+    assert_allclose(selection.scores[:4], [-2.25, -2.25, -0.75, 0])
+    assert_allclose(selection.scores[-1], score(selection.weights * 25))
+    assert len(selection.scores) == 25
+    assert selection.weights.sum() == pytest.approx(1)
+
+
+def test_of_equal_candidates_the_first_in_the_order_is_picked():
+    selection = select_greedily(lambda counts: -float(counts[0]), 4, 0, order=[2, 3, 1, 0])
+    assert_allclose(selection.weights, [1 / 25, 0, 24 / 25, 0])
+
+
+def test_a_score_that_is_nan_is_the_worst():
+    selection = select_greedily(lambda n: np.nan if n[1] else -n[2], 3, 0, order=[1, 2, 0])
+    assert_array_equal(selection.weights, [1, 0, 0])
+
+
+# -- the ensemble ------------------------------------------------------------------------------
+
+
+def average_held_out_predictions(model, X, splits):
+    """Mean predictions of the held-out rows of each fold, from the networks and their weights."""
+    splits = list(splits)
+    rows, parts = np.concatenate([test for _, test in splits]), []
+    networks = np.array(model.estimators_, dtype=object).reshape(-1, len(splits))
+    weights = model.estimator_weights_.reshape(-1, len(splits))
+    for fold, (_, test) in enumerate(splits):
+        predict = "predict_proba" if hasattr(model, "predict_proba") else "predict"
+        of_members = [getattr(network, predict)(X[test]) for network in networks[:, fold]]
+        shares = weights[:, fold] / weights[:, fold].sum()
+        parts.append(sum(p * share for p, share in zip(of_members, shares, strict=True)))
+    return rows, np.concatenate(parts)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return quick_search(**GRID, cv=StratifiedKFold(3)).fit(X, y)
+
+
+def test_predictions_are_the_weighted_mean_of_the_networks(classifier):
+    probabilities = [network.predict_proba(X) for network in classifier.estimators_]
+    expected = np.average(probabilities, axis=0, weights=classifier.estimator_weights_)
+    assert_allclose(classifier.predict_proba(X), expected, rtol=1e-9)
+    assert classifier.estimator_weights_.sum() == pytest.approx(1)
+    n_picked = np.count_nonzero(classifier.ensemble_weights_)
+    assert classifier.n_members_ == len(classifier.estimators_) == 3 * n_picked
+    assert_array_equal(classifier.cv_results_["ensemble_weight"], classifier.ensemble_weights_)
+    assert len(classifier.ensemble_weights_) == 6
+
+
+def test_the_score_is_that_of_all_held_out_rows(classifier):
+    rows, probabilities = average_held_out_predictions(
+        classifier, X, StratifiedKFold(3).split(X, y)
+    )
+    assert_allclose(classifier.ensemble_scores_[-1], -log_loss(y[rows], probabilities))
+    best = clone(classifier).set_params(
+        refit="folds", dropouts=[classifier.dropout_], l2s=[classifier.l2_]
+    )
+    best.fit(X, y)
+    best.estimator_weights_ = np.full(3, 1 / 3)
+    rows, probabilities = average_held_out_predictions(best, X, StratifiedKFold(3).split(X, y))
+    assert_allclose(classifier.ensemble_scores_[0], -log_loss(y[rows], probabilities))
+    assert classifier.ensemble_scores_[-1] >= classifier.ensemble_scores_[0]
+
+
+def test_a_pickle_predicts_the_same(classifier):
+    loaded = pickle.loads(pickle.dumps(classifier))
+    assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_weights_count_in_the_selection():
+    weight = np.random.default_rng(0).integers(1, 4, len(y))
+    splits = list(KFold(3).split(X))
+    model = quick_search(**GRID, cv=splits).fit(X, y, sample_weight=weight)
+    rows, probabilities = average_held_out_predictions(model, X, splits)
+    loss = log_loss(y[rows], probabilities, sample_weight=weight[rows])
+    assert_allclose(model.ensemble_scores_[-1], -loss)
+
+
+def test_rows_count_as_often_as_they_are_held_out():
+    splits = list(ShuffleSplit(3, test_size=0.4, random_state=0).split(X))
+    model = quick_search(**GRID, cv=splits, scoring="roc_auc").fit(X, y)
+    rows, probabilities = average_held_out_predictions(model, X, splits)
+    assert len(rows) == 3 * len(splits[0][1])
+    assert_allclose(model.ensemble_scores_[-1], roc_auc_score(y[rows], probabilities[:, 1]))
+
+
+def test_halving_selects_from_the_candidates_that_reached_the_end():
+    model = quick_search(**GRID, dropouts=[0.0, 0.3, 0.5], search="halving").fit(X, y)
+    dropped = model.cv_results_["n_epochs"] < 9
+    assert dropped.any()
+    assert not model.ensemble_weights_[dropped].any()
+
+
+def test_several_labels_have_an_ensemble():
+    labels = np.c_[SPECIES == 0, SPECIES == 2].astype(int)
+    model = quick_search(**GRID, cv=KFold(3, shuffle=True, random_state=0)).fit(FLOWERS, labels)
+    probabilities = [network.predict_proba(FLOWERS) for network in model.estimators_]
+    expected = np.average(probabilities, axis=0, weights=model.estimator_weights_)
+    assert_allclose(model.predict_proba(FLOWERS), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scoring", ["loss", "r2"])
+def test_numbers_have_the_weighted_mean(scoring):
+    target = FLOWERS[:, :2] @ [[1.0, -2.0], [0.5, 3.0]]
+    model = quick_regression_search(**GRID, scoring=scoring).fit(FLOWERS[:, 2:], target)
+    predictions = [network.predict(FLOWERS[:, 2:]) for network in model.estimators_]
+    expected = np.average(predictions, axis=0, weights=model.estimator_weights_)
+    assert_allclose(model.predict(FLOWERS[:, 2:]), expected, rtol=1e-9)
+    assert model.ensemble_scores_[-1] >= model.ensemble_scores_[0]
+
+
+def test_an_ensemble_needs_one_metric():
+    with pytest.raises(ValueError, match="refit: expected the name of a metric"):
+        quick_search(**GRID, scoring=["roc_auc", "accuracy"]).fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_logits_of_probabilities_give_them_back(name):
+    logits = np.random.default_rng(0).normal(scale=5, size=(2, 9, 3))
+    link, shares = LINKS[name], np.array([0.2, 0.8])
+    probabilities = link.predict(logits[0])
+    assert_allclose(link.predict(link.invert(probabilities, 1e-15)), probabilities, rtol=1e-9)
+    mean = 0.2 * probabilities + 0.8 * link.predict(logits[1])
+    assert_allclose(link.predict(link.average(logits, shares)), mean, rtol=1e-9)
+    assert np.isfinite(link.invert(expit([[-1e9, 1e9]]), 1e-15)).all()
