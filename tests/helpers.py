@@ -69,15 +69,16 @@ def make_job(
     weight=None,
     loss=None,
     n_outputs=1,
+    n_columns=None,
     **changes,
 ):
-    """A job with random rows: classes, or with `loss` numbers in `n_outputs` columns."""
+    """A job with random rows: classes, or with `loss` numbers in a column for each output."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, 5))
     y = rng.integers(0, n_classes, size=n)
     weight = np.ones(n) if weight is None else weight
     if loss is not None:
-        targets = rng.integers(0, 4, size=(n, n_outputs)).astype(np.float32)
+        targets = rng.integers(0, 4, size=(n, n_columns or n_outputs)).astype(np.float32)
     elif n_classes == 2:
         loss, targets = "binary_cross_entropy", y[:, None].astype(np.float32)
     else:

@@ -21,8 +21,9 @@ _SUMMED_ROWS, _SUMMED_COLUMNS = 1024, 128
 # A column of mostly zeros is divided by at least this share of its largest absolute value, so that
 # few large values do not dominate.
 _LEAST_SCALE = 1 / 10
-# Half, less what rounding of weights makes of it.
-_HALF = 0.5 - 1e-9
+# What rounding of weights makes of a sum of shares.
+_ROUNDING = 1e-9
+_HALF = 0.5 - _ROUNDING
 
 _LARGEST = np.finfo(np.float64).max
 
@@ -383,11 +384,16 @@ def measure_robustly(y, first: np.ndarray, weight: np.ndarray) -> Statistics:
 
 def find_weighted_median(values: np.ndarray, shares: np.ndarray) -> float:
     """Return the weighted median: the mean of two values if half of the weight is below each."""
+    return find_weighted_quantile(values, shares, 0.5)
+
+
+def find_weighted_quantile(values: np.ndarray, shares: np.ndarray, level: float) -> float:
+    """Return the weighted quantile: the mean of two values if `level` lies between them."""
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(shares[order])
-    place = int(np.searchsorted(cumulative, _HALF))
+    place = min(int(np.searchsorted(cumulative, level - _ROUNDING)), len(values) - 1)
     low = values[order[place]] + 0.0  # no -0.0
-    if cumulative[place] > 1 - _HALF or place + 1 == len(values):
+    if cumulative[place] > level + _ROUNDING or place + 1 == len(values):
         return low
     high = values[order[place + 1]]
     return low if low == high else low / 2 + high / 2

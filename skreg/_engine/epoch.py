@@ -178,7 +178,7 @@ def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoc
         spec.input_layer.make_batch(context.data.table, rows, mask_inputs, tensors.scales[0]),
         ACTIVATIONS[spec.activation],
         masks,
-        lambda logits: _compute_loss(spec, logits, targets, weights, numbers),
+        lambda logits: _compute_loss(spec, logits, targets, weights, tensors),
     )
     total = tf.cast(integers["max_iter"], tf.float32) * tf.cast(n_steps, tf.float32)
     learning_rate = compute_learning_rate(
@@ -240,14 +240,16 @@ def _make_masks(spec: ProgramSpec, tensors: HyperparameterTensors, step):
     ]
 
 
-def _compute_loss(spec: ProgramSpec, logits, targets, weights, numbers):
+def _compute_loss(spec: ProgramSpec, logits, targets, weights, tensors: HyperparameterTensors):
     """Return the weighted loss and its derivative by the logits, zero for padded outputs.
 
     The weights sum to about 1, and are 0 for padded rows.
     """
     tf = tensorflow()
     logits = logits[:, : spec.n_outputs]
-    losses, delta = LOSSES[spec.loss].compute(logits, targets, numbers)
+    loss = LOSSES[spec.loss]
+    parameters = dict(zip(loss.defaults, tensors.loss_parameters, strict=True))
+    losses, delta = loss.compute(logits, targets, parameters)
     delta = weights[:, None] * delta
     padding = spec.layer_sizes[-1] - spec.n_outputs
     return tf.reduce_sum(weights * losses), tf.pad(delta, [[0, 0], [0, padding]])
@@ -352,7 +354,7 @@ def _compute_validation_loss(spec: ProgramSpec, context: StepContext, parameters
         targets, share = (tf.gather(tensor, rows) for tensor in others)
         batch = spec.input_layer.make_batch(table, rows)
         logits = compute_logits(kernels, biases, batch, activation)
-        loss, _ = _compute_loss(spec, logits, targets, share, context.numbers)
+        loss, _ = _compute_loss(spec, logits, targets, share, context.tensors)
         return first + block, total + loss
 
     start, n_rows = (tf.constant(0), tf.constant(0.0)), context.integers["n_validation_rows"]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._nn.dropout import compute_threshold
-from skreg._nn.losses import REGRESSION_LOSSES
+from skreg._nn.losses import LOSSES, REGRESSION_LOSSES
 from skreg._nn.penalties import PENALTIES
 from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg._tensorflow import tensorflow, use_cpu
@@ -64,7 +64,8 @@ class Hyperparameters:
     n_iter_no_change : int
         Epochs without improvement after which training stops.
     solver_parameters, loss_parameters : mapping of str to float
-        By name; those of every solver and of every loss.
+        By name; those of every solver and of every loss. A parameter of a loss may be a tuple of
+        several numbers.
     """
 
     dropout: tuple[float, ...]
@@ -77,7 +78,7 @@ class Hyperparameters:
     tol: float | None
     n_iter_no_change: int
     solver_parameters: Mapping[str, float] = field(default_factory=lambda: SOLVER_DEFAULTS)
-    loss_parameters: Mapping[str, float] = field(default_factory=lambda: LOSS_DEFAULTS)
+    loss_parameters: Mapping[str, Any] = field(default_factory=lambda: LOSS_DEFAULTS)
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -127,12 +128,23 @@ def read_hyperparameters(estimator, n_hidden: int, **replaced: Any) -> Hyperpara
         tol=None if tol is None else _check_number("tol", tol),
         n_iter_no_change=int(min(estimator.n_iter_no_change, 2**31 - 1)),
         solver_parameters={name: read(name) for name in SOLVER_DEFAULTS},
-        # A classifier has none of them.
-        loss_parameters={
-            name: _check_number(name, getattr(estimator, name, default))
-            for name, default in LOSS_DEFAULTS.items()
-        },
+        loss_parameters=read_loss_parameters(estimator),
     )
+
+
+def read_loss_parameters(estimator) -> dict[str, float | tuple[float, ...]]:
+    """Check the parameters of all losses, and return them by name: numbers, or several each.
+
+    A sequence of one number is that number.
+    """
+    # A classifier has none of them.
+    parameters = {
+        name: _check_numbers(name, getattr(estimator, name, default))
+        for name, default in LOSS_DEFAULTS.items()
+    }
+    for loss in REGRESSION_LOSSES.values():
+        loss.check_parameters(parameters)
+    return parameters
 
 
 def check_hidden_layer_sizes(value) -> tuple[int, ...]:
@@ -187,6 +199,15 @@ def _check_sequence(name: str, value) -> tuple:
     return tuple(value)
 
 
+def _check_numbers(name: str, value) -> float | tuple[float, ...]:
+    """Return one number as a float, and a sequence of several as a tuple."""
+    numbers = (value,) if isinstance(value, Real) else _check_sequence(name, value)
+    if not all(isinstance(number, Real) for number in numbers):
+        raise ValueError(f"{name}: expected numbers; received {value!r}.")
+    checked = tuple(_check_number(name, number) for number in numbers)
+    return checked[0] if len(checked) == 1 else checked
+
+
 def _check_number(name: str, value) -> float:
     """Return a number as a float that float32 can hold."""
     try:
@@ -207,6 +228,7 @@ class HyperparameterTensors(NamedTuple):
     numbers: Any  # float32, in the order of `NUMBERS`
     integers: Any  # int32, in the order of `INTEGERS`
     strengths: tuple  # float32, one for each kernel; in the order of the program's penalties
+    loss_parameters: tuple  # float32, of the program's loss; in the order of its `defaults`
     thresholds: Any  # uint32, of the inputs first
     scales: Any  # float32, 1 / (1 - rate), of the inputs first
     seed: Any  # uint32, shape (2,)
@@ -218,7 +240,6 @@ NUMBERS = (
     "weight_decay",
     "tol",
     *SOLVER_DEFAULTS,
-    *LOSS_DEFAULTS,
 )
 INTEGERS = (
     "max_iter",
@@ -235,6 +256,7 @@ INTEGERS = (
 def make_tensors(
     hyper: Hyperparameters,
     solver: str,
+    loss: str,
     penalties: tuple[str, ...],
     seed: tuple[int, int],
     **integers: int,
@@ -245,7 +267,6 @@ def make_tensors(
         "cosine": hyper.cosine,
         "weight_decay": hyper.weight_decay,
         "tol": hyper.tol or 0.0,
-        **hyper.loss_parameters,
         **hyper.solver_parameters,
     }
     own = {name: hyper.solver_parameters[name] for name in SOLVERS[solver].defaults}
@@ -256,6 +277,9 @@ def make_tensors(
     return HyperparameterTensors(
         numbers=make_constant(tuple(float(numbers[name]) for name in NUMBERS), "float32"),
         integers=make_constant(tuple(max(0, min(int(n), 2**31 - 1)) for n in ordered), "int32"),
+        loss_parameters=tuple(
+            make_constant(hyper.loss_parameters[name], "float32") for name in LOSSES[loss].defaults
+        ),
         seed=make_constant(seed, "uint32"),
         **_make_regularization(hyper.rates, strengths),
     )

@@ -69,6 +69,8 @@ class TrainingJob:
     validation : ValidationRows or None
     warm_start : WarmStart or None
         None draws the first weights.
+    first_bias : ndarray of float32, shape (n_outputs,), or None
+        Of the last layer, where the first weights are drawn. None is zeros.
     """
 
     rows: TrainingRows
@@ -84,6 +86,7 @@ class TrainingJob:
     stop_criterion: StopCriterion = StopCriterion.NONE
     validation: ValidationRows | None = None
     warm_start: WarmStart | None = None
+    first_bias: np.ndarray | None = None
 
     @property
     def n_steps(self) -> int:

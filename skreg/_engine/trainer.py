@@ -107,6 +107,7 @@ class Trainer:
             self.tensors = make_tensors(
                 job.hyper,
                 job.solver,
+                job.loss,
                 self.spec.penalties,
                 job.seed,
                 n_visits=len(job.rows.visits),
@@ -332,6 +333,8 @@ def _make_first_state(job: TrainingJob, spec: ProgramSpec) -> State:
         kernels, biases = draw_parameters(
             spec.layer_sizes, job.n_features, job.n_outputs, generator
         )
+        if job.first_bias is not None:
+            biases[-1][: job.n_outputs] = job.first_bias
         return make_initial_state(spec, kernels, biases)
     pairs = zip(job.warm_start.kernels, spec.kernel_shapes, strict=True)
     kernels = [_fill_up(kernel, shape) for kernel, shape in pairs]

@@ -260,7 +260,8 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         model : keras.Sequential or keras.Model
             The first for a table of numbers, else a functional model. Built, in float32. It
             predicts what `predict_proba` returns, for two classes the probability of the second
-            one; for a regressor what `predict` returns. It is compiled unless Keras has no such
+            one; for a regressor what `predict` returns, with a layer that sorts several quantiles
+            and has their levels in its name. It is compiled unless Keras has no such
             loss: for loss="quantile", for loss="log_cosh" on a scaled target, and for targets of
             several scales.
 
@@ -299,6 +300,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             input_dropout=hyper.input_dropout,
             dropout=hyper.dropout,
             penalties=hyper.penalties,
+            levels=loss.get_levels(hyper.loss_parameters),
         )
         if network.input_scaling is not None:
             inputs = round_constant_columns(network.input_scaling, self._statistics.constant)

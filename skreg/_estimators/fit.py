@@ -464,6 +464,7 @@ def make_job(fit: PreparedFit) -> TrainingJob:
         stop_criterion=_choose_stop_criterion(fit),
         validation=validation,
         warm_start=make_warm_start(fit) if fit.settings.continues else None,
+        first_bias=targets.compute_first_bias(fit.rows),
     )
 
 

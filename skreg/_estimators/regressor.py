@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from numbers import Real
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.metrics import d2_pinball_score
 
 from skreg._compat import Interval, StrOptions, fit_context
+from skreg._engine.hyperparameters import read_loss_parameters
 from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
 from skreg._estimators.fit import FitRequest
 from skreg._estimators.targets import NumberTargets, ravel_column
-from skreg._nn.losses import LINKS, REGRESSION_LOSSES
+from skreg._nn.losses import LINKS, REGRESSION_LOSSES, RegressionLoss
 from skreg._nn.network import Scaling
 from skreg.keras._files import load_model
 from skreg.keras._import import read_network, read_number_network, read_solver
@@ -32,20 +33,75 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            float32 for a float32 table, else float64.
+            float32 for a float32 table, else float64. With several quantiles a column for each,
+            in the order of `quantile`: no value is below the one before it in its row.
         """
         return self._predict(X)
+
+    def score(self, X, y, sample_weight=None):
+        """Compute R², or D² of the pinball loss for several quantiles.
+
+        D² of a quantile is 1 minus the pinball loss divided by that of the best constant, as
+        :func:`sklearn.metrics.d2_pinball_score` computes it. The score is the mean over the
+        quantiles. A single quantile has R², as other losses.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            As for `predict`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights. If None, all rows have weight 1.
+
+        Returns
+        -------
+        score : float
+            Greater is better, and 1 is the best.
+        """
+        levels = self._get_levels()
+        if not levels:
+            return super().score(X, y, sample_weight)
+        scores = [
+            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=level)
+            for level, column in zip(levels, self.predict(X).T, strict=True)
+        ]
+        return float(np.mean(scores))
+
+    def _get_levels(self) -> tuple[float, ...]:
+        """Return the levels of several quantiles, else nothing.
+
+        Raises a ValueError if they are not those of a fitted network.
+        """
+        levels = _get_form(self).get_levels(read_loss_parameters(self))
+        link = LINKS.get(getattr(self, "out_activation_", ""))
+        n_fitted = self.n_outputs_ if link is not None and link.sorts else 0
+        if link is not None and len(levels) != n_fitted:
+            expected = f"{n_fitted} levels of quantiles" if n_fitted else "one output a column"
+            raise ValueError(
+                f"loss and quantile: expected {expected}, as the fitted network has; received "
+                f"loss={self.loss!r} and quantile={self.quantile!r}."
+            )
+        return levels
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # Tags are read before parameters are validated.
-        known = isinstance(self.loss, str) and self.loss in REGRESSION_LOSSES
-        counts = known and REGRESSION_LOSSES[self.loss].least_target == 0
+        try:
+            loss = _get_form(self)
+        except (KeyError, TypeError, ValueError):
+            return tags
+        counts = loss.least_target == 0
         tags.target_tags.positive_only = counts
         # Several columns of counts can be learned, but scikit-learn's check of several columns
         # ignores positive_only.
-        tags.target_tags.multi_output = not counts
+        tags.target_tags.multi_output = loss.takes_several_columns and not counts
         return tags
+
+
+def _get_form(estimator) -> RegressionLoss:
+    """Return the loss for the parameters of an estimator."""
+    return REGRESSION_LOSSES[estimator.loss].choose_form(read_loss_parameters(estimator))
 
 
 class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
@@ -78,10 +134,14 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         - "absolute_error" predicts the median.
         - "huber" is half the squared error up to one standardised unit, and linear beyond.
         - "log_cosh" is ``log(cosh(error))``, a smooth form of "huber".
-        - "quantile" is the pinball loss, and predicts the quantile of level `quantile`.
+        - "quantile" is the pinball loss, and predicts the quantile of level `quantile`. With
+          several levels it is the mean of their pinball losses.
         - "poisson" is ``exp(f) - y * f`` for counts and rates >= 0, predicted as ``exp(f)``.
-    quantile : float, default=0.5
-        Level in (0, 1). Only used with loss="quantile".
+    quantile : float or array-like of float, default=0.5
+        Level in (0, 1), or several levels, strictly ascending. Several levels are several outputs
+        of one network for a single column `y`: `predict` returns a column for each, sorted in each
+        row, so that quantiles do not cross. A sequence of one level is the same as the number.
+        Only used with loss="quantile".
     activation : {"relu", "tanh", "logistic", "identity", "gelu", "silu"}, default="relu"
         Activation of the hidden layers. "gelu" is exact, as Keras with ``approximate=False``.
     dropout : float or array-like of shape (n_hidden_layers,), default=0.1
@@ -206,9 +266,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     n_layers_ : int
         Number of hidden layers plus 2.
     n_outputs_ : int
-        Number of columns of `y`.
-    out_activation_ : {"identity", "exp"}
-        Activation of the output: "exp" for loss="poisson".
+        Number of columns of `y`; of levels for several quantiles.
+    out_activation_ : {"identity", "sorted", "exp"}
+        Activation of the output: "exp" for loss="poisson". "sorted" for several quantiles: the
+        outputs of each row in ascending order.
     target_center_ : ndarray of float64 of shape (n_outputs_,)
         Center of the targets: the mean for "squared_error", 0 for "poisson" and without
         `standardize_target`, else the median; the value of a constant target. Predictions are
@@ -266,12 +327,23 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     >>> model = RegularizedMLPRegressor(dropout=0.5, l2=1e-2, random_state=0)
     >>> float(cross_val_score(model, X, y).mean()) > 0.45
     True
+
+    Three quantiles of one target, which do not cross:
+
+    >>> model = RegularizedMLPRegressor(
+    ...     loss="quantile", quantile=(0.05, 0.5, 0.95), random_state=0
+    ... )
+    >>> low, median, high = model.fit(X, y).predict(X).T
+    >>> bool((low <= median).all() and (median <= high).all())
+    True
+    >>> bool(((low <= y) & (y <= high)).mean() > 0.75)
+    True
     """
 
     _parameter_constraints: dict = {
         **BaseRegularizedMLP._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "standardize_target": ["boolean"],
     }
 
@@ -458,6 +530,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             Sequential or functional model, or a `.keras` file of one. It has Dense layers with
             Dropout between them, and Rescaling or Normalization layers before them. The last layer
             is linear, or exponential for counts. A Rescaling after it is the scale of the targets.
+            Between the two may be the layer of `to_keras` that sorts several quantiles.
 
         Returns
         -------
@@ -465,9 +538,9 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             It predicts without TensorFlow. Its parameters are those of the layers and of the
             optimiser at a constant rate. If skreg does not have the optimiser, the parameters of
             the solver keep their defaults.
-            `loss` is "poisson" after an exponential, else that of the compiled model if skreg has
-            it, else "squared_error". Attributes that describe a training, such as
-            `loss_curve_`, are not set.
+            `loss` is "poisson" after an exponential, "quantile" with a layer that sorts, else that
+            of the compiled model if skreg has it, else "squared_error". Attributes that describe a
+            training, such as `loss_curve_`, are not set.
             It computes in float32 whatever the dtype policy of the model. Until it is trained, it
             rounds inputs to float32 before it scales them, as Keras does.
 
@@ -484,10 +557,13 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         network = read_network(model)
         loss, attributes = read_number_network(network, model)
         parameters = {"loss": loss, "standardize_target": network.output_scaling is not None}
+        if network.levels:
+            parameters["quantile"] = network.levels
         return cls._from_network(network, read_solver(model), attributes, **parameters)
 
     def _get_loss_and_outputs(self):
-        loss = REGRESSION_LOSSES[self.loss]
+        self._get_levels()  # raises for other levels than those of the network
+        loss = _get_form(self)
         if loss.link.name != self.out_activation_:
             raise ValueError(
                 "loss: expected a loss with the link of the fitted network, "
@@ -503,15 +579,14 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             X=X,
             y=y,
             sample_weight=sample_weight,
-            make_targets=functools.partial(
-                _make_targets, loss=self.loss, standardize=self.standardize_target
-            ),
+            make_targets=self._make_targets,
             y_numeric=True,
             validation=validation,
             partial=partial,
             stream=getattr(self, "_stream", None) if partial else None,
         )
 
-
-def _make_targets(y, loss: str, standardize: bool) -> NumberTargets:
-    return NumberTargets.from_numbers(ravel_column(y), loss, standardize)
+    def _make_targets(self, y) -> NumberTargets:
+        return NumberTargets.from_numbers(
+            ravel_column(y), self.loss, self.standardize_target, read_loss_parameters(self)
+        )

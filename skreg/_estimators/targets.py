@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -12,7 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skreg._data.rows import MergedRows
-from skreg._data.statistics import Statistics, compute_shares
+from skreg._data.statistics import Statistics, compute_shares, find_weighted_quantile
+from skreg._engine.hyperparameters import LOSS_DEFAULTS
 from skreg._nn.losses import REGRESSION_LOSSES, ClassLoss, RegressionLoss, choose_class_loss
 
 
@@ -110,6 +113,10 @@ class ClassTargets:
         """Return the weighted mean loss of the rows, whose logits are given."""
         losses = self.loss.compute_numpy(logits, self.values[rows.first])
         return float(np.average(losses, weights=compute_shares(rows.weight)))
+
+    def compute_first_bias(self, rows: MergedRows) -> None:
+        """Return None: the network begins at equal probabilities."""
+        return None
 
     def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
         """Return the loss of equal probabilities, which is that of any row."""
@@ -253,6 +260,8 @@ class NumberTargets:
     loss : RegressionLoss
     standardize : bool
         Whether the network learns them on a scale of their own.
+    levels : tuple of float
+        Levels of the quantiles that are predicted of the one column; empty for one output a column.
     statistics : Statistics or None
         Location and spread; None before `measure`.
     """
@@ -260,26 +269,31 @@ class NumberTargets:
     values: np.ndarray
     loss: RegressionLoss
     standardize: bool
+    levels: tuple[float, ...] = ()
     statistics: Statistics | None = None
 
     l2_of_one_row = 3.0  # as in `ClassTargets`
 
     @classmethod
-    def from_numbers(cls, y, loss: str, standardize: bool) -> NumberTargets:
+    def from_numbers(
+        cls, y, loss: str, standardize: bool, parameters: Mapping[str, Any] = LOSS_DEFAULTS
+    ) -> NumberTargets:
         """Make targets of checked numbers; `loss` is a key of `REGRESSION_LOSSES`."""
-        values = y.reshape(len(y), -1)
-        REGRESSION_LOSSES[loss].check_targets(values)
-        return cls(values, REGRESSION_LOSSES[loss], standardize)
+        values, form = y.reshape(len(y), -1), REGRESSION_LOSSES[loss].choose_form(parameters)
+        form.check_targets(values)
+        return cls(values, form, standardize, form.get_levels(parameters))
 
     @property
     def n_outputs(self) -> int:
         """Logits of a row."""
-        return self.values.shape[1]
+        return len(self.levels) or self.values.shape[1]
 
     @property
     def attributes(self) -> dict:
         """Fitted attributes of the estimator."""
         center, scale = self._get_center_and_scale()
+        if self.levels:  # all of one column
+            center, scale = (part.repeat(len(self.levels)) for part in (center, scale))
         return {
             "target_center_": center,
             "target_scale_": scale,
@@ -296,19 +310,34 @@ class NumberTargets:
         values = np.asarray(y, dtype=np.float64)
         values = values.reshape(len(values), -1)
         self.loss.check_targets(values, "y_val")
-        if values.shape[1] != self.n_outputs:
+        n_columns = self.values.shape[1]
+        if values.shape[1] != n_columns:
             raise ValueError(
-                f"y_val: expected {self.n_outputs} columns, as y has; received {values.shape[1]}."
+                f"y_val: expected {n_columns} columns, as y has; received {values.shape[1]}."
             )
         return replace(self, values=values)
 
     def encode_for_loss(self) -> np.ndarray:
         """Return scaled float32 columns, within what sums of squares in float32 can bear."""
+        return self._scale(self.values)
+
+    def compute_first_bias(self, rows: MergedRows) -> np.ndarray | None:
+        """Return the bias of a first network that predicts the quantiles of these rows.
+
+        None if the network begins at the center of the targets.
+        """
+        if not self.levels:
+            return None
+        column, shares = self.values[rows.first, 0], compute_shares(rows.weight)
+        quantiles = [find_weighted_quantile(column, shares, level) for level in self.levels]
+        return self._scale(np.array(quantiles)[:, None])[:, 0]
+
+    def _scale(self, values: np.ndarray) -> np.ndarray:
         center, scale = self._get_center_and_scale()
         is_constant = scale == 0
         divisor = np.where(is_constant, 1.0, scale)
         with np.errstate(over="ignore"):
-            scaled = self.values / divisor - center / divisor
+            scaled = values / divisor - center / divisor
         # What a network with a logit of zero predicts, so that a constant target leads nowhere.
         scaled = np.where(is_constant, self.loss.link.predict(np.zeros(1)), scaled)
         return np.clip(scaled, -1e15, 1e15).astype(np.float32)
@@ -321,8 +350,10 @@ class NumberTargets:
         return float(np.average(losses, weights=compute_shares(rows.weight)))
 
     def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
-        """Return the loss of the center of the targets."""
+        """Return the loss of the constant that a first network predicts without its kernels."""
+        first_bias = self.compute_first_bias(rows)
         logits = np.zeros((len(rows.first), self.n_outputs))
+        logits += 0.0 if first_bias is None else first_bias
         return self.compute_loss(logits, rows, parameters)
 
     def find_constant(self, rows: MergedRows) -> np.ndarray:

@@ -371,6 +371,14 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     (2, 2, 5)
     >>> model.best_score_ > -0.6
     True
+
+    Three quantiles, scored by the mean of their pinball losses:
+
+    >>> model = RegularizedMLPRegressorCV(
+    ...     [0.0, 0.5], [1e-3, 1e-2], loss="quantile", quantile=(0.1, 0.5, 0.9), random_state=0
+    ... )
+    >>> model.fit(X, y).predict(X[:5]).shape
+    (5, 3)
     """
 
     _base_estimator_class = RegularizedMLPRegressor

@@ -12,6 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
 from skreg._compat import BaseScorer, process_routing, raise_for_params, routing_enabled
+from skreg._engine.hyperparameters import read_loss_parameters
 from skreg._estimators.scorers import takes_weights
 from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
@@ -59,7 +60,8 @@ def _compute_class_losses(estimator, X, y) -> np.ndarray:
 
 
 def _compute_number_losses(estimator, X, y) -> np.ndarray:
-    loss, scale = REGRESSION_LOSSES[estimator.loss], estimator.target_scale_
+    parameters, scale = read_loss_parameters(estimator), estimator.target_scale_
+    loss = REGRESSION_LOSSES[estimator.loss].choose_form(parameters)
     predictions = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1)
     targets = np.asarray(y, np.float64).reshape(len(y), -1)
     if not scale.all():
@@ -70,8 +72,8 @@ def _compute_number_losses(estimator, X, y) -> np.ndarray:
         errors = 2 * np.minimum(halves, np.finfo(np.float64).max / 2)
         scale = np.where(scale > 0, scale, np.where(errors > 0, errors, 1.0))
     predictions, targets = predictions / scale, targets / scale
-    parameters = {name: getattr(estimator, name) for name in loss.defaults}
-    return loss.compute_numpy(predictions, targets, **parameters)
+    own = {name: parameters[name] for name in loss.defaults}
+    return loss.compute_numpy(predictions, targets, **own)
 
 
 class _LossScorer(BaseScorer):
@@ -193,7 +195,7 @@ class SearchScoreMixin:
     def score(self, X, y, sample_weight=None, **params):
         """Score predictions by `scoring`.
 
-        With ``scoring="loss"`` this is the accuracy of a classifier and the R² of a regressor.
+        With ``scoring="loss"`` this is the method `score` of the estimator that is tuned.
 
         Parameters
         ----------

@@ -5,8 +5,9 @@ compiled value and derivative, its link, its NumPy form for scoring, its valid t
 are scaled, and its loss in Keras. To add a loss of numbers, write the class and add it to
 `REGRESSION_LOSSES`.
 
-Compiled targets are class codes of shape (b,) for `CategoricalCrossEntropy`, and float32 of shape
-(b, q) for every other loss. A loss is a mean over the q outputs.
+Compiled targets are class codes of shape (b,) for `CategoricalCrossEntropy`, float32 of shape
+(b, 1) for `Quantiles`, and float32 of shape (b, q) for every other loss. A loss is a mean over the
+q outputs.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ class Link(ABC):
         Value of `out_activation_`.
     keras_name : str
         Keras' name of the function.
+    sorts : bool
+        Whether the outputs of a row are sorted after this function.
     """
 
     name: str
     keras_name: str
+    sorts = False
 
     @abstractmethod
     def predict(self, logits: np.ndarray) -> np.ndarray:
@@ -51,6 +55,19 @@ class IdentityLink(Link):
     def predict(self, logits):
         """Return the logits."""
         return logits
+
+
+class SortedLink(Link):
+    """The logits of each row in ascending order, for quantiles, which must not cross.
+
+    Sorting never raises the pinball loss (Chernozhukov, Fernández-Val and Galichon 2010).
+    """
+
+    name, keras_name, sorts = "sorted", "linear", True
+
+    def predict(self, logits):
+        """Return the logits of each row in ascending order."""
+        return np.sort(logits, axis=-1)
 
 
 class ExponentialLink(Link):
@@ -142,7 +159,8 @@ class SoftmaxLink(ClassLink):
 
 
 LINKS: dict[str, Any] = {
-    link.name: link for link in (IdentityLink(), ExponentialLink(), LogisticLink(), SoftmaxLink())
+    link.name: link
+    for link in (IdentityLink(), SortedLink(), ExponentialLink(), LogisticLink(), SoftmaxLink())
 }
 
 
@@ -157,12 +175,15 @@ class Loss(ABC):
     keras_names : tuple of str
         Classes and functions in ``keras.losses`` that are read as this loss.
     predicts_classes : bool
+    defaults : dict of float
+        Parameters of the estimator that belong to this loss, with their defaults.
     """
 
     name: str
     link: Any
     keras_names: tuple[str, ...] = ()
     predicts_classes = False
+    defaults: Mapping[str, float] = {}
 
     @abstractmethod
     def compute(self, logits, targets, parameters: Mapping[str, Any]):
@@ -173,7 +194,7 @@ class Loss(ABC):
         logits : tensor of float32, shape (b, q)
         targets : tensor
         parameters : mapping of str to tensor
-            Parameters of losses, by name; shape () each.
+            Those of `defaults`, by name; of shape (), or of shape (q,) for `Quantiles`.
 
         Returns
         -------
@@ -196,6 +217,10 @@ class Loss(ABC):
         -------
         loss, weight : keras.losses.Loss and float, or None if Keras has no such loss
         """
+
+    def get_levels(self, parameters: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return the level of each output if all predict one column of y, else nothing."""
+        return ()
 
     def is_keras(self, losses: Any, loss: Any) -> bool:
         """Return whether `loss`, an object or a function of Keras, is this loss."""
@@ -291,18 +316,25 @@ class RegressionLoss(Loss):
 
     Attributes
     ----------
-    defaults : dict of float
-        Parameters of the regressor that belong to this loss, with their defaults.
     least_target : float
         Smallest valid target.
     combines : bool
         Whether the statistics of two tables combine to those of all their rows.
+    takes_several_columns : bool
+        Whether the targets may have several columns.
     """
 
     link = LINKS["identity"]
-    defaults: dict[str, float] = {}
     least_target = -math.inf
     combines = True
+    takes_several_columns = True
+
+    def choose_form(self, parameters: Mapping[str, Any]) -> RegressionLoss:
+        """Return the loss for these parameters. It is another one if their shape decides."""
+        return self
+
+    def check_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Raise a ValueError for parameters that the loss is not defined for."""
 
     @abstractmethod
     def compute_numpy(self, predictions, targets, **parameters) -> np.ndarray:
@@ -313,6 +345,11 @@ class RegressionLoss(Loss):
 
     def check_targets(self, values: np.ndarray, name: str = "y") -> None:
         """Raise a ValueError for targets that the loss is not defined for."""
+        if values.shape[1] > 1 and not self.takes_several_columns:
+            raise ValueError(
+                f"{name}: expected one column with several quantiles; received "
+                f"{values.shape[1]} columns. Fit one model for each column."
+            )
         if self.least_target > -math.inf and values.min() < self.least_target:
             raise ValueError(
                 f"{name}: expected numbers >= {self.least_target:g} with loss={self.name!r}; "
@@ -460,6 +497,21 @@ class Quantile(RobustLoss):
     name = "quantile"
     defaults = {"quantile": 0.5}
 
+    def choose_form(self, parameters):
+        """Return `Quantiles` for several levels."""
+        is_one = isinstance(parameters["quantile"], float)
+        return self if is_one else LOSSES["quantiles"]
+
+    def check_parameters(self, parameters):
+        """Raise a ValueError for levels that are not ascending numbers in (0, 1)."""
+        levels = np.atleast_1d(parameters["quantile"])
+        # A NaN is not above what comes before it.
+        if not len(levels) or not (np.diff([0.0, *levels, 1.0]) > 0).all():
+            raise ValueError(
+                "quantile: expected one number in (0, 1), or several that are strictly "
+                f"ascending; received {parameters['quantile']!r}."
+            )
+
     def compute(self, logits, targets, parameters):
         """Return losses and derivative; see `Loss.compute`."""
         tf = tensorflow()
@@ -474,6 +526,22 @@ class Quantile(RobustLoss):
     def to_keras(self, losses, scale):
         """Return None: Keras has no such loss."""
         return None
+
+
+class Quantiles(Quantile):
+    """The mean pinball loss of several levels, each with an output of its own.
+
+    The network is trained on its logits. Predictions are the logits in ascending order.
+    """
+
+    name, link, takes_several_columns = "quantiles", LINKS["sorted"], False
+
+    def get_levels(self, parameters):
+        """Return the levels."""
+        return parameters["quantile"]
+
+    def _compute_numpy(self, error, *, quantile):
+        return super()._compute_numpy(error, quantile=np.asarray(quantile))
 
 
 class Poisson(RegressionLoss):
@@ -537,10 +605,15 @@ REGRESSION_LOSSES: dict[str, RegressionLoss] = {
         Poisson(),
     )
 }
-LOSSES: dict[str, Any] = {**CLASS_LOSSES, **REGRESSION_LOSSES}
+_OTHER_FORMS = (Quantiles(),)  # which `RegressionLoss.choose_form` returns
+LOSSES: dict[str, Any] = {
+    **CLASS_LOSSES,
+    **REGRESSION_LOSSES,
+    **{loss.name: loss for loss in _OTHER_FORMS},
+}
 
 # The loss of a network that is read from Keras without a loss that is known here.
-DEFAULT_LOSSES = {"identity": "squared_error", "exp": "poisson"}
+DEFAULT_LOSSES = {"identity": "squared_error", "sorted": "quantile", "exp": "poisson"}
 
 
 def choose_class_loss(n_classes: int, is_multilabel: bool) -> ClassLoss:

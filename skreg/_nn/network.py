@@ -43,6 +43,8 @@ class Network:
     is_sparse : bool
         Whether it was trained on a table held as CSR. Its inputs are then multiplied as sparse
         rows, however they are stored.
+    levels : tuple of float
+        Levels of the quantiles that the outputs are, for a link that sorts them.
     from_keras : bool
         Whether the scaling was read from a Keras model. Keras' Normalization divides a constant
         column by 1e-7, which would magnify what float32 rounds away. Inputs are therefore rounded
@@ -59,4 +61,5 @@ class Network:
     dropout: tuple[float, ...] = ()
     penalties: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     is_sparse: bool = False
+    levels: tuple[float, ...] = ()
     from_keras: bool = False

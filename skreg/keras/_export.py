@@ -17,6 +17,7 @@ from skreg._nn.penalties import to_keras_regularizer
 from skreg._nn.solvers import SOLVERS
 from skreg._tensorflow import tensorflow
 from skreg.keras._inputs import make_named_model, round_to_float32
+from skreg.keras._quantiles import make_sorting_layer
 
 
 def import_keras():
@@ -141,6 +142,8 @@ def _iterate_layers(keras, network: Network):
         )
         if hidden and network.dropout[k - 1]:
             yield layers.Dropout(network.dropout[k - 1], name=f"dropout_{k}")
+    if link.sorts:
+        yield make_sorting_layer(keras, network.levels, precise)
     if network.output_scaling is not None:
         center, scale = (round_to_float32("the target", part) for part in network.output_scaling)
         yield layers.Rescaling(scale, center, name="target_scale", dtype=precise)

@@ -21,6 +21,7 @@ from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES, from_keras_regularizer
 from skreg._nn.solvers import SOLVERS
 from skreg.keras._export import import_keras
+from skreg.keras._quantiles import read_levels, sorts_rows
 
 # Options of Keras' optimisers that skreg does not have.
 _OTHER_OPTIONS = (
@@ -50,6 +51,7 @@ def read_network(model: Any) -> Network:
         raise ValueError("from_keras: expected a model with a Dense layer; received none.")
     first, last = places[0], places[-1]
     inputs, outputs = None, None
+    levels: tuple[float, ...] = ()
     rates: dict[int, float] = {}  # by the Dense layers before
     for k, (layer, activation) in enumerate(chain):
         kind, n_dense = type(layer), sum(place < k for place in places)
@@ -62,7 +64,9 @@ def read_network(model: Any) -> Network:
             inputs = _read_normalization(layer)
         elif kind is keras.layers.Rescaling and n_dense == 0 and not rates and k < first:
             inputs = _apply_rescaling(inputs, layer)
-        elif kind is keras.layers.Rescaling and k == last + 1:
+        elif sorts_rows(keras, layer) and k == last + 1:
+            levels = read_levels(layer)
+        elif kind is keras.layers.Rescaling and k == last + 1 + bool(levels):
             outputs = np.asarray(layer.offset, float), _read_scale(layer, allows_zero=True)
         else:
             raise _make_error(layer, "its place among the others")
@@ -75,12 +79,13 @@ def read_network(model: Any) -> Network:
         kernels=kernels,
         biases=biases,
         activation=_read_activation(keras, dense[:-1]),
-        link=_map_functions(keras, LINKS)[dense[-1][1]],
+        link=_find_link(keras, dense[-1], sorts=bool(levels)),
         input_scaling=_broadcast(inputs, len(kernels[0])),
         output_scaling=_broadcast(outputs, len(biases[-1])),
         input_dropout=rates.get(0, 0.0),
         dropout=tuple(rates.get(k, 0.0) for k in range(1, len(dense))),
         penalties=_read_strengths(keras, [layer for layer, _ in dense]),
+        levels=levels,
         from_keras=True,
     )
 
@@ -107,7 +112,8 @@ def _read_chain(keras, model) -> list:
             "from_keras: expected a built Sequential or functional model, whose layers are known; "
             f"received {model.name!r} ({type(model).__name__})."
         )
-    inner = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+    models = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    inner = [layer.name for layer in models if not sorts_rows(keras, layer)]
     if inner:
         raise ValueError(
             "from_keras: expected a model of a table of numbers, whose layers follow one another; "
@@ -177,6 +183,16 @@ def _find_function(keras, layer):
 def _map_functions(keras, known: dict) -> dict:
     """Return our name of each function of Keras; `known` are `ACTIVATIONS` or `LINKS`."""
     return {keras.activations.get(ours.keras_name): name for name, ours in known.items()}
+
+
+def _find_link(keras, output, sorts: bool) -> str:
+    """Return the link of the last Dense layer and its activation, before a layer that sorts."""
+    layer, activation = output
+    links = {name: link for name, link in LINKS.items() if link.sorts == sorts}
+    link = _map_functions(keras, links).get(activation)
+    if link is None:
+        raise _make_error(layer, "an activation before a layer that sorts")
+    return link
 
 
 def _check_activation(keras, layer, activation, hidden: bool) -> None:
@@ -349,11 +365,17 @@ def read_number_network(network: Network, model: Any) -> tuple[str, dict]:
             loss = known
     n_outputs = len(network.biases[-1])
     center, scale = network.output_scaling or (np.zeros(n_outputs), np.ones(n_outputs))
+    n_columns = 1 if network.levels else n_outputs  # of y
+    if network.levels and not ((center == center[0]) & (scale == scale[0])).all():
+        raise ValueError(
+            "from_keras: expected one scale and one offset after a layer that sorts; received "
+            f"{scale[:5]} and {center[:5]}."
+        )
     attributes = {
         "target_center_": center,
         "target_scale_": scale,
         "out_activation_": network.link,
-        "_target_statistics": loss.recover_statistics(center, scale),
+        "_target_statistics": loss.recover_statistics(center[:n_columns], scale[:n_columns]),
     }
     return loss.name, attributes
 

@@ -7,6 +7,7 @@ from scipy import sparse
 from skreg._data.scaling import standardize
 from skreg._data.statistics import (
     compute_relative_weight,
+    find_weighted_quantile,
     iterate_blocks,
     measure_columns,
     measure_numbers,
@@ -211,6 +212,15 @@ def with_outliers():
     values = np.random.default_rng(0).normal(5, 2, size=(10_001, 1))
     values[:50] = 1e6
     return values
+
+
+@pytest.mark.parametrize("level", [1e-12, 0.05, 0.25, 0.5, 0.75, 0.999])
+def test_weighted_quantile_is_that_of_repeated_values(level):
+    rng = np.random.default_rng(0)
+    values, counts = np.round(rng.normal(size=100), 1), rng.integers(1, 5, 100)
+    got = find_weighted_quantile(values, counts / counts.sum(), level)
+    expected = np.quantile(values.repeat(counts), level, method="averaged_inverted_cdf")
+    np.testing.assert_allclose(got, expected)
 
 
 def test_robust_statistics_are_the_median_and_a_deviation_without_outliers(with_outliers):

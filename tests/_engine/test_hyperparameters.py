@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+from helpers import make_hyperparameters
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
-from skreg._engine.hyperparameters import read_hyperparameters
+from skreg._engine.hyperparameters import (
+    INTEGERS,
+    LOSS_DEFAULTS,
+    make_tensors,
+    read_hyperparameters,
+    read_loss_parameters,
+)
 
 NUMBERS = {
     "dropout": 0.5,
@@ -32,6 +39,25 @@ def test_numbers_of_any_type_are_read_without_a_warning(dtype):
 def test_a_parameter_of_a_loss_is_read_without_a_warning():
     model = RegularizedMLPRegressor(loss="quantile", quantile=np.float16(0.75))
     assert read_hyperparameters(model, 2).loss_parameters["quantile"] == 0.75
+
+
+@pytest.mark.parametrize("levels", [(0.25, 0.75), [0.25, 0.75], np.array([0.25, 0.75], np.float16)])
+def test_several_levels_are_read_as_a_tuple(levels):
+    model = RegularizedMLPRegressor(quantile=levels)  # also where the loss has no levels
+    assert read_loss_parameters(model) == {"quantile": (0.25, 0.75)}
+    assert read_loss_parameters(model.set_params(quantile=levels[:1])) == {"quantile": 0.25}
+    assert read_loss_parameters(RegularizedMLPClassifier()) == LOSS_DEFAULTS
+
+
+@pytest.mark.parametrize("loss", ["quantile", "quantiles"])
+def test_tensors_have_the_parameters_of_their_loss(loss):
+    levels = 0.5 if loss == "quantile" else (0.25, 0.75)
+    hyper = make_hyperparameters(quantile=levels)
+    integers = dict.fromkeys(INTEGERS, 0)
+    (tensor,) = make_tensors(hyper, "adam", loss, ("l2",), (1, 2), **integers).loss_parameters
+    np.testing.assert_array_equal(tensor, np.float32(levels))
+    others = make_tensors(hyper, "adam", "huber", ("l2",), (1, 2), **integers)
+    assert others.loss_parameters == ()
 
 
 @pytest.mark.parametrize("number", [1e39, 10**400, np.longdouble("1e4000"), np.nan])

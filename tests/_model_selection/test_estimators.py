@@ -10,7 +10,7 @@ from helpers import (
     quick_regression_search,
     quick_search,
 )
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
@@ -78,6 +78,23 @@ def test_search_of_a_regressor_equals_grid_search(loss):
     X, y = load_diabetes(return_X_y=True)
     ours = quick_regression_search(loss=loss, quantile=0.7, early_stopping=loss == "huber")
     assert_same_search(clone(ours).fit(X, y), grid_search(ours).fit(X, y))
+
+
+@pytest.mark.parametrize("scoring", ["loss", None])
+def test_search_of_several_quantiles_equals_grid_search(scoring):
+    X, y = load_diabetes(return_X_y=True)
+    changes = {"loss": "quantile", "quantile": (0.2, 0.5, 0.8), "scoring": scoring}
+    ours = quick_regression_search(**changes)
+    theirs = grid_search(ours).fit(X, y)
+    fitted = clone(ours).fit(X, y)
+    assert_same_search(fitted, theirs)
+    assert fitted.predict(X).shape == (len(y), 3)
+    assert fitted.score(X, y) == fitted.best_estimator_.score(X, y)
+    averaged = clone(ours).set_params(refit="folds").fit(X, y)
+    networks = [network.predict(X) for network in averaged.estimators_]
+    assert_allclose(averaged.predict(X), np.mean(networks, axis=0))
+    assert (np.diff(averaged.predict(X)) >= 0).all()
+    assert averaged.score(X, y) > 0
 
 
 def test_search_of_several_targets_equals_grid_search():

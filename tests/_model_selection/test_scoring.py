@@ -88,6 +88,21 @@ def test_loss_of_numbers_is_that_of_the_model_on_the_scale_of_its_target(loss, m
     assert_allclose(-negative_loss(model, X, y), expected, rtol=1e-6)
 
 
+def test_loss_of_several_quantiles_is_the_mean_of_their_pinball_losses():
+    X, y = load_diabetes(return_X_y=True)
+    levels, weight = (0.2, 0.5, 0.9), np.arange(len(y)) % 3
+    model = RegularizedMLPRegressor(loss="quantile", quantile=levels, **SMALL).fit(X, y)
+    losses = [
+        mean_pinball_loss(y, column, alpha=level, sample_weight=weight)
+        for level, column in zip(levels, model.predict(X).T, strict=True)
+    ]
+    expected = np.mean(losses) / model.target_scale_[0]
+    assert_allclose(-negative_loss(model, X, y, weight), expected, rtol=1e-6)
+    constant = model.fit(X, np.full(len(y), 3.0))  # whose errors are their own unit
+    assert negative_loss(constant, X, np.full(len(y), 3.0)) == 0
+    assert_allclose(-negative_loss(constant, X, np.full(len(y), 5.0)), np.mean(levels))
+
+
 def test_huber_loss_is_quadratic_inside_and_linear_outside():
     X, y = load_diabetes(return_X_y=True)
     model = RegularizedMLPRegressor(loss="huber", **SMALL).fit(X, y)

@@ -11,6 +11,7 @@ from skreg._tensorflow import tensorflow
 
 EXTREME = np.array([-1e30, -800.0, -37.0, -1.0, 0.0, 1.0, 37.0, 800.0, 1e30])
 PARAMETERS = {"quantile": 0.3}
+LEVELS = (0.1, 0.5, 0.8)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -49,18 +50,34 @@ WRITTEN_OUT = {
     "huber": lambda f, y: np.where(np.abs(f - y) <= 1, 0.5 * (f - y) ** 2, np.abs(f - y) - 0.5),
     "log_cosh": lambda f, y: np.log(np.cosh(f - y)),
     "quantile": lambda f, y: np.maximum(0.3 * (y - f), (0.3 - 1) * (y - f)),
+    "quantiles": lambda f, y: np.maximum(
+        np.array(LEVELS) * (y - f), (np.array(LEVELS) - 1) * (y - f)
+    ),
     "poisson": lambda f, y: np.exp(f) - y * f,
 }
 
 
+SEVERAL_COLUMNS = [name for name in WRITTEN_OUT if name != "quantiles"]  # of targets
+
+
+def draw_logits_and_targets(n_outputs, n_columns):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=2, size=(50, n_outputs)).astype(np.float32)
+    return logits, rng.integers(0, 2, size=(50, n_columns)).astype(np.float32)
+
+
 @pytest.fixture(params=[1, 3])
 def logits_and_targets(request):
-    rng = np.random.default_rng(0)
-    logits = rng.normal(scale=2, size=(50, request.param)).astype(np.float32)
-    return logits, rng.integers(0, 2, size=logits.shape).astype(np.float32)
+    return draw_logits_and_targets(request.param, request.param)
 
 
-@pytest.mark.parametrize("name", WRITTEN_OUT)
+@pytest.fixture
+def quantiles():
+    """Logits of three quantiles of one column, its targets, and the levels."""
+    return *draw_logits_and_targets(3, 1), {"quantile": LEVELS}
+
+
+@pytest.mark.parametrize("name", SEVERAL_COLUMNS)
 def test_compiled_loss_is_the_mean_over_outputs(name, logits_and_targets):
     logits, targets = logits_and_targets
     losses, _ = LOSSES[name].compute(logits, targets, PARAMETERS)
@@ -68,7 +85,7 @@ def test_compiled_loss_is_the_mean_over_outputs(name, logits_and_targets):
     np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", WRITTEN_OUT)
+@pytest.mark.parametrize("name", SEVERAL_COLUMNS)
 def test_delta_is_the_derivative_of_the_loss(name, logits_and_targets):
     tf = tensorflow()
     logits, targets = logits_and_targets
@@ -77,6 +94,76 @@ def test_delta_is_the_derivative_of_the_loss(name, logits_and_targets):
         losses, delta = LOSSES[name].compute(variable, targets, PARAMETERS)
         total = tf.reduce_sum(losses)
     np.testing.assert_allclose(delta, tape.gradient(total, variable), rtol=1e-5, atol=1e-6)
+
+
+def test_loss_of_several_quantiles_is_the_mean_over_the_levels(quantiles):
+    logits, targets, parameters = quantiles
+    tensors = {"quantile": tensorflow().constant(LEVELS, "float32")}
+    losses, _ = LOSSES["quantiles"].compute(logits, targets, tensors)
+    expected = WRITTEN_OUT["quantiles"](logits.astype(float), targets).mean(axis=1)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-6)
+    in_numpy = LOSSES["quantiles"].compute_numpy(logits.astype(float), targets, **parameters)
+    np.testing.assert_allclose(in_numpy, expected, rtol=1e-12)
+    of_levels = [
+        REGRESSION_LOSSES["quantile"].compute_numpy(logits[:, [k]], targets, quantile=level)
+        for k, level in enumerate(LEVELS)
+    ]
+    np.testing.assert_allclose(np.mean(of_levels, axis=0), expected, rtol=1e-5)
+
+
+def test_delta_of_several_quantiles_is_the_derivative(quantiles):
+    tf = tensorflow()
+    logits, targets, parameters = quantiles
+    loss, variable = LOSSES["quantiles"], tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        losses, delta = loss.compute(variable, targets, {"quantile": tf.constant(LEVELS)})
+        total = tf.reduce_sum(losses)
+    np.testing.assert_allclose(delta, tape.gradient(total, variable), rtol=1e-6)
+    wide, step = logits.astype(float), 1e-5
+    for k, shift in enumerate(step * np.eye(len(LEVELS))):
+        upper, lower = (
+            loss.compute_numpy(wide + sign * shift, targets, **parameters) for sign in (1, -1)
+        )
+        np.testing.assert_allclose(delta[:, k], (upper - lower) / (2 * step), rtol=1e-5)
+
+
+def test_several_quantiles_have_a_derivative_of_zero_at_the_target():
+    tf = tensorflow()
+    levels = {"quantile": tf.constant(LEVELS)}
+    losses, delta = LOSSES["quantiles"].compute(tf.ones((1, 3)), tf.ones((1, 1)), levels)
+    assert not losses.numpy().any()
+    assert not delta.numpy().any()
+
+
+def test_sorted_link_sorts_each_row_and_never_raises_the_loss(quantiles):
+    logits, targets, parameters = quantiles
+    loss = LOSSES["quantiles"]
+    arranged = loss.link.predict(logits)
+    np.testing.assert_array_equal(arranged, np.sort(logits, axis=1))
+    np.testing.assert_array_equal(loss.link.predict(logits[None])[0], arranged)
+    before, after = (loss.compute_numpy(f, targets, **parameters) for f in (logits, arranged))
+    assert (after <= before + 1e-6).all()
+    assert after.mean() < before.mean()
+
+
+@pytest.mark.parametrize(
+    "levels", [(), (0.0, 0.5), (0.5, 1.0), (0.5, 0.5), (0.9, 0.1), (0.1, np.nan), np.nan, 0.0, 1.0]
+)
+def test_levels_are_ascending_numbers_between_zero_and_one(levels):
+    with pytest.raises(ValueError, match=r"quantile: expected one number in \(0, 1\), or several"):
+        REGRESSION_LOSSES["quantile"].check_parameters({"quantile": levels})
+
+
+def test_the_number_of_levels_decides_on_the_form_of_the_loss():
+    loss = REGRESSION_LOSSES["quantile"]
+    assert loss.choose_form({"quantile": 0.3}) is loss
+    assert loss.get_levels({"quantile": 0.3}) == ()
+    several = loss.choose_form({"quantile": LEVELS})
+    assert several is LOSSES["quantiles"]
+    assert several.get_levels({"quantile": LEVELS}) == LEVELS
+    several.check_targets(np.zeros((5, 1)))
+    with pytest.raises(ValueError, match=r"y: expected one column with several quantiles.*2 col"):
+        several.check_targets(np.zeros((5, 2)))
 
 
 @pytest.mark.parametrize("name", REGRESSION_LOSSES)

@@ -66,7 +66,10 @@ SINGLE = {"warm_start": ([True, False], ["yes", None, 3.0])}
 OF_CLASSIFIER = {"class_weight": ([None, "balanced"], ["even", 3, [{0: 1}], {0: -1.0}])}
 OF_REGRESSOR = {
     "loss": (["squared_error"], ["mse", None, 3, ["huber"], "Huber"]),
-    "quantile": ([0.1, 0.5, 0.999, np.float16(0.5)], [0, 1, NAN, "median", None, 2]),
+    "quantile": (
+        [0.1, 0.5, 0.999, np.float16(0.5), [0.5]],
+        [0, 1, NAN, "median", None, 2, [], (0.5, 0.1), [0.5, 0.5], [0.5, 1], [[0.5]], ("a", 0.5)],
+    ),
 }
 OF_SEARCH = {
     "dropouts": (

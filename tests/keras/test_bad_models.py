@@ -50,6 +50,11 @@ def branch():
     return keras.Model(inputs, Dense(2, "softmax")(hidden))
 
 
+def make_sorting_layer(name="quantiles_0.1_0.9"):
+    inputs = keras.Input((2,))
+    return keras.Model(inputs, keras.ops.sort(inputs, axis=-1), name=name)
+
+
 def quantize():
     model = chain(Dense(3, name="int8"), Dense(2))
     model.layers[0].quantize("int8")
@@ -168,6 +173,20 @@ BAD_MODELS = {
         lambda: chain(Normalization(mean=0.0, variance=-1.0, name="wild"), Dense(2)),
         BAD_NORMALIZATION,
     ),
+    # Layers that sort
+    "sorted outputs without levels": (
+        lambda: chain(Dense(2), make_sorting_layer("sorted")),
+        "levels of quantiles in its name.*'sorted'",
+    ),
+    "sorted outputs of other levels": (
+        lambda: chain(Dense(2), make_sorting_layer("quantiles_0.1_0.5_0.9")),
+        "levels of quantiles in its name, one for each output",
+    ),
+    "sorted exponentials": (
+        lambda: chain(Dense(2, "exponential", name="exp"), make_sorting_layer()),
+        "'exp'.*an activation before a layer that sorts",
+    ),
+    "sorted units": (lambda: chain(Dense(2), make_sorting_layer(), Dense(2)), "'quantiles_0.1_0.9"),
     # Models
     "inputs of integers": (
         lambda: keras.Sequential([keras.Input((4,), dtype="int32"), Dense(2)]),
@@ -194,6 +213,12 @@ BAD_MODELS = {
 def test_what_cannot_be_expressed_is_named(estimator, build, message):
     with pytest.raises(ValueError, match=message):
         estimator.from_keras(build())
+
+
+def test_quantiles_have_one_scale():
+    model = chain(Dense(2), make_sorting_layer(), Rescaling([1.0, 2.0]))
+    with pytest.raises(ValueError, match=r"one scale and one offset.*received \[1\. 2\.\]"):
+        RegularizedMLPRegressor.from_keras(model)
 
 
 def test_another_object_than_a_model_is_refused():

@@ -315,6 +315,50 @@ def test_a_quantile_is_predicted_in_keras_and_not_compiled():
     assert not exported.compiled
 
 
+@pytest.fixture(scope="module")
+def several_quantiles():
+    """A model of three quantiles whose outputs cross, its Keras model and its table."""
+    X, y = DIABETES
+    levels = (0.4, 0.5, 0.6)
+    model = make_regressor(loss="quantile", quantile=levels, l2=0.0, max_iter=20).fit(X, y)
+    return model, model.to_keras(), X, y
+
+
+def test_several_quantiles_are_sorted_in_keras(several_quantiles):
+    model, exported, X, _ = several_quantiles
+    far = 10 * X
+    assert (np.diff(model._compute_logits(far)) < 0).any()
+    predicted = exported.predict(far, verbose=0)
+    np.testing.assert_allclose(predicted, model.predict(far), rtol=1e-4, atol=1e-2)
+    assert (np.diff(predicted) >= 0).all()
+    assert not exported.compiled
+    assert [layer.name for layer in exported.layers][-2:] == [
+        "quantiles_0.4_0.5_0.6",
+        "target_scale",
+    ]
+
+
+def test_several_quantiles_come_back_and_continue(several_quantiles):
+    model, exported, X, y = several_quantiles
+    loaded = RegularizedMLPRegressor.from_keras(exported)
+    assert (loaded.loss, loaded.quantile) == ("quantile", (0.4, 0.5, 0.6))
+    np.testing.assert_allclose(loaded.predict(10 * X), model.predict(10 * X), rtol=1e-4, atol=1e-3)
+    assert loaded.score(X, y) == pytest.approx(model.score(X, y), abs=1e-4)
+    again = RegularizedMLPRegressor.from_keras(loaded.to_keras())
+    np.testing.assert_allclose(again.predict(X), model.predict(X), rtol=1e-4)
+    loaded.set_params(learning_rate_init=1e-12).partial_fit(X, y)
+    np.testing.assert_allclose(loaded.predict(X), model.predict(X), rtol=1e-3)
+
+
+def test_several_quantiles_of_an_unscaled_target_come_back():
+    X, y = DIABETES
+    changes = {"standardize_target": False, "quantile": [0.2, 1 - 1e-5]}
+    model = make_regressor(loss="quantile", **changes).fit(X, y)
+    loaded = RegularizedMLPRegressor.from_keras(model.to_keras())
+    assert loaded.quantile == (0.2, 1 - 1e-5)
+    np.testing.assert_allclose(loaded.predict(X), model.predict(X), rtol=1e-4)
+
+
 # -- refused -----------------------------------------------------------------------------------
 
 

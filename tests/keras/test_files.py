@@ -204,12 +204,14 @@ def test_a_regressor_is_saved_and_loaded(tmp_path):
     assert_allclose(loaded.predict(X), regressor.predict(X), atol=1e-4)
 
 
-@pytest.fixture(scope="module", params=["a quantile", "two scales"])
+@pytest.fixture(scope="module", params=["a quantile", "two quantiles", "two scales"])
 def without_loss(request):
     """A regressor whose loss Keras lacks, and its table."""
     X, y = load_diabetes(return_X_y=True)
-    if request.param == "a quantile":
-        return RegularizedMLPRegressor(loss="quantile", **SMALL).fit(X, y), X, y.max()
+    levels = {"a quantile": 0.5, "two quantiles": (0.4, 0.5)}.get(request.param)
+    if levels is not None:
+        model = RegularizedMLPRegressor(loss="quantile", quantile=levels, **SMALL)
+        return model.fit(X, y), X, y.max()
     return RegularizedMLPRegressor(**SMALL).fit(X, np.c_[y, 100 * y]), X, 100 * y.max()
 
 

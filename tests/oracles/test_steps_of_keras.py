@@ -36,6 +36,17 @@ class PinballLoss(keras.losses.Loss):
         return keras.ops.mean(keras.ops.maximum(0.5 * error, -0.5 * error), axis=-1)
 
 
+LEVELS = (0.1, 0.5, 0.8)
+
+
+class MeanPinballLoss(keras.losses.Loss):
+    """The mean quantile loss of `LEVELS`, each with an output of its own."""
+
+    def call(self, y_true, y_pred):
+        error, levels = y_true - y_pred, np.array(LEVELS, np.float32)
+        return keras.ops.mean(keras.ops.maximum(levels * error, (levels - 1) * error), axis=-1)
+
+
 class PoissonOfLogits(keras.losses.Loss):
     """exp(f) - y f, where f is the output of a linear last layer."""
 
@@ -53,6 +64,7 @@ LOSSES_OF_LOGITS = {
     "huber": keras.losses.Huber,
     "log_cosh": keras.losses.LogCosh,
     "quantile": PinballLoss,
+    "quantiles": MeanPinballLoss,
     "poisson": PoissonOfLogits,
 }
 
@@ -123,6 +135,7 @@ CASES = {
     **{activation: {"activation": activation} for activation in ACTIVATIONS},
     **{loss: {"loss": loss} for loss in REGRESSION_LOSSES},
     "several outputs": {"loss": "log_cosh", "n_outputs": 3},
+    "several quantiles": {"loss": "quantiles", "n_outputs": 3, "n_columns": 1, "quantile": LEVELS},
 }
 
 

@@ -86,6 +86,14 @@ REPRESENTATIVES = (
     "check_classifiers_one_label",
 )
 
+# Several quantiles are several predictions for one column y. These checks expect one, or an R².
+SEVERAL_QUANTILES = RegularizedMLPRegressor(loss="quantile", quantile=(0.1, 0.5, 0.9))
+CHECKS_OF_ONE_PREDICTION = (
+    "check_estimator_sparse_array",
+    "check_estimator_sparse_matrix",
+    "check_regressors_train",
+)
+
 
 def get_name(check):
     return check.func.__name__
@@ -139,6 +147,13 @@ def test_other_configuration_passes_representative_checks(estimator, check):
 @pytest.mark.parametrize(("estimator", "check"), list(make_cases([*SINGLE, *SEARCHING])))
 def test_other_configuration_passes_every_check(estimator, check):
     assert_passes(check, estimator)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("estimator", "check"), list(make_cases([SEVERAL_QUANTILES])))
+def test_several_quantiles_pass_the_checks_that_do_not_expect_one(estimator, check):
+    if get_name(check) not in CHECKS_OF_ONE_PREDICTION:
+        assert_passes(check, estimator)
 
 
 @pytest.mark.parametrize("estimator", [RegularizedMLPClassifier, RegularizedMLPClassifierCV])

@@ -1,0 +1,83 @@
+"""Several quantiles in one network, compared with a network for each level.
+
+Three made-up tables whose noise depends on the columns, 1,000 rows to train and 2,000 to test, five
+seeds each, all other parameters at their defaults. Printed are the mean pinball losses on the test
+rows, the mean over seeds of log(loss of one network / loss of its own network) with its standard
+error, and the share of test rows whose quantiles cross.
+
+    python benchmarks/choose_quantiles.py [--seeds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from _measure import print_table
+from sklearn.metrics import mean_pinball_loss
+
+from skreg import RegularizedMLPRegressor
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+N_TRAIN, N_TEST = 1000, 2000
+
+
+def iterate_tables(generator):
+    """Yield name, X and y of each table."""
+    n_rows = N_TRAIN + N_TEST
+    X = generator.normal(size=(n_rows, 8))
+    noise = np.exp(X[:, 2] / 2) * generator.normal(size=n_rows)
+    yield "linear, normal noise", X, X[:, 0] + X[:, 1] / 2 + noise
+    noise = (0.2 + np.abs(X[:, 2])) * (generator.exponential(size=n_rows) - 1)
+    yield "smooth, skewed noise", X, np.sin(2 * X[:, 0]) * X[:, 1] + noise
+    noise = (0.3 + 0.7 * (X[:, 3] > 0)) * generator.standard_t(3, size=n_rows)
+    yield "steps, heavy tails", X, 2 * (X[:, 0] > 0) + X[:, 1] * (X[:, 2] > 0.5) + noise
+
+
+def predict(X, y, quantile, seed):
+    """Return the predictions of the test rows and the logits, which are not sorted."""
+    model = RegularizedMLPRegressor(loss="quantile", quantile=quantile, random_state=seed)
+    model.fit(X[:N_TRAIN], y[:N_TRAIN])
+    return model.predict(X[N_TRAIN:]), model._compute_logits(X[N_TRAIN:])
+
+
+def measure_table(X, y, seed):
+    """Return the losses of one network and of a network a level, and the shares of crossed rows."""
+    together, logits = predict(X, y, LEVELS, seed)
+    alone = np.stack([predict(X, y, level, seed)[0] for level in LEVELS], axis=1)
+    losses = [
+        [
+            mean_pinball_loss(y[N_TRAIN:], column, alpha=level)
+            for level, column in zip(LEVELS, predictions.T, strict=True)
+        ]
+        for predictions in (together, alone)
+    ]
+    return losses, [(np.diff(values) < 0).any(axis=1).mean() for values in (logits, alone)]
+
+
+def main():
+    """Measure all tables, and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5, help="networks and draws of each table")
+    n_seeds = parser.parse_args().seeds
+    found: dict[str, list] = {}
+    for seed in range(n_seeds):
+        for name, X, y in iterate_tables(np.random.default_rng(seed)):
+            found.setdefault(name, []).append(measure_table(X, y, seed))
+    rows, crossed = [], []
+    for name, of_seeds in found.items():
+        losses = np.array([losses for losses, _ in of_seeds])  # (seeds, 2, levels)
+        ratios = np.log(losses[:, 0] / losses[:, 1])
+        errors = ratios.std(axis=0, ddof=1) / np.sqrt(n_seeds)
+        for k, level in enumerate(LEVELS):
+            together, alone = losses[:, :, k].mean(axis=0)
+            ratio = f"{ratios[:, k].mean():+.3f} ({errors[k]:.3f})"
+            rows.append((name, f"{level:g}", f"{together:.4f}", f"{alone:.4f}", ratio))
+        shares = np.mean([shares for _, shares in of_seeds], axis=0)
+        crossed.append((name, *(f"{share:.1%}" for share in shares)))
+    print_table(["table", "level", "one network", "its own", "log ratio (error)"], rows)
+    print_table(["rows that cross", "one network, before it sorts", "a network a level"], crossed)
+
+
+if __name__ == "__main__":
+    main()
