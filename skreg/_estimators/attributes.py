@@ -116,10 +116,11 @@ def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status
     if fit.partial:
         largest = max(largest, _LARGEST_STREAM_LOSS)
     has_ended = status in (Status.FINISHED, Status.CONVERGED, Status.NOT_CONVERGED)
-    if has_ended and fit.held_out is not None:
+    losses = attributes["validation_loss_curve_"] or []
+    # Few epochs say nothing.
+    if has_ended and len(losses) >= fit.settings.hyper.n_iter_no_change:
         # A loss that float32 has rounded is not above the constant's.
-        smallest = min(attributes["validation_loss_curve_"])
-        if smallest > fit.constant_validation_loss * (1 + 1e-6):
+        if min(losses) > fit.constant_validation_loss * (1 + 1e-6):
             status = Status.NEVER_BETTER_THAN_CONSTANT
     # The loss in training is known already. It has dropout and penalties, which need not be bad.
     if not has_ended or attributes["loss_"] <= largest or not fit.constant_loss:

@@ -178,7 +178,7 @@ class PreparedFit:
     rows : MergedRows
         Rows to train on.
     n_rows : int
-        How many rows they stand for, without class weights; in a stream all so far.
+        How many rows they stand for; in a stream all so far.
     held_out : HeldOutRows or None
     class_totals : ndarray or float
         As in `SelectedRows`.
@@ -312,7 +312,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         columns=columns,
         targets=targets,
         rows=rows.training,
-        n_rows=_count_rows(merged, rows.training, request.stream),
+        n_rows=count_rows(rows.training.weight) + _count_earlier_rows(request.stream),
         held_out=held_out,
         class_totals=rows.class_totals,
         statistics=_measure_inputs(estimator, X, rows.training, input_statistics),
@@ -358,12 +358,8 @@ def _select_rows(estimator, request, merged: MergedRows, targets: Targets, seed)
     return SelectedRows(training, held_out, class_totals, factors)
 
 
-def _count_rows(merged: MergedRows, training: MergedRows, stream: Stream | None) -> int:
-    """Return how many rows those of training stand for; `merged` has no class weights."""
-    weight = np.zeros(merged.first.max() + 1)
-    weight[merged.first] = merged.weight
-    n_rows = count_rows(weight[training.first])
-    return n_rows if stream is None else stream.n_rows + n_rows
+def _count_earlier_rows(stream: Stream | None) -> int:
+    return 0 if stream is None else stream.n_rows
 
 
 def _check_validation_set(estimator, validation: ValidationSet | None) -> None:

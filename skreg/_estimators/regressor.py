@@ -152,9 +152,9 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Rate in [0, 1) of the standardised inputs.
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
-        "auto" is 3 divided by the number of training rows: the more rows, the less the penalty has
-        to do. If weights are multiples of one number, that number is one row; otherwise each
-        distinct row is one. In a stream all rows so far count.
+        "auto" is 3 divided by the number of training rows, and at most 0.03: the more rows, the
+        less the penalty has to do. If weights are multiples of one number, that number is one row;
+        otherwise each distinct row is one. In a stream all rows so far count.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0

@@ -147,6 +147,10 @@ class ClassTargets:
                 f"{self.loss.link.name!r}. Set warm_start=False and call fit for a new one."
             )
 
+    def was_constant(self, fitted) -> bool:
+        """Return False: classes have no scale."""
+        return False
+
     def rescale_outputs(self, kernel, bias, fitted):
         """Return the last layer as it is: classes have no scale."""
         return kernel, bias
@@ -376,6 +380,10 @@ class NumberTargets:
                 "loss: expected a loss with the link of the fitted network, "
                 f"{fitted.out_activation_!r}, to continue it; received {self.loss.name!r}."
             )
+
+    def was_constant(self, fitted) -> bool:
+        """Whether all targets of the `fitted` estimator were constant in training."""
+        return not np.any(fitted.target_scale_)
 
     def rescale_outputs(self, kernel, bias, fitted):
         """Return the last layer of the `fitted` estimator, with the same function on this scale."""

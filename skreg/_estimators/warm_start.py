@@ -87,6 +87,10 @@ def make_warm_start(fit: PreparedFit) -> WarmStart:
     their range.
     """
     estimator, stream, sequence = fit.estimator, fit.stream, fit.sequence
+    if stream is None and fit.targets.was_constant(estimator):
+        # Penalties have brought its weights to zero, where there are no gradients.
+        kernels, biases = _draw_parameters(fit, len(estimator.coefs_[0]))
+        return WarmStart(kernels, biases, None, 0, sequence.n_steps, sequence.n_epochs)
     kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
     of_inputs, _ = get_statistics(estimator)
     if of_inputs is not None:
@@ -111,8 +115,13 @@ def _draw_missing_rows(fit: PreparedFit, kernel, statistics: ColumnStatistics):
     if not statistics.constant.any():
         return kernel
     is_missing = statistics.constant & ~kernel.any(axis=1)
-    n_features, n_outputs = len(kernel), fit.targets.n_outputs
+    drawn, _ = _draw_parameters(fit, len(kernel))
+    return np.where(is_missing[:, None], drawn[0], kernel)
+
+
+def _draw_parameters(fit: PreparedFit, n_features: int) -> tuple[list, list]:
+    """Return the kernels and biases that a new network with the same seed begins with."""
+    n_outputs = fit.targets.n_outputs
     sizes = n_features, *fit.settings.hidden_layer_sizes, n_outputs
     generator = make_generator(fit.sequence.seed, FIRST_WEIGHTS)
-    drawn, _ = draw_parameters(sizes, n_features, n_outputs, generator)
-    return np.where(is_missing[:, None], drawn[0], kernel)
+    return draw_parameters(sizes, n_features, n_outputs, generator)

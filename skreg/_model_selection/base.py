@@ -31,6 +31,7 @@ from skreg._compat import (
     routing_enabled,
 )
 from skreg._engine.spec import Status
+from skreg._estimators.automatic import compute_l2
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
@@ -187,8 +188,8 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         sample_weight = check_weight(sample_weight, X)
         made = request.make_targets(targets)  # raises if a network cannot train on them
         indexed_y = y if hasattr(y, "iloc") else targets
-        n_rows = len(targets) if sample_weight is None else np.count_nonzero(sample_weight)
-        automatic_l2 = made.l2_of_one_row / n_rows
+        n_rows = len(targets) if sample_weight is None else int(np.count_nonzero(sample_weight))
+        automatic_l2 = compute_l2(made, n_rows)
         return SearchData(X, targets, indexed_y, sample_weight, checked.attributes, automatic_l2)
 
     def _make_folds(self, data: SearchData, routed, scoring, base_estimator) -> list[Fold]:
