@@ -377,7 +377,7 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
     rows = encoded.apply_class_weight(rows, factors)
     scored_X = X if checked.X.categories else checked.X.numbers
-    encoded_X = encode_later(column_attributes["_columns"], checked.X)
+    encoded_X = encode_later(column_attributes["_columns"], checked.X, "X_val")
     return HeldOutRows(encoded_X, scored_X, checked.y, encoded, rows)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -146,20 +147,36 @@ def _read_selection(selection, names, n_features: int) -> np.ndarray:
     return mask
 
 
-def convert_booleans(X):
-    """Return a frame whose nullable booleans of pandas are NumPy's where no value is missing.
+def convert_numbers(X):
+    """Return a table of numbers whose columns scikit-learn can convert.
 
-    Beside nullable ones scikit-learn makes float64 of columns of float32.
+    Nullable booleans of pandas without missing values become NumPy's, since beside them
+    scikit-learn makes float64 of columns of float32. Among objects pandas.NA becomes NaN.
     """
     if not is_pandas(X):
         return X
     is_bool = sys.modules["pandas"].api.types.is_bool_dtype
-    nullable = [
-        name
-        for name, kind in X.dtypes.items()
-        if not isinstance(kind, np.dtype) and is_bool(kind) and not X[name].isna().any()
-    ]
-    return X.astype(dict.fromkeys(nullable, bool)) if nullable else X
+    changed = {}
+    for name, kind in X.dtypes.items():
+        if kind.name == "object":
+            values = X[name].tolist()
+            if any(type(value).__name__ == "NAType" for value in values):
+                changed[name] = [np.nan if is_missing(value) else value for value in values]
+        elif not isinstance(kind, np.dtype) and is_bool(kind) and not X[name].isna().any():
+            changed[name] = X[name].astype(bool)
+    return X.assign(**changed) if changed else X
+
+
+def find_bad_column(X, check: Callable[[Any], Any]):
+    """Return the name of the first column of a data frame that a check refuses, or None."""
+    if not (is_pandas(X) or is_polars(X)) or not len(X):
+        return None
+    for name in X.columns:
+        try:
+            check(X[[name]])
+        except (ValueError, TypeError):
+            return name
+    return None
 
 
 # -- their cells -------------------------------------------------------------------------------
@@ -212,7 +229,8 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
     kinds = {_name_kind(levels[k]) for k in occurring}
     if None in kinds:
         types = sorted({type(level).__name__ for level in levels if _name_kind(level) is None})
-        hint = f" {DATE_HINT}" if any("date" in kind or "time" in kind for kind in types) else ""
+        are_dates = any("date" in kind.lower() or "time" in kind.lower() for kind in types)
+        hint = f" {DATE_HINT}" if are_dates else " Make strings of them."
         raise ValueError(
             f"Column {name!r} of X: expected levels that are strings, numbers or booleans; "
             f"received values of type {', '.join(types)}.{hint}"

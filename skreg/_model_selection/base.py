@@ -374,7 +374,12 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     @property
     def encoded_feature_names_(self) -> np.ndarray:
-        """Names of the columns that the network of the winner sees; not set with the folds'."""
+        """Names of the columns that the network of the winner sees."""
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(
+                "encoded_feature_names_: expected one fitted network; the networks of "
+                "refit='folds' have columns of their own, see estimators_."
+            )
         return self.best_estimator_.encoded_feature_names_
 
     def _uses_own_score(self) -> bool:

@@ -112,6 +112,8 @@ def _make_encoder(keras: Any, columns: Columns, dtype: str):
             continue
         encode = _encode_text if _is_text(category) else _encode_levels
         encoded = encode(keras, category, tensor, dtype)
+        if category.default >= 0:  # what is not the first level is the second one
+            encoded = 1 - encoded[:, :2]
         parts.append(encoded)
         places += [width + place for place in _choose_columns(category)]
         width += encoded.shape[1]
@@ -161,6 +163,8 @@ def _encode_levels(keras: Any, category: Category, tensor, dtype: str):
 def _choose_columns(category: Category) -> list[int]:
     """Return which of the columns for other levels, each level and missing ones are in use."""
     n_levels = len(category.levels)
+    if category.default >= 0:
+        return [1]
     levels = range(1 + category.is_binary, 1 + n_levels)
     return [*levels, *[1 + n_levels] * category.has_missing, *[0] * category.has_infrequent]
 

@@ -50,6 +50,9 @@ CATEGORIES = ["city", "plan", "sex"]
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, "dropout": 0.2}
 
 
+SMALL_SEARCH = {name: value for name, value in SMALL.items() if name != "dropout"}
+
+
 def make_small(**changes):
     return RegularizedMLPClassifier(**{**SMALL, **changes})
 
@@ -194,6 +197,38 @@ def test_unknown_levels_and_new_missing_values_are_predicted_in_silence(fitted):
     assert np.isfinite(fitted.predict_proba(later.iloc[:1])).all()
 
 
+def test_two_levels_do_not_depend_on_their_names():
+    paid = np.where(np.arange(N_ROWS) % 10 > 0, "yes", "no")
+    later = pd.DataFrame({"age": 0.0, "paid": ["yes", "no", None, "maybe"]})
+    for names in ({}, {"yes": "a"}, {"yes": "a", "no": "b"}):
+        table = frame[["age"]].assign(paid=paid).replace({"paid": names})
+        model = make_small().fit(table, paid == "no")
+        yes, no, missing, unknown = model.predict_proba(later.replace({"paid": names}))[:, 1]
+        assert missing == unknown == yes != no
+
+
+def test_missing_objects_are_missing_numbers():
+    values = pd.Series([1, None, 3] * 30, dtype=object)
+    expected = make_small().fit(values.to_frame("a").astype(float), np.arange(90) % 2)
+    for missing in (None, np.nan, pd.NA):
+        table = values.where(values.notna(), missing).to_frame("a")
+        assert_same_network(make_small().fit(table, np.arange(90) % 2), expected)
+
+
+@pytest.mark.parametrize("convert", [lambda table: table, pl.from_pandas])
+def test_errors_name_the_column(fitted, convert):
+    with pytest.raises(ValueError, match=r"Column 'age' of X: expected numbers, as in training; "):
+        fitted.predict(convert(frame.assign(age="n/a")))
+    with pytest.raises(ValueError, match=r"Column 'size' of X: expected numbers; .*infinity"):
+        make_small().fit(convert(frame.assign(size=np.inf)), y)
+
+
+def test_the_networks_of_folds_have_no_common_columns():
+    search = RegularizedMLPClassifierCV([0.0], [0.1], cv=2, refit="folds", **SMALL_SEARCH)
+    with pytest.raises(AttributeError, match=r"refit='folds' have columns of their own"):
+        _ = search.fit(frame, y).encoded_feature_names_
+
+
 def test_a_column_of_unknown_levels_warns(fitted):
     with pytest.warns(UserWarning, match=r"most values of the columns \['city'\] were not"):
         fitted.predict(frame.assign(city="Gera"))
@@ -260,6 +295,9 @@ def test_equal_names_of_columns_are_refused():
 def test_a_column_without_values_is_dropped_with_a_warning(fitted):
     with pytest.warns(UserWarning, match=r"columns \['empty'\] have no values in training"):
         model = make_small().fit(frame.assign(empty=np.nan), y)
+    with pytest.warns(UserWarning, match=r"columns \['empty'\] have no values in training"):
+        of_text = make_small().fit(frame.assign(empty=pd.Series([None] * N_ROWS, dtype="str")), y)
+    assert_same_network(of_text, model)
     for kernel, other in zip(model.coefs_, fitted.coefs_, strict=True):
         np.testing.assert_array_equal(kernel, other)
 
