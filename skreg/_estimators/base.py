@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, metadata
@@ -23,6 +22,7 @@ from skreg._engine.spec import Status
 from skreg._estimators.attributes import simplify
 from skreg._estimators.automatic import is_auto
 from skreg._estimators.fit import FitRequest, ValidationSet, prepare_fit, read_settings, run_fit
+from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.network import Network, Scaling
@@ -421,7 +421,7 @@ def _warn_about(status: Status, hyper, attributes: dict) -> None:
         measure = "validation loss" if attributes["validation_scores_"] is None else "score"
     values = {**vars(hyper), "n_iter": attributes["n_iter_"], "measure": measure}
     values["loss"] = attributes["loss_"]
-    warnings.warn(_WARNINGS[status].format(**values), ConvergenceWarning, stacklevel=5)
+    warn(_WARNINGS[status].format(**values), ConvergenceWarning)
 
 
 def make_validation_set(X_val, y_val, sample_weight_val) -> ValidationSet | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -48,6 +47,7 @@ from skreg._estimators.scorers import (
     validates_by_loss,
 )
 from skreg._estimators.targets import Targets
+from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import (
     CheckedRows,
     check_rows,
@@ -303,10 +303,7 @@ def _learn_columns(checked: CheckedRows, weight) -> Columns:
     if not columns.column_names:
         raise ValueError("X: expected a column with values; received missing values only.")
     if columns.dropped:
-        warnings.warn(
-            f"X: the columns {columns.dropped[:10]} have no values in training, and are dropped.",
-            stacklevel=6,
-        )
+        warn(f"X: the columns {columns.dropped[:10]} have no values in training, and are dropped.")
     return columns
 
 
@@ -453,7 +450,7 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
     estimator, job = fit.estimator, make_job(fit)
     scoring = make_validation_scoring(fit, estimator)
     if scoring is not None and scoring.ignores_weights:
-        warnings.warn(describe_ignored_weights(estimator), stacklevel=5)
+        warn(describe_ignored_weights(estimator))
     progress = callbacks = None
     if estimator.verbose:
         progress = FitProgress(fit.settings.hyper.max_iter, fit.held_out is not None)

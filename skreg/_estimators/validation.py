@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ from skreg._estimators.frames import (
     read_categories,
     select_numbers,
 )
+from skreg._estimators.user_warnings import warn
 
 _HINT = (
     "Expected numbers in X, received strings, categories or dates. Pass a data frame of pandas or "
@@ -121,10 +121,9 @@ def encode_later(columns: Columns, table: MixedTable, name: str = "X"):
     encoded = columns.encode(table)
     unknown = columns.find_unknown(table)
     if unknown:
-        warnings.warn(
+        warn(
             f"{name}: most values of the columns {unknown[:10]} were not in training. They are "
-            "treated as infrequent levels, or as no level.",
-            stacklevel=6,
+            "treated as infrequent levels, or as no level."
         )
     return encoded
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from abc import ABCMeta
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -35,6 +34,7 @@ from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
+from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_rows, check_weight
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
@@ -402,8 +402,3 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 f"{self._base_estimator_class.__name__} with best_params_."
             )
         return [self.best_estimator_]
-
-
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the user's call of `fit`, from a method that `_fit` calls."""
-    warnings.warn(message, category, stacklevel=6)

@@ -6,8 +6,14 @@ import polars as pl
 import pytest
 from helpers import assert_same_network
 from scipy import sparse
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.preprocessing import OneHotEncoder
 
-from skreg import RegularizedMLPClassifier
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+)
 
 N_ROWS = 40
 rng = np.random.default_rng(0)
@@ -55,12 +61,29 @@ def test_a_category_without_values_in_training_takes_any_level(dtype):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_the_warning_of_unknown_levels_is_at_the_call():
-    model = make_small().fit(make_frame(["red", "green"] * 20), y)
-    for method in (model.predict, model.predict_proba, model.mc_dropout):
-        with pytest.warns(UserWarning, match="not in training") as caught:
-            method(make_frame(["blue", "black"] * 20))
-        assert caught[0].filename == __file__
+def test_warnings_are_at_the_call():
+    table, later = make_frame(["red", "green"] * 20), make_frame(["blue", "black"] * 20)
+    model = make_small(early_stopping=True).fit(table, y)
+    regressor = RegularizedMLPRegressor(3, max_iter=1, random_state=0).fit(table, X[:, 1])
+    search = RegularizedMLPClassifierCV([0.0], [0.1], cv=2, hidden_layer_sizes=(3,), max_iter=1)
+    by_place = np.where(np.arange(N_ROWS) < 20, "red", "green")  # each fold has one level
+    calls = (
+        lambda: model.predict(later),
+        lambda: model.predict_proba(later),
+        lambda: model.mc_dropout(later),
+        lambda: model.score(later, y),
+        lambda: model.fit(table, y, X_val=later, y_val=y),
+        lambda: regressor.predict(later),
+        lambda: regressor.score(later, y),
+        lambda: make_small().fit(table.assign(c=None), y),
+        lambda: cross_val_score(make_small(), table.assign(c=None), y, cv=2),
+        lambda: search.set_params(cv=KFold(2)).fit(make_frame(by_place), y),
+        lambda: search.set_params(cv=2).fit(table.assign(c=None), y),
+    )
+    for call in calls:
+        with pytest.warns(UserWarning, match="in training") as caught:
+            call()
+        assert {warning.filename for warning in caught} == {__file__}
 
 
 @pytest.mark.parametrize("selection", [[], [False, False], np.array([], dtype=int)])
