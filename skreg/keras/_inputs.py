@@ -225,16 +225,15 @@ def make_inputs(estimator, X):
             f"best_estimator_ of a search; received {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
-    columns = estimator._columns
-    if columns is None or columns.is_plain:
-        return _make_dense(estimator._check_rows(X)[0])
-    table = estimator._check_table(X)
-    numbers = iter(_make_dense(table.numbers).T)
+    columns, table, names = estimator._check_inputs(X)
+    numbers = _make_dense(table.numbers)
+    if columns is None:
+        return numbers
+    columns_of_numbers = iter(numbers.T)
     categories = zip(columns.categories, table.categories, strict=True)
-    names = _name_inputs(estimator._column_names)
     return {
-        name: _make_input(*next(categories)) if is_category else next(numbers)[:, None]
-        for name, is_category in zip(names, columns.is_category, strict=True)
+        name: _make_input(*next(categories)) if is_category else next(columns_of_numbers)[:, None]
+        for name, is_category in zip(_name_inputs(names), columns.is_category, strict=True)
     }
 
 
