@@ -248,6 +248,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         estimator,
         request.X,
         request.y,
+        request.sample_weight,
         reset=not settings.continues,
         y_numeric=request.y_numeric,
     )
@@ -367,7 +368,8 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     probe = copy_shallow(estimator, **column_attributes)  # as if it were fitted on X
     if "feature_names_in_" not in column_attributes:
         vars(probe).pop("feature_names_in_", None)
-    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric, suffix="_val")
+    options = {"reset": False, "y_numeric": request.y_numeric, "suffix": "_val"}
+    checked = check_rows(probe, X, y, weight, **options)
     weight = check_weight(weight, checked.X.numbers, "sample_weight_val")
     weight = np.ones(checked.X.n_rows) if weight is None else weight
     encoded = targets.encode(checked.y)

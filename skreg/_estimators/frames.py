@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from skreg._compat import safe_indexing
 from skreg._data.columns import CategoryCells
 
 DATE_HINT = "Make numbers of dates and time spans first, for example with skrub.DatetimeEncoder."
@@ -55,6 +56,57 @@ def _is_date(kind) -> bool:
 def _refuse_dates(kinds) -> None:
     for name, kind in kinds:
         raise ValueError(f"Column {name!r} of X has values of type {kind}. {DATE_HINT}")
+
+
+def _find_dates(values) -> list[str]:
+    kinds = set(map(type, values))
+    return [kind.__name__ for kind in kinds if kind in (np.datetime64, np.timedelta64)]
+
+
+def hide_rows_without_weight(X, sample_weight, categorical_features):
+    """Return the table with other rows in the place of those of weight 0.
+
+    So whatever is in them has no say in the kinds of columns and levels. Columns that are numbers
+    by their type stay as they are. So does any table beside weights that are not valid, which is an
+    error later on.
+    """
+    if sample_weight is None or not _may_have_categories(X, categorical_features):
+        return X
+    try:
+        has_weight = np.asarray(np.asarray(sample_weight) > 0, dtype=bool)
+        is_valid = has_weight.shape == (len(X),) and has_weight.any()
+    except (ValueError, TypeError):
+        return X
+    if not is_valid or has_weight.all():
+        return X
+    places = np.arange(len(X))
+    # In turn, so that the shares of the levels change little.
+    places[~has_weight] = np.resize(np.flatnonzero(has_weight), np.count_nonzero(~has_weight))
+    if is_pandas(X):
+        hidden = X.copy(deep=False)
+        for k in _find_other_columns(X):
+            hidden.isetitem(k, X.iloc[:, k].array.take(places))
+        return hidden
+    if is_polars(X):
+        return X.with_columns(X[:, _find_other_columns(X)][places].get_columns())
+    return safe_indexing(X, places)
+
+
+def _may_have_categories(X, categorical_features) -> bool:
+    if is_pandas(X) or is_polars(X):
+        return bool(_find_other_columns(X))
+    if categorical_features is None or isinstance(categorical_features, str):
+        return False
+    return not hasattr(X, "dtype") or X.dtype.kind not in "biuf"
+
+
+def _find_other_columns(X) -> list[int]:
+    """Return the places of the columns of a data frame that are not numbers by their type."""
+    if is_polars(X):
+        return [k for k, kind in enumerate(X.dtypes) if not kind.is_numeric()]
+    types = sys.modules["pandas"].api.types
+    is_number = [types.is_numeric_dtype(k) and not types.is_bool_dtype(k) for k in X.dtypes]
+    return np.flatnonzero(~np.array(is_number, dtype=bool)).tolist()
 
 
 # -- which columns are categories ----------------------------------------------------------------

@@ -20,6 +20,7 @@ from skreg._estimators.frames import (
     convert_numbers,
     find_bad_column,
     find_categories,
+    hide_rows_without_weight,
     is_missing,
     is_pandas,
     is_polars,
@@ -58,7 +59,9 @@ class CheckedRows(NamedTuple):
         return get_names(self.attributes)
 
 
-def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "") -> CheckedRows:
+def check_rows(
+    estimator, X, y, sample_weight=None, *, reset: bool, y_numeric: bool, suffix: str = ""
+) -> CheckedRows:
     """Check a table and its targets. The estimator is not changed.
 
     Parameters
@@ -66,6 +69,8 @@ def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "
     estimator : estimator
         Whose columns the table is compared with, if not `reset`.
     X, y : array-like
+    sample_weight : array-like or None
+        Not checked here. Rows of weight 0 do not decide on the kinds of columns.
     reset : bool
         Whether the columns are new.
     y_numeric : bool
@@ -81,6 +86,7 @@ def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "
     # scikit-learn sets the attributes of columns at once. A fit sets them when it has succeeded.
     probe = copy_shallow(estimator)
     try:
+        X = hide_rows_without_weight(X, sample_weight, estimator.categorical_features)
         X, is_category = check_table(probe, X, reset=reset)
     except (ValueError, TypeError) as error:
         if suffix:

@@ -176,7 +176,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
         request = base_estimator._make_request(X, y)
-        checked = check_rows(self, X, y, reset=True, y_numeric=request.y_numeric)
+        checked = check_rows(self, X, y, sample_weight, reset=True, y_numeric=request.y_numeric)
         X, y = indexable(X, y)
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets

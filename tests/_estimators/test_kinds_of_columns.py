@@ -138,3 +138,45 @@ def test_levels_of_any_type_of_numbers_give_the_same_network(dtype):
     other = make_small(categorical_features=[1]).fit(table.astype(dtype), y)
     assert_same_network(one, other)
     assert one.encoded_feature_names_.tolist() == other.encoded_feature_names_.tolist()
+
+
+# -- rows without weight -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convert", [lambda table: table, pl.from_pandas])
+def test_missing_booleans_without_weight_make_no_category(convert):
+    weight = np.arange(N_ROWS) != 3
+    table = make_frame([None if k == 3 else flag for k, flag in enumerate(FLAGS)], "boolean")
+    model = make_small().fit(convert(table), y, sample_weight=weight)
+    assert_same_network(model, make_small().fit(convert(table[weight]), y[weight]))
+    assert model.encoded_feature_names_.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "convert"),
+    [
+        ("from_dtype", lambda table: table),
+        (["b"], lambda table: table),
+        ([1], np.asarray),
+        ([1], lambda table: table.to_numpy().tolist()),
+    ],
+    ids=["numbers", "frame", "array", "lists"],
+)
+def test_texts_without_weight_are_no_levels(selection, convert):
+    table = make_frame([*["?"] * 3, *np.arange(N_ROWS - 3) % 3], "object")
+    weight = np.arange(N_ROWS) >= 3
+    options = {"early_stopping": True, "categorical_features": selection}
+    rows, others = convert(table), convert(table[weight])
+    model = make_small(**options).fit(
+        rows, y, weight, X_val=rows, y_val=y, sample_weight_val=weight
+    )
+    expected = make_small(**options).fit(others, y[weight], X_val=others, y_val=y[weight])
+    assert_same_network(model, expected)
+
+
+@pytest.mark.parametrize("selection", ["from_dtype", [0, 1]])
+def test_infinities_without_weight_are_refused_as_in_an_array(selection):
+    table = make_frame(["Ulm", "Hof"] * 20)
+    table.loc[0, "a"] = np.inf
+    with pytest.raises(ValueError, match=r"Column 'a' of X: expected .*infinity"):
+        make_small(categorical_features=selection).fit(table, y, np.arange(N_ROWS) > 0)
