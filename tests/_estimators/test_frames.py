@@ -356,6 +356,32 @@ def test_a_search_learns_levels_in_each_fold(kind):
     assert len(of_folds.predict(table)) == N_ROWS
 
 
+def test_a_search_takes_objects_that_lack_values_in_some_folds():
+    table = frame[["age"]].assign(
+        code=pd.Series(np.arange(N_ROWS) % 5).astype(object), city=frame["city"].astype(object)
+    )
+    table.loc[:5, ["code", "city"]] = pd.NA
+    cv = KFold(3)
+    search = RegularizedMLPClassifierCV([0.0], [1e-3], cv=cv, scoring=None, **SMALL_SEARCH)
+    expected = GridSearchCV(make_small(dropout=0.0), {"l2": [1e-3]}, cv=cv)
+    search.fit(table, y), expected.fit(table, y)
+    for k in range(3):
+        name = f"split{k}_test_score"
+        np.testing.assert_array_equal(search.cv_results_[name], expected.cv_results_[name])
+    of_folds = clone(search).set_params(refit="folds").fit(table, y)
+    names = [network.encoded_feature_names_.tolist() for network in of_folds.estimators_]
+    for name in ("code_missing", "city_missing"):
+        assert [name in of_fold for of_fold in names] == [False, True, True]
+
+
+def test_a_fold_without_values_is_named():
+    table = pd.DataFrame({"age": np.where(np.arange(40) < 20, np.nan, 1.0)})
+    search = RegularizedMLPClassifierCV([0.0], [1e-3], cv=KFold(2), **SMALL_SEARCH)
+    with pytest.raises(ValueError, match="received missing values only") as caught:
+        search.fit(table, np.arange(40) % 2)
+    assert caught.value.__notes__ == ["In the training rows of fold 1."]
+
+
 def test_a_pickle_needs_no_pandas(fitted, tmp_path):
     path = tmp_path / "model.pickle"
     path.write_bytes(pickle.dumps(fitted))
