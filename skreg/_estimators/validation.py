@@ -261,8 +261,9 @@ def _make_table_of_numbers(estimator, X, reset: bool) -> tuple[MixedTable, np.nd
 
 
 def _to_array(X) -> np.ndarray:
-    """Return a table with categories that is no data frame, of objects if it is no array."""
-    X = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
+    """Return a table with categories that is no data frame, of objects if it has strings."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind in "SUT":  # numbers among strings, too
+        X = np.asarray(X, dtype=object)
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got an array of {X.ndim} dimensions instead. Reshape your data."

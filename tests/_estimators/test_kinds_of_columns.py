@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from helpers import assert_same_network
 from scipy import sparse
@@ -51,9 +52,23 @@ def test_whole_numbers_have_the_same_names_in_any_type(dtype):
     assert model.encoded_feature_names_.tolist() == names
 
 
-@pytest.mark.parametrize("dtype", ["str", "object"])
-def test_a_category_without_values_in_training_takes_any_level(dtype):
-    model = make_small().fit(make_frame([None] * N_ROWS, dtype), y)
+EMPTY = {
+    "text": lambda: make_frame([None] * N_ROWS, "str"),
+    "objects": lambda: make_frame([None] * N_ROWS, "object"),
+    "NaT": lambda: make_frame([pd.NaT] * N_ROWS, "object"),
+    "null of pyarrow": lambda: make_frame([None] * N_ROWS, pd.ArrowDtype(pa.null())),
+    "null of polars": lambda: pl.DataFrame({"a": X[:, 0], "b": [None] * N_ROWS}),
+    "text of polars": lambda: pl.DataFrame(
+        {"a": X[:, 0], "b": pl.Series([None] * N_ROWS, dtype=pl.String)}
+    ),
+}
+
+
+@pytest.mark.parametrize("make", EMPTY.values(), ids=EMPTY.keys())
+def test_a_category_without_values_in_training_takes_any_level(make):
+    with pytest.warns(UserWarning, match=r"columns \['b'\] have no values in training"):
+        model = make_small().fit(make(), y)
+    assert_same_network(model, make_small().fit(X[:, :1], y))
     with pytest.warns(UserWarning, match="not in training"):
         expected = model.predict_proba(make_frame(["blue"] * N_ROWS))
     with pytest.warns(UserWarning, match=r"columns \['b'\] were not in training"):
@@ -140,6 +155,39 @@ def test_levels_of_any_type_of_numbers_give_the_same_network(dtype):
     assert one.encoded_feature_names_.tolist() == other.encoded_feature_names_.tolist()
 
 
+# -- dates -------------------------------------------------------------------------------------
+
+DATES = np.array(["2026-01-01", "2026-01-02"] * 20, "M8[ns]")
+
+
+def make_objects(cells):
+    table = np.empty((N_ROWS, 2), dtype=object)
+    table[:, 0], table[:, 1] = X[:, 0], list(cells)
+    return table
+
+
+@pytest.mark.parametrize("dates", [DATES, DATES - DATES[0]], ids=["dates", "spans"])
+def test_dates_are_refused_with_the_name_of_their_column(dates):
+    objects = make_objects(dates)
+    frame = pd.DataFrame(objects, columns=["a", "b"]).astype({"a": float})
+    of_pandas = frame.assign(b=pd.Series(dates).astype(object))
+    for table, selection in (
+        (frame, "from_dtype"),
+        (frame, ["b"]),
+        (frame, None),
+        (of_pandas, "from_dtype"),
+        (frame.assign(b=pd.Categorical(pd.Series(dates))), "from_dtype"),
+        (pl.DataFrame({"a": X[:, 0], "b": pl.Series(list(dates), dtype=pl.Object)}), "from_dtype"),
+    ):
+        with pytest.raises(ValueError, match=r"Column 'b' of X.*skrub\.DatetimeEncoder"):
+            make_small(categorical_features=selection).fit(table, y)
+    for table in (objects, np.c_[dates, dates]):
+        with pytest.raises(ValueError, match=r"Column 'x1' of X.*skrub\.DatetimeEncoder"):
+            make_small(categorical_features=[1]).fit(table, y)
+        with pytest.raises(ValueError, match=r"(?s)X has values of type.*skrub\.DatetimeEncoder"):
+            make_small().fit(table, y)
+
+
 # -- rows without weight -----------------------------------------------------------------------
 
 
@@ -180,3 +228,84 @@ def test_infinities_without_weight_are_refused_as_in_an_array(selection):
     table.loc[0, "a"] = np.inf
     with pytest.raises(ValueError, match=r"Column 'a' of X: expected .*infinity"):
         make_small(categorical_features=selection).fit(table, y, np.arange(N_ROWS) > 0)
+
+
+# -- levels ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cells", [[1, True, 2, 3], [0, True, 1, False]], ids=str)
+def test_booleans_among_numbers_are_numbers_in_any_order(cells):
+    tables = [make_frame(np.roll(np.array(cells * 10, dtype=object), k)) for k in range(4)]
+    tables.append(make_frame(pd.Categorical(cells * 10)))
+    names = [f"b_{level}" for level in sorted(set(map(int, cells)))]
+    for table in tables:
+        model = make_small(categorical_features=["b"]).fit(table, y)
+        assert model.encoded_feature_names_.tolist() == ["a", *names[len(names) == 2 :]]
+
+
+@pytest.mark.parametrize("infinity", [np.inf, -np.inf])
+def test_infinite_levels_are_refused(infinity):
+    table = np.c_[X[:, 0], np.arange(N_ROWS) % 3]
+    model = make_small(categorical_features=[1]).fit(table, y)
+    table[7, 1] = infinity
+    for call in (model.predict, lambda rows: model.fit(rows, y)):
+        with pytest.raises(ValueError, match=r"Column 'x1' of X: expected finite levels"):
+            call(table)
+
+
+def test_levels_are_those_that_float64_can_tell_apart():
+    small = np.finfo(np.longdouble).eps * (np.arange(N_ROWS) % 2)
+    table = np.c_[X[:, 0], np.arange(N_ROWS) % 3].astype(np.longdouble)
+    model = make_small(categorical_features=[1]).fit(table, y)
+    table[:, 1] *= 1 + small
+    assert_same_network(make_small(categorical_features=[1]).fit(table, y), model)
+    assert model.encoded_feature_names_.tolist() == ["x0", "x1_0", "x1_1", "x1_2"]
+
+
+def test_levels_are_compared_exactly():
+    table = np.c_[np.zeros(N_ROWS), np.array([0.1, 0.2, 0.3, 0.5] * 10)]
+    model = make_small(categorical_features=[1]).fit(table, y)
+    with pytest.warns(UserWarning, match=r"\['x1'\] were not in training"):
+        model.predict(table.astype(np.float32))
+
+
+def test_arrays_of_strings_have_numbers_and_categories():
+    cities = np.resize(["Ulm", "Kiel", "Hof"], N_ROWS)
+    texts = np.c_[X[:, 0], cities]
+    model = make_small(categorical_features=[1]).fit(texts, y)
+    assert_same_network(model, make_small().fit(make_frame(cities), y))
+    expected = model.predict_proba(make_objects(cities))
+    np.testing.assert_array_equal(model.predict_proba(texts), expected)
+    np.testing.assert_array_equal(
+        model.predict_proba(texts.astype(np.dtypes.StringDType())), expected
+    )
+
+
+# -- sparse columns ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fill", [np.nan, 0.0, 1.0])
+@pytest.mark.parametrize("beside", [[], ["number"], ["city"], ["number", "city"]], ids=str)
+def test_sparse_columns_of_pandas_are_numbers(fill, beside):
+    table = make_frame(np.resize([np.nan, 0.0, 1.0, 2.0, 0.0], N_ROWS))
+    table = table.assign(city=np.resize(["Ulm", "Hof", "Kiel"], N_ROWS), number=X[:, 1])
+    table = table[["a", "b", *beside]]
+    of_sparse = table.astype(dict.fromkeys("ab", pd.SparseDtype(float, fill)))
+    model, expected = make_small().fit(of_sparse, y), make_small().fit(table, y)
+    assert_same_network(model, expected)
+    np.testing.assert_array_equal(model.predict(of_sparse), expected.predict(table))
+
+
+def test_a_sparse_and_a_dense_encoder_give_the_same_network():
+    levels = np.c_[np.arange(N_ROWS) % 3, np.arange(N_ROWS) % 7]
+    one, other = (
+        make_small().fit(OneHotEncoder(sparse_output=is_sparse).fit_transform(levels), y)
+        for is_sparse in (True, False)
+    )
+    assert_same_network(one, other)
+
+
+def test_columns_of_any_names_can_lack_objects():
+    table = pd.DataFrame(make_objects([1, pd.NA] * 20))
+    expected = make_small().fit(make_frame([1, np.nan] * 20), y)
+    assert_same_network(make_small().fit(table, y), expected)
