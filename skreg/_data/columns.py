@@ -79,8 +79,8 @@ class Category:
     kind : str or None
         As in `CategoryCells`.
     levels : tuple of str, float or bool
-        Sorted levels with a column of their own. Of two levels, which are all, only the second one
-        has a column.
+        Sorted levels with a column of their own. If there are only two levels, the first one has
+        no column.
     has_missing : bool
         Whether cells were missing in training, which is a level, too.
     has_infrequent : bool

@@ -112,7 +112,7 @@ FRAMES = {
     "unused categories": lambda: frame.assign(
         city=pd.Categorical(frame["city"], categories=["Ulm", "Aue", "Hof", "Bonn", "Kiel"])
     ),
-    "float32 index": lambda: frame.set_index(np.arange(N_ROWS)[::-1]),
+    "reversed index": lambda: frame.set_index(np.arange(N_ROWS)[::-1]),
     "polars": to_polars,
     "polars' categories": lambda: to_polars(pl.Categorical),
     "polars' enums": lambda: to_polars(pl.String).with_columns(
