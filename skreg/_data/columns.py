@@ -22,8 +22,10 @@ from skreg._data.statistics import compute_shares, find_weighted_median
 _MOST_LEVELS = 40
 _LEAST_SHARE = 1 / 200
 
-# Fewer cells do not tell that levels are unknown.
+# Fewer cells do not tell that levels are unknown, and neither do those of a category of which more
+# of the weight had levels that are not remembered.
 _FEWEST_CELLS = 5
+_MOST_INFREQUENT = 0.1
 
 # Shares of the weight are compared in these units, so that the order of a sum does not matter.
 _SHARE_UNIT = 2.0**-40
@@ -77,8 +79,8 @@ class Category:
     kind : str or None
         As in `CategoryCells`.
     levels : tuple of str, float or bool
-        Sorted levels with a column of their own. Of two levels, which are all, only the second one
-        has a column.
+        Sorted levels with a column of their own. If there are only two levels, the first one has
+        no column.
     has_missing : bool
         Whether cells were missing in training, which is a level, too.
     has_infrequent : bool
@@ -86,6 +88,8 @@ class Category:
         they are zero in all columns.
     infrequent_share : float
         Share of the weight of levels without a column of their own.
+    frequent : int
+        Place of the level with the most weight; -1 without levels.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Category:
     has_missing: bool
     has_infrequent: bool
     infrequent_share: float
+    frequent: int
 
     @classmethod
     def learn(cls, name: str, cells: CategoryCells, shares: np.ndarray) -> Category:
@@ -104,18 +109,20 @@ class Category:
         units = np.round(by_level / _SHARE_UNIT)
         levels = [k for k in range(len(cells.levels)) if occurs[k]]
         levels.sort(key=lambda k: (-units[k], cells.levels[k]))
-        has_missing = bool((shares[~known] > 0).any())
+        has_missing = bool(levels) and bool((shares[~known] > 0).any())
         kept = levels[:_MOST_LEVELS]
         if len(levels) > 2 or has_missing:
             kept = [k for k in kept if units[k] * _SHARE_UNIT >= _LEAST_SHARE]
         rest = levels[len(kept) :]
+        sorted_levels = tuple(sorted(cells.levels[k] for k in kept))
         return cls(
             name,
             cells.kind,
-            tuple(sorted(cells.levels[k] for k in kept)),
+            sorted_levels,
             has_missing,
             has_infrequent=bool(rest),
             infrequent_share=float(units[rest].sum() * _SHARE_UNIT),
+            frequent=sorted_levels.index(cells.levels[kept[0]]) if kept else -1,
         )
 
     @property
@@ -136,11 +143,19 @@ class Category:
         # From a level to its column; -1 has none.
         return {level: k - self.is_binary for k, level in enumerate(self.levels)}
 
+    @property
+    def default(self) -> int:
+        """Column of cells that nothing is known about, -1 for none.
+
+        Two levels have one column, so such cells are of the level with the most weight.
+        """
+        return self.frequent - 1 if self.is_binary else -1
+
     def encode(self, cells: CategoryCells) -> np.ndarray:
         """Return the column of each cell, -1 for none."""
         n_levels = len(self.levels)
-        missing = n_levels if self.has_missing else -1
-        other = n_levels + self.has_missing if self.has_infrequent else -1
+        missing = n_levels if self.has_missing else self.default
+        other = n_levels + self.has_missing if self.has_infrequent else self.default
         columns = [self._places.get(level, other) for level in cells.levels]
         return np.array([*columns, missing], dtype=np.int64)[cells.codes]
 
@@ -157,15 +172,13 @@ class Category:
     def is_unknown(self, cells: CategoryCells) -> bool:
         """Whether most cells are of levels that were not in training.
 
-        Levels without a column of their own are not remembered. So their share has to be above
-        half of what is not expected.
+        Levels without a column of their own are not remembered.
         """
         is_known = np.array([level in self._places for level in cells.levels], dtype=bool)
         codes = cells.codes[cells.codes >= 0]
-        if len(codes) < _FEWEST_CELLS:
+        if len(codes) < _FEWEST_CELLS or self.infrequent_share > _MOST_INFREQUENT:
             return False
-        n_other = np.count_nonzero(~is_known[codes])
-        return bool(n_other > len(codes) * (1 + self.infrequent_share) / 2)
+        return bool(np.count_nonzero(~is_known[codes]) > len(codes) / 2)
 
 
 @dataclass(frozen=True)
@@ -223,8 +236,9 @@ class Columns:
 
     @property
     def dropped(self) -> list[str]:
-        """Names of the numbers without values in training."""
-        return _select(self.names, np.isnan(self.medians))
+        """Names of the columns without values in training."""
+        names = _select(self.names, np.isnan(self.medians))
+        return names + [category.name for category in self.categories if category.kind is None]
 
     @property
     def is_plain(self) -> bool:
@@ -236,7 +250,8 @@ class Columns:
         """Names of the columns of the result."""
         names = [self.names[k] for k in self._kept]
         names += [f"{self.names[k]}_missing" for k in np.flatnonzero(self.has_indicator)]
-        return names + [name for category in self.categories for name in category.column_names]
+        names += [name for category in self.categories for name in category.column_names]
+        return _make_unique(names)
 
     def find_unknown(self, table: MixedTable) -> list[str]:
         """Return the names of the categories most cells of which were not in training."""
@@ -311,6 +326,17 @@ def _add_levels(numbers, places: np.ndarray, n_columns: int):
     if indptr[-1] < 2**31:
         indptr = indptr.astype(np.int32)
     return sparse.csr_array((data, indices, indptr), shape=(n_rows, n_columns))
+
+
+def _make_unique(names: list[str]) -> list[str]:
+    """Return the names, the second of two equal ones with "_2" at its end, and so on."""
+    unique: dict[str, None] = {}  # in order
+    for name in names:
+        candidate, k = name, 2
+        while candidate in unique or (k > 2 and candidate in names):
+            candidate, k = f"{name}_{k}", k + 1
+        unique[candidate] = None
+    return list(unique)
 
 
 def _select(names: Sequence[str], mask: np.ndarray) -> list[str]:

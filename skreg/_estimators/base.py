@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, metadata
 from numbers import Integral, Real
@@ -16,7 +16,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
-from skreg._data.columns import MixedTable
+from skreg._data.columns import Columns, MixedTable
 from skreg._data.statistics import ColumnStatistics
 from skreg._engine.hyperparameters import Hyperparameters, read_hyperparameters
 from skreg._engine.spec import Status
@@ -30,6 +30,7 @@ from skreg._estimators.fit import (
     read_settings,
     run_fit,
 )
+from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.network import Network, Scaling
@@ -416,9 +417,16 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         """Names of the columns of the table."""
         return get_names(vars(self))
 
-    def _check_table(self, X) -> MixedTable:
-        """Return the checked table, whose numbers may be missing."""
-        return check_table(self, X)[0]
+    def _check_inputs(self, X) -> tuple[Columns | None, MixedTable, Sequence[str]]:
+        """Return what the inputs of the Keras model are made of.
+
+        They are how the columns are encoded, the checked table, and the names of its columns. The
+        first is None for a table of numbers, in which none are missing then.
+        """
+        columns = self._columns
+        if columns is None or columns.is_plain:
+            return None, MixedTable(self._check_rows(X)[0]), self._column_names
+        return columns, check_table(self, X)[0], self._column_names
 
     def _check_rows(self, X):
         """Return the checked table, and the precision to predict in."""
@@ -445,7 +453,7 @@ def _warn_about(status: Status, fit: PreparedFit, attributes: dict) -> None:
         "best_loss": min(attributes["validation_loss_curve_"] or [attributes["best_loss_"]]),
         "hint": "Check that X_val has the units of X, and try" if are_given else "Try",
     }
-    warnings.warn(_WARNINGS[status].format(**values), ConvergenceWarning, stacklevel=5)
+    warn(_WARNINGS[status].format(**values), ConvergenceWarning)
 
 
 def make_validation_set(X_val, y_val, sample_weight_val) -> ValidationSet | None:

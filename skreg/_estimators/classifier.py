@@ -26,7 +26,7 @@ class ClassPredictions(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Columns as in training.
 
         Returns
         -------
@@ -45,7 +45,7 @@ class ClassPredictions(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Columns as in training.
 
         Returns
         -------
@@ -61,7 +61,7 @@ class ClassPredictions(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Columns as in training.
 
         Returns
         -------
@@ -77,7 +77,7 @@ class ClassPredictions(ClassifierMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Columns as in training.
 
         Returns
         -------
@@ -205,7 +205,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     categorical_features : array-like or "from_dtype" or None, default="from_dtype"
         Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
         of a data frame whose type is category, enum or string, objects that are strings, and
-        booleans with missing values. None refuses strings. See Notes.
+        booleans with missing values. None refuses strings. The
+        Notes of :class:`RegularizedMLPClassifier` say how they are encoded.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors of the sample weights by class. "balanced" gives every class the same total weight.
         For several labels per row, a list with one dict for each label; the factors of a row are
@@ -301,9 +302,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     them. A category has a column for each of its at most 40 heaviest levels with at least 0.5 % of
     the weight, one for missing values if there were some in training, and one for all other levels
     if there are any; two levels that are all need one column. Levels that were not in training
-    belong to the other levels, or to none. All this is learned from the rows of `fit`, also from
-    those that early stopping holds out; in a stream from the first batch. The same rows in a sparse
-    or a dense table give the same network.
+    belong to the other levels, or to none; where two levels are all, to the one with more weight,
+    as missing values do. The order of ordered categories is not used. All this is learned from the
+    rows of `fit`, also from those that early stopping holds out; in a stream from the first batch.
+    The same rows in a sparse or a dense table give the same network.
 
     References
     ----------
@@ -403,7 +405,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers. float32 and float64 tables are not copied.
+            Numbers and categories, some of which may be missing; no infinities. Tables of float32
+            and float64 without missing values are not copied.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or an indicator of zeros and ones for several labels per row.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -444,7 +447,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Numbers and categories, some of which may be missing; no infinities.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or an indicator.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -483,7 +486,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Columns as in training.
         n_samples : int, default=100
             Number of samples. Each has its own masks for every row.
         random_state : int, RandomState instance or None, default=None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -50,6 +49,7 @@ from skreg._estimators.scorers import (
     validates_by_loss,
 )
 from skreg._estimators.targets import Targets
+from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import (
     CheckedRows,
     check_rows,
@@ -275,6 +275,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         estimator,
         request.X,
         request.y,
+        request.sample_weight,
         reset=not settings.continues,
         y_numeric=request.y_numeric,
     )
@@ -337,10 +338,7 @@ def _learn_columns(checked: CheckedRows, weight) -> Columns:
     if not columns.column_names:
         raise ValueError("X: expected a column with values; received missing values only.")
     if columns.dropped:
-        warnings.warn(
-            f"X: the columns {columns.dropped[:10]} have no values in training, and are dropped.",
-            stacklevel=6,
-        )
+        warn(f"X: the columns {columns.dropped[:10]} have no values in training, and are dropped.")
     return columns
 
 
@@ -408,14 +406,15 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     probe = copy_shallow(estimator, **column_attributes)  # as if it were fitted on X
     if "feature_names_in_" not in column_attributes:
         vars(probe).pop("feature_names_in_", None)
-    checked = check_rows(probe, X, y, reset=False, y_numeric=request.y_numeric, suffix="_val")
+    options = {"reset": False, "y_numeric": request.y_numeric, "suffix": "_val"}
+    checked = check_rows(probe, X, y, weight, **options)
     weight = check_weight(weight, checked.X.numbers, "sample_weight_val")
     weight = np.ones(checked.X.n_rows) if weight is None else weight
     encoded = targets.encode(checked.y)
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
     rows = encoded.apply_class_weight(rows, factors)
     scored_X = X if checked.X.categories else checked.X.numbers
-    encoded_X = encode_later(column_attributes["_columns"], checked.X)
+    encoded_X = encode_later(column_attributes["_columns"], checked.X, "X_val")
     return HeldOutRows(encoded_X, scored_X, checked.y, encoded, rows, are_given=True)
 
 
@@ -489,7 +488,7 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
     estimator, job = fit.estimator, make_job(fit)
     scoring = make_validation_scoring(fit, estimator)
     if scoring is not None and scoring.ignores_weights:
-        warnings.warn(describe_ignored_weights(estimator), stacklevel=5)
+        warn(describe_ignored_weights(estimator))
     progress = callbacks = None
     if estimator.verbose:
         progress = FitProgress(fit.settings.hyper.max_iter, fit.held_out is not None)

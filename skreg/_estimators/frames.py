@@ -6,16 +6,22 @@ pandas and polars are not imported here. A frame of theirs means that they are.
 from __future__ import annotations
 
 import datetime
+import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Number
+from typing import Any
 
 import numpy as np
 
+from skreg._compat import safe_indexing
 from skreg._data.columns import CategoryCells
 
 DATE_HINT = "Make numbers of dates and time spans first, for example with skrub.DatetimeEncoder."
 
 DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
+_BOOLEANS = (bool, np.bool_)
 
 
 def is_pandas(X) -> bool:
@@ -56,6 +62,57 @@ def _refuse_dates(kinds) -> None:
         raise ValueError(f"Column {name!r} of X has values of type {kind}. {DATE_HINT}")
 
 
+def _find_dates(values) -> list[str]:
+    kinds = set(map(type, values))
+    return [kind.__name__ for kind in kinds if kind in (np.datetime64, np.timedelta64)]
+
+
+def hide_rows_without_weight(X, sample_weight, categorical_features):
+    """Return the table with other rows in the place of those of weight 0.
+
+    So whatever is in them has no say in the kinds of columns and levels. Columns that are numbers
+    by their type stay as they are. So does any table beside weights that are not valid, which is an
+    error later on.
+    """
+    if sample_weight is None or not _may_have_categories(X, categorical_features):
+        return X
+    try:
+        has_weight = np.asarray(np.asarray(sample_weight) > 0, dtype=bool)
+        is_valid = has_weight.shape == (len(X),) and has_weight.any()
+    except (ValueError, TypeError):
+        return X
+    if not is_valid or has_weight.all():
+        return X
+    places = np.arange(len(X))
+    # In turn, so that the shares of the levels change little.
+    places[~has_weight] = np.resize(np.flatnonzero(has_weight), np.count_nonzero(~has_weight))
+    if is_pandas(X):
+        hidden = X.copy(deep=False)
+        for k in _find_other_columns(X):
+            hidden.isetitem(k, X.iloc[:, k].array.take(places))
+        return hidden
+    if is_polars(X):
+        return X.with_columns(X[:, _find_other_columns(X)][places].get_columns())
+    return safe_indexing(X, places)
+
+
+def _may_have_categories(X, categorical_features) -> bool:
+    if is_pandas(X) or is_polars(X):
+        return bool(_find_other_columns(X))
+    if categorical_features is None or isinstance(categorical_features, str):
+        return False
+    return not hasattr(X, "dtype") or X.dtype.kind not in "biuf"
+
+
+def _find_other_columns(X) -> list[int]:
+    """Return the places of the columns of a data frame that are not numbers by their type."""
+    if is_polars(X):
+        return [k for k, kind in enumerate(X.dtypes) if not kind.is_numeric()]
+    types = sys.modules["pandas"].api.types
+    is_number = [types.is_numeric_dtype(k) and not types.is_bool_dtype(k) for k in X.dtypes]
+    return np.flatnonzero(~np.array(is_number, dtype=bool)).tolist()
+
+
 # -- which columns are categories ----------------------------------------------------------------
 
 
@@ -94,7 +151,7 @@ def _is_category_of_polars(column) -> bool:
         return column.null_count() > 0
     if kind == "Object":
         return _are_levels(column.to_list())
-    return kind == "String" or kind.startswith(("Categorical", "Enum"))
+    return kind in ("String", "Null") or kind.startswith(("Categorical", "Enum"))
 
 
 def _are_levels(values: list) -> bool:
@@ -146,20 +203,53 @@ def _read_selection(selection, names, n_features: int) -> np.ndarray:
     return mask
 
 
-def convert_booleans(X):
-    """Return a frame whose nullable booleans of pandas are NumPy's where no value is missing.
+def convert_numbers(X):
+    """Return a table of numbers whose columns scikit-learn can convert.
 
-    Beside nullable ones scikit-learn makes float64 of columns of float32.
+    Nullable booleans of pandas without missing values become NumPy's, since beside them
+    scikit-learn makes float64 of columns of float32. Among objects pandas.NA becomes NaN. Sparse
+    columns become dense, unless all are sparse and mostly 0: only those are a sparse table. NumPy's
+    dates among objects are refused, since some would become integers.
     """
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        for kind in _find_dates(X.flat):
+            raise ValueError(f"X has values of type {kind}. {DATE_HINT}")
     if not is_pandas(X):
         return X
-    is_bool = sys.modules["pandas"].api.types.is_bool_dtype
-    nullable = [
-        name
-        for name, kind in X.dtypes.items()
-        if not isinstance(kind, np.dtype) and is_bool(kind) and not X[name].isna().any()
-    ]
-    return X.astype(dict.fromkeys(nullable, bool)) if nullable else X
+    pandas = sys.modules["pandas"]
+    is_sparse = [isinstance(kind, pandas.SparseDtype) for kind in X.dtypes]
+    stays_sparse = all(is_sparse) and all(kind.fill_value == 0 for kind in X.dtypes)
+    changed = {}
+    for k, kind in enumerate(X.dtypes):
+        if isinstance(kind, np.dtype) and kind.kind != "O":
+            continue  # before its column is taken, which is slow
+        column = X.iloc[:, k]
+        if is_sparse[k] and not stays_sparse:
+            changed[k] = column.sparse.to_dense()
+        elif kind.name == "object":
+            values = column.tolist()
+            _refuse_dates((X.columns[k], kind) for kind in _find_dates(values))
+            if any(type(value).__name__ == "NAType" for value in values):
+                changed[k] = [np.nan if is_missing(value) else value for value in values]
+        elif pandas.api.types.is_bool_dtype(kind) and not column.isna().any():
+            changed[k] = column.astype(bool)
+    if changed:
+        X = X.copy(deep=False)
+    for k, column in changed.items():
+        X.isetitem(k, column)
+    return X
+
+
+def find_bad_column(X, check: Callable[[Any], Any]):
+    """Return the name of the first column of a data frame that a check refuses, or None."""
+    if not (is_pandas(X) or is_polars(X)) or not len(X):
+        return None
+    for name in X.columns:
+        try:
+            check(X[[name]])
+        except (ValueError, TypeError):
+            return name
+    return None
 
 
 # -- their cells -------------------------------------------------------------------------------
@@ -185,8 +275,10 @@ def _read_cells(X, k: int, name: str) -> CategoryCells:
             codes, levels = column.cat.codes.to_numpy(), column.cat.categories.tolist()
             return _name_levels(codes.astype(np.int64), levels, name)
         values = column.tolist()
-    else:
-        values = (X[X.columns[k]].to_list()) if is_polars(X) else X[:, k].tolist()
+    elif is_polars(X):
+        values = X[X.columns[k]].to_list()
+    else:  # dates would become integers
+        values = list(X[:, k]) if X.dtype.kind in "mM" else X[:, k].tolist()
     try:
         distinct = list(dict.fromkeys(values))
     except TypeError as error:
@@ -195,7 +287,25 @@ def _read_cells(X, k: int, name: str) -> CategoryCells:
     places = {value: k for k, value in enumerate(levels)}
     places |= {value: -1 for value in distinct if is_missing(value)}
     codes = np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values))
+    if (0 in places or 1 in places) and _has_numbers_and_booleans(values):
+        levels = _make_numbers(levels)
     return _name_levels(codes, levels, name)
+
+
+def _has_numbers_and_booleans(values: list) -> bool:
+    """Whether booleans are among numbers. They are numbers then.
+
+    The distinct values do not tell, since 1 and True are equal.
+    """
+    kinds = set(map(type, values))
+    if not any(issubclass(kind, _BOOLEANS) for kind in kinds) or len(kinds) == 1:
+        return False
+    others = (value for value in values if not isinstance(value, _BOOLEANS))
+    return any(isinstance(value, Number) and not is_missing(value) for value in others)
+
+
+def _make_numbers(levels: list) -> list:
+    return [int(level) if isinstance(level, _BOOLEANS) else level for level in levels]
 
 
 def is_missing(value) -> bool:
@@ -212,22 +322,33 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
     kinds = {_name_kind(levels[k]) for k in occurring}
     if None in kinds:
         types = sorted({type(level).__name__ for level in levels if _name_kind(level) is None})
-        hint = f" {DATE_HINT}" if any("date" in kind or "time" in kind for kind in types) else ""
+        are_dates = any(re.search("date|time|period", kind, re.IGNORECASE) for kind in types)
+        hint = f" {DATE_HINT}" if are_dates else " Make strings of them."
         raise ValueError(
             f"Column {name!r} of X: expected levels that are strings, numbers or booleans; "
             f"received values of type {', '.join(types)}.{hint}"
         )
-    if len(kinds) > 1:
+    if len(kinds) > 1 and kinds != {"numbers", "booleans"}:
         raise ValueError(
             f"Column {name!r} of X: expected levels of one type; received "
             f"{sorted(map(str, kinds))}. Make all of them strings."
         )
-    return CategoryCells(codes, levels, next(iter(kinds), None))
+    if len(kinds) > 1:
+        kinds, levels = {"numbers"}, _make_numbers(levels)
+    kind = next(iter(kinds), None)
+    if kind != "numbers":
+        return CategoryCells(codes, levels, kind)
+    if any(abs(levels[k]) == math.inf for k in occurring):
+        raise ValueError(f"Column {name!r} of X: expected finite levels; received infinity.")
+    # Some may be equal now: 1 and True, or long doubles that float64 cannot tell apart.
+    places = {level: k for k, level in enumerate(dict.fromkeys(levels))}
+    codes = np.array([*(places[level] for level in levels), -1])[codes]
+    return CategoryCells(codes, list(places), kind)
 
 
 def _make_plain(level):
     """Return a level as an object of Python, and whole numbers as integers."""
-    if isinstance(level, np.generic):
+    if isinstance(level, np.generic) and not isinstance(level, DATES):  # which become integers
         level = float(level) if isinstance(level, np.longdouble) else level.item()
     return int(level) if isinstance(level, float) and level.is_integer() else level
 

@@ -28,7 +28,7 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Columns as in training.
 
         Returns
         -------
@@ -216,7 +216,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     categorical_features : array-like or "from_dtype" or None, default="from_dtype"
         Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
         of a data frame whose type is category, enum or string, objects that are strings, and
-        booleans with missing values. None refuses strings. See Notes.
+        booleans with missing values. None refuses strings. The
+        Notes of :class:`RegularizedMLPClassifier` say how they are encoded.
     warm_start : bool, default=False
         Whether `fit` begins with the weights of the last fit, which needs the same layers. Dropout
         masks and orders of the rows continue where that fit ended. If the scale of columns or
@@ -421,7 +422,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers. float32 and float64 tables are not copied.
+            Numbers and categories, some of which may be missing; no infinities. Tables of float32
+            and float64 without missing values are not copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -462,7 +464,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Numbers and categories, some of which may be missing; no infinities.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -501,7 +503,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+            Columns as in training.
         n_samples : int, default=100
             Number of samples. Each has its own masks for every row.
         random_state : int, RandomState instance or None, default=None

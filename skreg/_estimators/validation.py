@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,13 +17,17 @@ from skreg._estimators.frames import (
     DATE_HINT,
     DATES,
     check_frame,
-    convert_booleans,
+    convert_numbers,
+    find_bad_column,
     find_categories,
+    hide_rows_without_weight,
+    is_missing,
     is_pandas,
     is_polars,
     read_categories,
     select_numbers,
 )
+from skreg._estimators.user_warnings import warn
 
 _HINT = (
     "Expected numbers in X, received strings, categories or dates. Pass a data frame of pandas or "
@@ -36,6 +39,7 @@ _SIGNS_OF_TEXT = (
     "could not convert string",
     "Cannot cast str",  # of pandas, beside booleans
     "arrays of bytes/strings",
+    "setting an array element with a sequence",
     "float() argument must be",
     "setting an array element with a sequence",
     "DType",  # of a data frame whose columns have no common type
@@ -56,7 +60,9 @@ class CheckedRows(NamedTuple):
         return get_names(self.attributes)
 
 
-def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "") -> CheckedRows:
+def check_rows(
+    estimator, X, y, sample_weight=None, *, reset: bool, y_numeric: bool, suffix: str = ""
+) -> CheckedRows:
     """Check a table and its targets. The estimator is not changed.
 
     Parameters
@@ -64,6 +70,8 @@ def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "
     estimator : estimator
         Whose columns the table is compared with, if not `reset`.
     X, y : array-like
+    sample_weight : array-like or None
+        Not checked here. Rows of weight 0 do not decide on the kinds of columns.
     reset : bool
         Whether the columns are new.
     y_numeric : bool
@@ -79,6 +87,7 @@ def check_rows(estimator, X, y, *, reset: bool, y_numeric: bool, suffix: str = "
     # scikit-learn sets the attributes of columns at once. A fit sets them when it has succeeded.
     probe = copy_shallow(estimator)
     try:
+        X = hide_rows_without_weight(X, sample_weight, estimator.categorical_features)
         X, is_category = check_table(probe, X, reset=reset)
     except (ValueError, TypeError) as error:
         if suffix:
@@ -111,7 +120,7 @@ def encode_table(estimator, X):
     return encode_later(estimator._columns, table), dtype
 
 
-def encode_later(columns: Columns, table: MixedTable):
+def encode_later(columns: Columns, table: MixedTable, name: str = "X"):
     """Return other rows than those of training as numbers.
 
     Warn of categories whose values mostly were not in training.
@@ -119,10 +128,9 @@ def encode_later(columns: Columns, table: MixedTable):
     encoded = columns.encode(table)
     unknown = columns.find_unknown(table)
     if unknown:
-        warnings.warn(
-            f"X: most values of the columns {unknown[:10]} were not in training. They are treated "
-            "as infrequent levels, or as no level.",
-            stacklevel=6,
+        warn(
+            f"{name}: most values of the columns {unknown[:10]} were not in training. They are "
+            "treated as infrequent levels, or as no level."
         )
     return encoded
 
@@ -135,7 +143,8 @@ def check_table(estimator, X, reset: bool = False) -> tuple[MixedTable, np.ndarr
     try:
         return _validate(estimator, X, reset)
     except (ValueError, TypeError) as error:
-        _raise_with_hint(error)
+        if reset or not str(error).startswith("Column"):
+            _raise_with_hint(error)
         raise
     except ArithmeticError as error:  # of a large int among objects
         raise ValueError(f"X: expected numbers that float64 can hold; {error}.") from error
@@ -154,6 +163,8 @@ def _check_targets(estimator, y, y_numeric: bool, name: str):
     try:
         if not sparse.issparse(y) and np.asarray(y).dtype.kind == "T":
             y = np.asarray(y).astype(object)  # scikit-learn does not know NumPy's StringDType
+        if not y_numeric and not sparse.issparse(y):
+            _refuse_labels_without_order(np.asarray(y))  # in words of its own
         y = check_array(y, dtype=None, ensure_all_finite=not y_numeric, **arguments)
         if sparse.issparse(y) and (y_numeric or y.shape[1] < 2):
             raise TypeError(f"received a sparse array of shape {y.shape}. Pass a dense one.")
@@ -162,8 +173,6 @@ def _check_targets(estimator, y, y_numeric: bool, name: str):
             # Strings of numbers are numbers, as in scikit-learn. The check is after the conversion.
             with np.errstate(over="ignore", invalid="ignore"):
                 y = check_array(y, dtype=np.float64, **arguments)
-        else:
-            _refuse_labels_without_order(y)
     except (ValueError, TypeError, ArithmeticError) as error:
         if re.search(rf"\b{name}\b", str(error)):
             raise
@@ -185,7 +194,9 @@ def check_classes(classes) -> np.ndarray:
 
 
 def _refuse_labels_without_order(labels) -> None:
-    """Raise a ValueError for strings beside other objects, and for missing dates."""
+    """Raise a ValueError for missing labels, and for strings beside other objects."""
+    if labels.dtype == object and any(map(is_missing, labels.flat)):
+        raise ValueError("received missing values. Drop their rows, or give them a label.")
     if labels.dtype == object and len({isinstance(label, str) for label in labels.flat}) > 1:
         types = sorted({type(label).__name__ for label in labels.flat})
         raise ValueError(f"received labels of several types, {types}. Make all of them strings.")
@@ -251,8 +262,9 @@ def _make_table_of_numbers(estimator, X, reset: bool) -> tuple[MixedTable, np.nd
 
 
 def _to_array(X) -> np.ndarray:
-    """Return a table with categories that is no data frame, of objects if it is no array."""
-    X = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
+    """Return a table with categories that is no data frame, of objects if it has strings."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind in "SUT":  # numbers among strings, too
+        X = np.asarray(X, dtype=object)
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got an array of {X.ndim} dimensions instead. Reshape your data."
@@ -265,9 +277,22 @@ def _validate_numbers(estimator, X, reset: bool):
 
     None for `estimator` does not look at the columns. NaN is a missing value.
     """
+    X = convert_numbers(X)
+    try:
+        table = _convert_numbers(estimator, X, reset)
+    except (ValueError, TypeError) as error:
+        name = find_bad_column(X, lambda column: _convert_numbers(None, column, reset))
+        if name is None:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        wanted = "numbers" if reset else "numbers, as in training"
+        raise kind(f"Column {name!r} of X: expected {wanted}; {error}") from error
+    return _make_canonical(table) if sparse.issparse(table) else table
+
+
+def _convert_numbers(estimator, X, reset: bool):
     # A network from Keras has no medians.
     is_fitted_from_keras = not reset and getattr(estimator, "_columns", ()) is None
-    X = convert_booleans(X)
     finite = {"ensure_all_finite": True if is_fitted_from_keras else "allow-nan"}
     # scikit-learn first tries the sum, which may be infinite for a finite table.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -283,7 +308,7 @@ def _validate_numbers(estimator, X, reset: bool):
         if table.dtype == object or table.dtype.itemsize > 8:
             arguments["dtype"] = np.float64
             table = check_array(table, estimator=estimator, input_name="X", **arguments)
-    return _make_canonical(table) if sparse.issparse(table) else table
+    return table
 
 
 def _raise_with_hint(error: Exception) -> None:

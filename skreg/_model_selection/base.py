@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from abc import ABCMeta
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -36,6 +35,7 @@ from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
+from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_rows, check_weight
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.ensemble import make_ensemble
@@ -181,7 +181,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
         request = base_estimator._make_request(X, y)
-        checked = check_rows(self, X, y, reset=True, y_numeric=request.y_numeric)
+        checked = check_rows(self, X, y, sample_weight, reset=True, y_numeric=request.y_numeric)
         X, y = indexable(X, y)
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets
@@ -395,7 +395,12 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
     @property
     def encoded_feature_names_(self) -> np.ndarray:
-        """Names of the columns that the network of the winner sees; not set with the folds'."""
+        """Names of the columns that the network of the winner sees."""
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(
+                "encoded_feature_names_: expected one fitted network; the networks of "
+                "refit='folds' have columns of their own, see estimators_."
+            )
         return self.best_estimator_.encoded_feature_names_
 
     def _uses_own_score(self) -> bool:
@@ -423,8 +428,3 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 f"{self._base_estimator_class.__name__} with best_params_."
             )
         return [self.best_estimator_]
-
-
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the user's call of `fit`, from a method that `_fit` calls."""
-    warnings.warn(message, category, stacklevel=6)

@@ -154,7 +154,11 @@ def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> St
 def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]]:
     """Train and score the networks of a group, and return them with the index of their fold."""
     with config_context(**group.config):
-        group.fold.prepare()
+        try:
+            group.fold.prepare()
+        except Exception as error:
+            error.add_note(f"In the training rows of fold {fold}.")
+            raise
         train_network = group.memory.cache(_train_network, ignore=["fold", "checkpoint"])
         for job in group.jobs:
             group.results.append((job.candidate_index, _run_job(job, group, train_network)))

@@ -112,6 +112,8 @@ def _make_encoder(keras: Any, columns: Columns, dtype: str):
             continue
         encode = _encode_text if _is_text(category) else _encode_levels
         encoded = encode(keras, category, tensor, dtype)
+        if category.default >= 0:  # what is not the first level is the second one
+            encoded = 1 - encoded[:, :2]
         parts.append(encoded)
         places += [width + place for place in _choose_columns(category)]
         width += encoded.shape[1]
@@ -161,6 +163,8 @@ def _encode_levels(keras: Any, category: Category, tensor, dtype: str):
 def _choose_columns(category: Category) -> list[int]:
     """Return which of the columns for other levels, each level and missing ones are in use."""
     n_levels = len(category.levels)
+    if category.default >= 0:
+        return [1]
     levels = range(1 + category.is_binary, 1 + n_levels)
     return [*levels, *[1 + n_levels] * category.has_missing, *[0] * category.has_infrequent]
 
@@ -221,16 +225,15 @@ def make_inputs(estimator, X):
             f"best_estimator_ of a search; received {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
-    columns = estimator._columns
-    if columns is None or columns.is_plain:
-        return _make_dense(estimator._check_rows(X)[0])
-    table = estimator._check_table(X)
-    numbers = iter(_make_dense(table.numbers).T)
+    columns, table, names = estimator._check_inputs(X)
+    numbers = _make_dense(table.numbers)
+    if columns is None:
+        return numbers
+    columns_of_numbers = iter(numbers.T)
     categories = zip(columns.categories, table.categories, strict=True)
-    names = _name_inputs(estimator._column_names)
     return {
-        name: _make_input(*next(categories)) if is_category else next(numbers)[:, None]
-        for name, is_category in zip(names, columns.is_category, strict=True)
+        name: _make_input(*next(categories)) if is_category else next(columns_of_numbers)[:, None]
+        for name, is_category in zip(_name_inputs(names), columns.is_category, strict=True)
     }
 
 

@@ -184,12 +184,42 @@ def test_most_cells_may_be_unknown(later, is_unknown):
     assert columns.categories[0].is_unknown(make_cells(later)) == is_unknown
 
 
-def test_infrequent_levels_are_expected_to_be_infrequent():
-    values = [f"{k}" for k in range(90)]  # 50 of 90 have no column of their own
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"{k}" for k in range(90)],  # 50 of 90 have no column of their own
+        [f"{k}" for k in range(300)],  # none has
+        ["a"] * 160 + [f"{k}" for k in range(140)],
+    ],
+)
+def test_rows_of_training_are_never_unknown(values):
     _, columns = learn(None, values)
     (category,) = columns.categories
     assert not category.is_unknown(make_cells(values))
-    assert category.is_unknown(make_cells(["z"] * 20))
+    assert not category.is_unknown(make_cells(values[-60:]))
+
+
+@pytest.mark.parametrize(("counts", "expected"), [((30, 3), 0), ((3, 30), 1), ((5, 5), 0)])
+def test_what_is_not_one_of_two_levels_is_the_frequent_one(counts, expected):
+    _, columns = learn(None, ["a"] * counts[0] + ["b"] * counts[1])
+    assert columns.column_names == ["x0_b"]
+    later = MixedTable(np.empty((4, 0)), (make_cells(["a", "b", None, "z"]),))
+    encoded = columns.encode(later).toarray()
+    np.testing.assert_array_equal(encoded[:, 0], [0, 1, expected, expected])
+
+
+def test_a_category_without_values_has_no_column():
+    table, columns = learn(np.arange(3.0)[:, None], [None, None, None])
+    assert columns.dropped == ["x1"]
+    assert columns.column_names == ["x0"]
+    later = MixedTable(table.numbers, (make_cells(["a", "b", None]),))
+    np.testing.assert_array_equal(to_dense(columns.encode(later)), table.numbers)
+
+
+def test_equal_names_are_numbered():
+    _, columns = learn(None, ["missing", None, "pro", "missing_2"])
+    expected = ["x0_missing", "x0_missing_2", "x0_pro", "x0_missing_3"]
+    assert columns.column_names == expected
 
 
 def test_levels_of_another_kind_are_refused():

@@ -50,6 +50,9 @@ CATEGORIES = ["city", "plan", "sex"]
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, "dropout": 0.2}
 
 
+SMALL_SEARCH = {name: value for name, value in SMALL.items() if name != "dropout"}
+
+
 def make_small(**changes):
     return RegularizedMLPClassifier(**{**SMALL, **changes})
 
@@ -109,7 +112,7 @@ FRAMES = {
     "unused categories": lambda: frame.assign(
         city=pd.Categorical(frame["city"], categories=["Ulm", "Aue", "Hof", "Bonn", "Kiel"])
     ),
-    "float32 index": lambda: frame.set_index(np.arange(N_ROWS)[::-1]),
+    "reversed index": lambda: frame.set_index(np.arange(N_ROWS)[::-1]),
     "polars": to_polars,
     "polars' categories": lambda: to_polars(pl.Categorical),
     "polars' enums": lambda: to_polars(pl.String).with_columns(
@@ -194,6 +197,38 @@ def test_unknown_levels_and_new_missing_values_are_predicted_in_silence(fitted):
     assert np.isfinite(fitted.predict_proba(later.iloc[:1])).all()
 
 
+def test_two_levels_do_not_depend_on_their_names():
+    paid = np.where(np.arange(N_ROWS) % 10 > 0, "yes", "no")
+    later = pd.DataFrame({"age": 0.0, "paid": ["yes", "no", None, "maybe"]})
+    for names in ({}, {"yes": "a"}, {"yes": "a", "no": "b"}):
+        table = frame[["age"]].assign(paid=paid).replace({"paid": names})
+        model = make_small().fit(table, paid == "no")
+        yes, no, missing, unknown = model.predict_proba(later.replace({"paid": names}))[:, 1]
+        assert missing == unknown == yes != no
+
+
+def test_missing_objects_are_missing_numbers():
+    values = pd.Series([1, None, 3] * 30, dtype=object)
+    expected = make_small().fit(values.to_frame("a").astype(float), np.arange(90) % 2)
+    for missing in (None, np.nan, pd.NA):
+        table = values.where(values.notna(), missing).to_frame("a")
+        assert_same_network(make_small().fit(table, np.arange(90) % 2), expected)
+
+
+@pytest.mark.parametrize("convert", [lambda table: table, pl.from_pandas])
+def test_errors_name_the_column(fitted, convert):
+    with pytest.raises(ValueError, match=r"Column 'age' of X: expected numbers, as in training; "):
+        fitted.predict(convert(frame.assign(age="n/a")))
+    with pytest.raises(ValueError, match=r"Column 'size' of X: expected numbers; .*infinity"):
+        make_small().fit(convert(frame.assign(size=np.inf)), y)
+
+
+def test_the_networks_of_folds_have_no_common_columns():
+    search = RegularizedMLPClassifierCV([0.0], [0.1], cv=2, refit="folds", **SMALL_SEARCH)
+    with pytest.raises(AttributeError, match=r"refit='folds' have columns of their own"):
+        _ = search.fit(frame, y).encoded_feature_names_
+
+
 def test_a_column_of_unknown_levels_warns(fitted):
     with pytest.warns(UserWarning, match=r"most values of the columns \['city'\] were not"):
         fitted.predict(frame.assign(city="Gera"))
@@ -260,6 +295,9 @@ def test_equal_names_of_columns_are_refused():
 def test_a_column_without_values_is_dropped_with_a_warning(fitted):
     with pytest.warns(UserWarning, match=r"columns \['empty'\] have no values in training"):
         model = make_small().fit(frame.assign(empty=np.nan), y)
+    with pytest.warns(UserWarning, match=r"columns \['empty'\] have no values in training"):
+        of_text = make_small().fit(frame.assign(empty=pd.Series([None] * N_ROWS, dtype="str")), y)
+    assert_same_network(of_text, model)
     for kernel, other in zip(model.coefs_, fitted.coefs_, strict=True):
         np.testing.assert_array_equal(kernel, other)
 
@@ -316,6 +354,32 @@ def test_a_search_learns_levels_in_each_fold(kind):
     names = [network.encoded_feature_names_.tolist() for network in of_folds.estimators_]
     assert ["city_Gera" in of_fold for of_fold in names] == [False, True, True]
     assert len(of_folds.predict(table)) == N_ROWS
+
+
+def test_a_search_takes_objects_that_lack_values_in_some_folds():
+    table = frame[["age"]].assign(
+        code=pd.Series(np.arange(N_ROWS) % 5).astype(object), city=frame["city"].astype(object)
+    )
+    table.loc[:5, ["code", "city"]] = pd.NA
+    cv = KFold(3)
+    search = RegularizedMLPClassifierCV([0.0], [1e-3], cv=cv, scoring=None, **SMALL_SEARCH)
+    expected = GridSearchCV(make_small(dropout=0.0), {"l2": [1e-3]}, cv=cv)
+    search.fit(table, y), expected.fit(table, y)
+    for k in range(3):
+        name = f"split{k}_test_score"
+        np.testing.assert_array_equal(search.cv_results_[name], expected.cv_results_[name])
+    of_folds = clone(search).set_params(refit="folds").fit(table, y)
+    names = [network.encoded_feature_names_.tolist() for network in of_folds.estimators_]
+    for name in ("code_missing", "city_missing"):
+        assert [name in of_fold for of_fold in names] == [False, True, True]
+
+
+def test_a_fold_without_values_is_named():
+    table = pd.DataFrame({"age": np.where(np.arange(40) < 20, np.nan, 1.0)})
+    search = RegularizedMLPClassifierCV([0.0], [1e-3], cv=KFold(2), **SMALL_SEARCH)
+    with pytest.raises(ValueError, match="received missing values only") as caught:
+        search.fit(table, np.arange(40) % 2)
+    assert caught.value.__notes__ == ["In the training rows of fold 1."]
 
 
 def test_a_pickle_needs_no_pandas(fitted, tmp_path):

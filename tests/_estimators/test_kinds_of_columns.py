@@ -3,11 +3,18 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from helpers import assert_same_network
 from scipy import sparse
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.preprocessing import OneHotEncoder
 
-from skreg import RegularizedMLPClassifier
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPClassifierCV,
+    RegularizedMLPRegressor,
+)
 
 N_ROWS = 40
 rng = np.random.default_rng(0)
@@ -45,9 +52,23 @@ def test_whole_numbers_have_the_same_names_in_any_type(dtype):
     assert model.encoded_feature_names_.tolist() == names
 
 
-@pytest.mark.parametrize("dtype", ["str", "object"])
-def test_a_category_without_values_in_training_takes_any_level(dtype):
-    model = make_small().fit(make_frame([None] * N_ROWS, dtype), y)
+EMPTY = {
+    "text": lambda: make_frame([None] * N_ROWS, "str"),
+    "objects": lambda: make_frame([None] * N_ROWS, "object"),
+    "NaT": lambda: make_frame([pd.NaT] * N_ROWS, "object"),
+    "null of pyarrow": lambda: make_frame([None] * N_ROWS, pd.ArrowDtype(pa.null())),
+    "null of polars": lambda: pl.DataFrame({"a": X[:, 0], "b": [None] * N_ROWS}),
+    "text of polars": lambda: pl.DataFrame(
+        {"a": X[:, 0], "b": pl.Series([None] * N_ROWS, dtype=pl.String)}
+    ),
+}
+
+
+@pytest.mark.parametrize("make", EMPTY.values(), ids=EMPTY.keys())
+def test_a_category_without_values_in_training_takes_any_level(make):
+    with pytest.warns(UserWarning, match=r"columns \['b'\] have no values in training"):
+        model = make_small().fit(make(), y)
+    assert_same_network(model, make_small().fit(X[:, :1], y))
     with pytest.warns(UserWarning, match="not in training"):
         expected = model.predict_proba(make_frame(["blue"] * N_ROWS))
     with pytest.warns(UserWarning, match=r"columns \['b'\] were not in training"):
@@ -55,12 +76,29 @@ def test_a_category_without_values_in_training_takes_any_level(dtype):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_the_warning_of_unknown_levels_is_at_the_call():
-    model = make_small().fit(make_frame(["red", "green"] * 20), y)
-    for method in (model.predict, model.predict_proba, model.mc_dropout):
-        with pytest.warns(UserWarning, match="not in training") as caught:
-            method(make_frame(["blue", "black"] * 20))
-        assert caught[0].filename == __file__
+def test_warnings_are_at_the_call():
+    table, later = make_frame(["red", "green"] * 20), make_frame(["blue", "black"] * 20)
+    model = make_small(early_stopping=True).fit(table, y)
+    regressor = RegularizedMLPRegressor(3, max_iter=1, random_state=0).fit(table, X[:, 1])
+    search = RegularizedMLPClassifierCV([0.0], [0.1], cv=2, hidden_layer_sizes=(3,), max_iter=1)
+    by_place = np.where(np.arange(N_ROWS) < 20, "red", "green")  # each fold has one level
+    calls = (
+        lambda: model.predict(later),
+        lambda: model.predict_proba(later),
+        lambda: model.mc_dropout(later),
+        lambda: model.score(later, y),
+        lambda: model.fit(table, y, X_val=later, y_val=y),
+        lambda: regressor.predict(later),
+        lambda: regressor.score(later, y),
+        lambda: make_small().fit(table.assign(c=None), y),
+        lambda: cross_val_score(make_small(), table.assign(c=None), y, cv=2),
+        lambda: search.set_params(cv=KFold(2)).fit(make_frame(by_place), y),
+        lambda: search.set_params(cv=2).fit(table.assign(c=None), y),
+    )
+    for call in calls:
+        with pytest.warns(UserWarning, match="in training") as caught:
+            call()
+        assert {warning.filename for warning in caught} == {__file__}
 
 
 @pytest.mark.parametrize("selection", [[], [False, False], np.array([], dtype=int)])
@@ -115,3 +153,159 @@ def test_levels_of_any_type_of_numbers_give_the_same_network(dtype):
     other = make_small(categorical_features=[1]).fit(table.astype(dtype), y)
     assert_same_network(one, other)
     assert one.encoded_feature_names_.tolist() == other.encoded_feature_names_.tolist()
+
+
+# -- dates -------------------------------------------------------------------------------------
+
+DATES = np.array(["2026-01-01", "2026-01-02"] * 20, "M8[ns]")
+
+
+def make_objects(cells):
+    table = np.empty((N_ROWS, 2), dtype=object)
+    table[:, 0], table[:, 1] = X[:, 0], list(cells)
+    return table
+
+
+@pytest.mark.parametrize("dates", [DATES, DATES - DATES[0]], ids=["dates", "spans"])
+def test_dates_are_refused_with_the_name_of_their_column(dates):
+    objects = make_objects(dates)
+    frame = pd.DataFrame(objects, columns=["a", "b"]).astype({"a": float})
+    of_pandas = frame.assign(b=pd.Series(dates).astype(object))
+    for table, selection in (
+        (frame, "from_dtype"),
+        (frame, ["b"]),
+        (frame, None),
+        (of_pandas, "from_dtype"),
+        (frame.assign(b=pd.Categorical(pd.Series(dates))), "from_dtype"),
+        (pl.DataFrame({"a": X[:, 0], "b": pl.Series(list(dates), dtype=pl.Object)}), "from_dtype"),
+    ):
+        with pytest.raises(ValueError, match=r"Column 'b' of X.*skrub\.DatetimeEncoder"):
+            make_small(categorical_features=selection).fit(table, y)
+    for table in (objects, np.c_[dates, dates]):
+        with pytest.raises(ValueError, match=r"Column 'x1' of X.*skrub\.DatetimeEncoder"):
+            make_small(categorical_features=[1]).fit(table, y)
+        with pytest.raises(ValueError, match=r"(?s)X has values of type.*skrub\.DatetimeEncoder"):
+            make_small().fit(table, y)
+
+
+# -- rows without weight -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convert", [lambda table: table, pl.from_pandas])
+def test_missing_booleans_without_weight_make_no_category(convert):
+    weight = np.arange(N_ROWS) != 3
+    table = make_frame([None if k == 3 else flag for k, flag in enumerate(FLAGS)], "boolean")
+    model = make_small().fit(convert(table), y, sample_weight=weight)
+    assert_same_network(model, make_small().fit(convert(table[weight]), y[weight]))
+    assert model.encoded_feature_names_.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "convert"),
+    [
+        ("from_dtype", lambda table: table),
+        (["b"], lambda table: table),
+        ([1], np.asarray),
+        ([1], lambda table: table.to_numpy().tolist()),
+    ],
+    ids=["numbers", "frame", "array", "lists"],
+)
+def test_texts_without_weight_are_no_levels(selection, convert):
+    table = make_frame([*["?"] * 3, *np.arange(N_ROWS - 3) % 3], "object")
+    weight = np.arange(N_ROWS) >= 3
+    options = {"early_stopping": True, "categorical_features": selection}
+    rows, others = convert(table), convert(table[weight])
+    model = make_small(**options).fit(
+        rows, y, weight, X_val=rows, y_val=y, sample_weight_val=weight
+    )
+    expected = make_small(**options).fit(others, y[weight], X_val=others, y_val=y[weight])
+    assert_same_network(model, expected)
+
+
+@pytest.mark.parametrize("selection", ["from_dtype", [0, 1]])
+def test_infinities_without_weight_are_refused_as_in_an_array(selection):
+    table = make_frame(["Ulm", "Hof"] * 20)
+    table.loc[0, "a"] = np.inf
+    with pytest.raises(ValueError, match=r"Column 'a' of X: expected .*infinity"):
+        make_small(categorical_features=selection).fit(table, y, np.arange(N_ROWS) > 0)
+
+
+# -- levels ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cells", [[1, True, 2, 3], [0, True, 1, False]], ids=str)
+def test_booleans_among_numbers_are_numbers_in_any_order(cells):
+    tables = [make_frame(np.roll(np.array(cells * 10, dtype=object), k)) for k in range(4)]
+    tables.append(make_frame(pd.Categorical(cells * 10)))
+    names = [f"b_{level}" for level in sorted(set(map(int, cells)))]
+    for table in tables:
+        model = make_small(categorical_features=["b"]).fit(table, y)
+        assert model.encoded_feature_names_.tolist() == ["a", *names[len(names) == 2 :]]
+
+
+@pytest.mark.parametrize("infinity", [np.inf, -np.inf])
+def test_infinite_levels_are_refused(infinity):
+    table = np.c_[X[:, 0], np.arange(N_ROWS) % 3]
+    model = make_small(categorical_features=[1]).fit(table, y)
+    table[7, 1] = infinity
+    for call in (model.predict, lambda rows: model.fit(rows, y)):
+        with pytest.raises(ValueError, match=r"Column 'x1' of X: expected finite levels"):
+            call(table)
+
+
+def test_levels_are_those_that_float64_can_tell_apart():
+    small = np.finfo(np.longdouble).eps * (np.arange(N_ROWS) % 2)
+    table = np.c_[X[:, 0], np.arange(N_ROWS) % 3].astype(np.longdouble)
+    model = make_small(categorical_features=[1]).fit(table, y)
+    table[:, 1] *= 1 + small
+    assert_same_network(make_small(categorical_features=[1]).fit(table, y), model)
+    assert model.encoded_feature_names_.tolist() == ["x0", "x1_0", "x1_1", "x1_2"]
+
+
+def test_levels_are_compared_exactly():
+    table = np.c_[np.zeros(N_ROWS), np.array([0.1, 0.2, 0.3, 0.5] * 10)]
+    model = make_small(categorical_features=[1]).fit(table, y)
+    with pytest.warns(UserWarning, match=r"\['x1'\] were not in training"):
+        model.predict(table.astype(np.float32))
+
+
+def test_arrays_of_strings_have_numbers_and_categories():
+    cities = np.resize(["Ulm", "Kiel", "Hof"], N_ROWS)
+    texts = np.c_[X[:, 0], cities]
+    model = make_small(categorical_features=[1]).fit(texts, y)
+    assert_same_network(model, make_small().fit(make_frame(cities), y))
+    expected = model.predict_proba(make_objects(cities))
+    np.testing.assert_array_equal(model.predict_proba(texts), expected)
+    np.testing.assert_array_equal(
+        model.predict_proba(texts.astype(np.dtypes.StringDType())), expected
+    )
+
+
+# -- sparse columns ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fill", [np.nan, 0.0, 1.0])
+@pytest.mark.parametrize("beside", [[], ["number"], ["city"], ["number", "city"]], ids=str)
+def test_sparse_columns_of_pandas_are_numbers(fill, beside):
+    table = make_frame(np.resize([np.nan, 0.0, 1.0, 2.0, 0.0], N_ROWS))
+    table = table.assign(city=np.resize(["Ulm", "Hof", "Kiel"], N_ROWS), number=X[:, 1])
+    table = table[["a", "b", *beside]]
+    of_sparse = table.astype(dict.fromkeys("ab", pd.SparseDtype(float, fill)))
+    model, expected = make_small().fit(of_sparse, y), make_small().fit(table, y)
+    assert_same_network(model, expected)
+    np.testing.assert_array_equal(model.predict(of_sparse), expected.predict(table))
+
+
+def test_a_sparse_and_a_dense_encoder_give_the_same_network():
+    levels = np.c_[np.arange(N_ROWS) % 3, np.arange(N_ROWS) % 7]
+    one, other = (
+        make_small().fit(OneHotEncoder(sparse_output=is_sparse).fit_transform(levels), y)
+        for is_sparse in (True, False)
+    )
+    assert_same_network(one, other)
+
+
+def test_columns_of_any_names_can_lack_objects():
+    table = pd.DataFrame(make_objects([1, pd.NA] * 20))
+    expected = make_small().fit(make_frame([1, np.nan] * 20), y)
+    assert_same_network(make_small().fit(table, y), expected)

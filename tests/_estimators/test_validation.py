@@ -274,8 +274,14 @@ MIXED = np.array(["a", 1, 2] * 50, dtype=object)
 NO_LABELS = {
     "strings and numbers": (MIXED, r"{}: .*several types, \['int', 'str'\]"),
     "numbers and strings": (MIXED[::-1], r"{}: .*several types, \['int', 'str'\]"),
-    "strings and None": (np.array(["a", None] * 75, dtype=object), r"{}: .*\['NoneType', 'str'\]"),
-    "objects with NaN": (np.array(["a", np.nan] * 75, dtype=object), "{}: .*contains NaN"),
+    "strings and None": (
+        np.array(["a", None] * 75, dtype=object),
+        "{}: expected labels; received missing values",
+    ),
+    "objects with NaN": (
+        np.array(["a", np.nan] * 75, dtype=object),
+        "{}: .*received missing values",
+    ),
     "a missing date": (np.full(150, np.datetime64("NaT")), "{}: expected labels; received NaT"),
     "a sparse column": (csr_array(y[:, None]), "{}: expected labels; received a sparse array"),
     "complex numbers": (y + 1j, "{}: expected labels; Complex data"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import re
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,14 +102,15 @@ def _of_state(part: Part, words: str) -> list[Fault]:
 
 def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
     X, y, weight = (call.arguments[name] for name in ("X", "y", "sample_weight"))
-    faults = _of_state(X, CATEGORICAL) + _of_state(y, TARGET) + _of_state(weight, WEIGHT)
+    used = _drop_rows_without_weight(X, weight)
+    faults = _of_state(used, CATEGORICAL) + _of_state(y, TARGET) + _of_state(weight, WEIGHT)
     if X.state is State.SOUND and not situation.is_on("standardize"):
         faults += [Fault(True, TABLE)] * (get_largest(X) > LARGEST_INPUT)
     if not situation.is_classifier and y.state is State.SOUND:
         faults += _find_negative_counts(situation, y, "loss|y")
     if _is_continued(situation, call):
         faults += _find_other_columns(situation, X)
-        faults += _find_other_kinds(_get_fitted_kinds(situation.estimator), X)
+        faults += _find_other_kinds(_get_fitted_kinds(situation.estimator), used)
         # The medians of before are in the place of missing numbers.
         faults += [Fault(False, TABLE)] * (not situation.is_on("standardize"))
         if y.state is State.SOUND:
@@ -116,7 +118,7 @@ def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
         elif y.state is State.OPEN:
             faults.append(Fault(False, "layers"))
     else:
-        faults += _find_faults_of_kinds(situation, X, weight)
+        faults += _find_faults_of_kinds(situation, used)
     if call.method == "partial_fit":
         return faults + _find_faults_of_classes(situation, call)
     if "X_val" in call.arguments:
@@ -143,10 +145,23 @@ def _find_other_columns(situation: Situation, X: Part) -> list[Fault]:
     return [Fault(True, TABLE + "|layers")]
 
 
+def _drop_rows_without_weight(X: Part, weight: Part) -> Part:
+    """Return what decides the kinds of columns: the rows of a frame that have weight."""
+    if weight.state is not State.SOUND or weight.value is None:
+        return X
+    has_weight = np.asarray(weight.value) > 0
+    if has_weight.all() or len(has_weight) != len(X.value):
+        return X
+    if isinstance(X, FramePart):
+        return replace(X, value=X.value[has_weight])
+    # What is wrong with a broken frame may be in the other rows.
+    return replace(X, state=State.OPEN) if hasattr(X.value, "columns") else X
+
+
 # -- kinds of columns --------------------------------------------------------------------------
 
 
-def _find_faults_of_kinds(situation: Situation, X: Part, weight: Part) -> list[Fault]:
+def _find_faults_of_kinds(situation: Situation, X: Part) -> list[Fault]:
     """Return the faults of the columns of a new network."""
     selection = situation.estimator.categorical_features
     if X.state is State.SOUND and _is_mask(selection) and len(selection) != X.value.shape[1]:
@@ -158,7 +173,7 @@ def _find_faults_of_kinds(situation: Situation, X: Part, weight: Part) -> list[F
     if X.storage in SPARSE and any(kind is not NUMBER for kind in kinds):
         return [Fault(True, CATEGORICAL)]
     faults = _find_texts_among_numbers([k for k, kind in enumerate(kinds) if kind is NUMBER], X)
-    if all(kind is NUMBER for kind in kinds) and _is_all_missing(X, weight):
+    if all(kind is NUMBER for kind in kinds) and _is_all_missing(X):
         faults.append(Fault(True, TABLE))
     return faults
 
@@ -246,14 +261,12 @@ def _find_texts_among_numbers(places: list[int], X: Part) -> list[Fault]:
     return faults
 
 
-def _is_all_missing(X: Part, weight: Part) -> bool:
-    """Whether the rows with a weight have no number."""
-    if weight.state is not State.SOUND or X.value.dtype.kind not in "biufO":
+def _is_all_missing(X: Part) -> bool:
+    """Whether no row has a number."""
+    if X.value.dtype.kind not in "biufO":
         return False
     is_frame = isinstance(X, FramePart)
     missing = is_missing(X.value) if is_frame else np.isnan(X.get_numbers())
-    if weight.value is not None:
-        missing = missing[np.asarray(weight.value) > 0]
     return bool(missing.all())
 
 
@@ -303,7 +316,9 @@ def _find_faults_of_held_out(situation: Situation, call: Call) -> list[Fault]:
         return [Fault(True, "y_val|X_val")]
     X_val, y_val = arguments["X_val"], arguments["y_val"]
     weight, X, y = arguments["sample_weight_val"], arguments["X"], arguments["y"]
-    faults = _of_state(X_val, TABLE) + _of_state(y_val, TARGET) + _of_state(weight, WEIGHT)
+    used = _drop_rows_without_weight(X, arguments["sample_weight"])
+    used_val = _drop_rows_without_weight(X_val, weight)
+    faults = _of_state(used_val, TABLE) + _of_state(y_val, TARGET) + _of_state(weight, WEIGHT)
     if not situation.is_on("early_stopping"):
         faults.append(Fault(True, "early_stopping"))
     if situation.estimator.validation_scoring != "loss":
@@ -311,9 +326,9 @@ def _find_faults_of_held_out(situation: Situation, call: Call) -> list[Fault]:
     if State.SOUND == X.state == X_val.state and X.value.shape[1] != X_val.value.shape[1]:
         faults.append(Fault(True, TABLE))
     if not _is_continued(situation, call):
-        faults += _find_other_kinds(_resolve_kinds(situation, X), X_val)
+        faults += _find_other_kinds(_resolve_kinds(situation, used), used_val)
     else:
-        faults += _find_other_kinds(_get_fitted_kinds(situation.estimator), X_val)
+        faults += _find_other_kinds(_get_fitted_kinds(situation.estimator), used_val)
     if X_val.state is State.SOUND and not situation.is_on("standardize"):
         # Larger ones are clipped: they decide nothing but the epoch.
         faults += [Fault(False, TABLE)] * (get_largest(X_val) > LARGEST_INPUT)

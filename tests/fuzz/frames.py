@@ -380,6 +380,4 @@ def draw_broken_frame(rng, schema, n_rows: int) -> Part:
     """Draw a frame that has to be refused."""
     kind = str(rng.choice(list(BROKEN_FRAMES)))
     part = draw_frame(rng, schema, max(n_rows, 2), "pandas categories")
-    is_level = kind == "an infinity" and schema[0].is_selected
-    state = State.OPEN if is_level else State.BROKEN
-    return Part(BROKEN_FRAMES[kind](rng, part), "as it is", state, kind)
+    return Part(BROKEN_FRAMES[kind](rng, part), "as it is", State.BROKEN, kind)

@@ -40,6 +40,7 @@ OPEN_LABELS = {
     "object numbers": _choose([0, 1], object),
     "object bools": _choose([False, True], object),
     "bytes": _choose([b"a", b"b"]),
+    "dates": _choose(["2020-01-01", "2020-01-02"], "datetime64[D]"),
 }
 BROKEN_LABELS = {
     "fractions": lambda codes: codes + 0.5,
@@ -49,7 +50,6 @@ BROKEN_LABELS = {
         np.arange(len(codes))
     ],
     "words beside numbers": lambda codes: np.array([1, "a"] * len(codes), object)[: len(codes)],
-    "dates": lambda codes: np.datetime64("2020-01-01") + codes,
     "complex": lambda codes: codes + 1j,
     "two columns of classes": lambda codes: np.c_[codes, codes[::-1] + 1],
     "two columns of fractions": lambda codes: np.c_[codes, codes] + 0.5,
