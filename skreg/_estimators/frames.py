@@ -206,10 +206,11 @@ def _read_selection(selection, names, n_features: int) -> np.ndarray:
 def convert_numbers(X):
     """Return a table of numbers whose columns scikit-learn can convert.
 
-    Nullable booleans of pandas without missing values become NumPy's, since beside them
-    scikit-learn makes float64 of columns of float32. Among objects pandas.NA becomes NaN. Sparse
-    columns become dense, unless all are sparse and mostly 0: only those are a sparse table. NumPy's
-    dates among objects are refused, since some would become integers.
+    Nullable booleans of pandas and booleans among objects become NumPy's, in float32 if some are
+    missing, since beside them scikit-learn makes float64 of columns of float32. Among objects
+    pandas.NA becomes NaN. Sparse columns become dense, unless all are sparse and mostly 0: only
+    those are a sparse table. NumPy's dates among objects are refused, since some would become
+    integers.
     """
     if isinstance(X, np.ndarray) and X.dtype == object:
         for kind in _find_dates(X.flat):
@@ -229,10 +230,19 @@ def convert_numbers(X):
         elif kind.name == "object":
             values = column.tolist()
             _refuse_dates((X.columns[k], kind) for kind in _find_dates(values))
-            if any(type(value).__name__ == "NAType" for value in values):
-                changed[k] = [np.nan if is_missing(value) else value for value in values]
-        elif pandas.api.types.is_bool_dtype(kind) and not column.isna().any():
-            changed[k] = column.astype(bool)
+            kinds = {type(value) for value in values if not is_missing(value)}
+            filled = [np.nan if is_missing(value) else value for value in values]
+            if kinds and kinds <= {bool, np.bool_}:
+                changed[k] = np.array(filled, dtype=np.float32)
+            elif any(type(value).__name__ == "NAType" for value in values):
+                changed[k] = filled
+        elif pandas.api.types.is_bool_dtype(kind):
+            is_whole = not column.isna().any()
+            changed[k] = (
+                column.astype(bool)
+                if is_whole
+                else column.to_numpy(dtype=np.float32, na_value=np.nan)
+            )
     if changed:
         X = X.copy(deep=False)
     for k, column in changed.items():

@@ -174,7 +174,11 @@ def test_booleans_leave_the_precision_of_a_frame(dtype):
     assert model.predict(table).dtype == np.float32
     missing = table.astype({"b": "boolean"})
     missing.loc[3, "b"] = pd.NA  # becomes the median
-    assert np.isfinite(model.predict(missing)).all()
+    expected = model.predict(missing)
+    assert expected.dtype == np.float32
+    for kind in ("bool[pyarrow]", object):
+        np.testing.assert_array_equal(model.predict(missing.astype({"b": kind})), expected)
+    np.testing.assert_array_equal(model.predict(pl.from_pandas(missing)), expected)
 
 
 def test_weights_are_copies_and_the_order_of_rows_does_not_matter():
