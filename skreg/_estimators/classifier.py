@@ -199,6 +199,14 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         is divided by its standard deviation, or by a tenth of its largest absolute value if that is
         more. Other columns are centred by their mean and divided by their standard deviation. One
         penalty for all weights assumes columns of about the same scale.
+    numerical_encoding : {"piecewise", "periodic"} or None, default=None
+        What the network sees of a numeric column of a dense table beside the column itself. Columns
+        of two values or one are not encoded. See Notes.
+
+        - "piecewise": the share of each bin that lies below the value, for at most eight bins
+          between weighted quantiles. Values are piecewise linear in these inputs.
+        - "periodic": three numbers, a linear map of 16 cosines whose frequencies and phases are
+          trained with the map, without penalty and decay.
     categorical_features : array-like or "from_dtype" or None, default="from_dtype"
         Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
         of a data frame whose type is category, enum or string, objects that are strings, and
@@ -235,6 +243,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     scale_ : ndarray of float64 of shape (n_encoded_features,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
+    encoding_ : object or None
+        The encoding of the numeric columns: the index of a column in the table that the network
+        sees as `columns`, with `lower` and `width` of its bins ("piecewise"), or with `frequencies`,
+        `phases`, `kernels` and `biases` ("periodic"), for standardised columns.
     encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
         Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
         of missing values, and levels of categories.
@@ -356,6 +368,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         tol=None,
         n_iter_no_change=10,
         standardize=True,
+        numerical_encoding=None,
         categorical_features="from_dtype",
         class_weight=None,
         warm_start=False,
@@ -386,6 +399,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
             tol=tol,
             n_iter_no_change=n_iter_no_change,
             standardize=standardize,
+            numerical_encoding=numerical_encoding,
             categorical_features=categorical_features,
             warm_start=warm_start,
             random_state=random_state,

@@ -150,6 +150,14 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Whether the network learns the targets on the scale of `target_center_` and `target_scale_`.
         Predictions are in the units of `y` in both cases. The penalties and the learning rate of
         an unscaled target depend on its unit.
+    numerical_encoding : {"piecewise", "periodic"} or None, default=None
+        What the network sees of a numeric column of a dense table beside the column itself. Columns
+        of two values or one are not encoded. See Notes.
+
+        - "piecewise": the share of each bin that lies below the value, for at most eight bins
+          between weighted quantiles. Values are piecewise linear in these inputs.
+        - "periodic": three numbers, a linear map of 16 cosines whose frequencies and phases are
+          trained with the map, without penalty and decay.
     categorical_features : array-like or "from_dtype" or None, default="from_dtype"
         Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
         of a data frame whose type is category, enum or string, objects that are strings, and
@@ -178,6 +186,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     scale_ : ndarray of float64 of shape (n_encoded_features,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
+    encoding_ : object or None
+        The encoding of the numeric columns: the index of a column in the table that the network
+        sees as `columns`, with `lower` and `width` of its bins ("piecewise"), or with `frequencies`,
+        `phases`, `kernels` and `biases` ("periodic"), for standardised columns.
     encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
         Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
         of missing values, and levels of categories.
@@ -301,6 +313,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         n_iter_no_change=10,
         standardize=True,
         standardize_target=True,
+        numerical_encoding=None,
         categorical_features="from_dtype",
         warm_start=False,
         random_state=None,
@@ -330,6 +343,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             tol=tol,
             n_iter_no_change=n_iter_no_change,
             standardize=standardize,
+            numerical_encoding=numerical_encoding,
             categorical_features=categorical_features,
             warm_start=warm_start,
             random_state=random_state,

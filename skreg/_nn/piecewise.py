@@ -1,0 +1,156 @@
+"""The piecewise-linear encoding of numeric columns (Gorishniy et al. 2022).
+
+A column x with the edges e_0 < e_1 < ... has the inputs clip((x - e_t) / (e_{t+1} - e_t), 0, 1),
+one for each bin. So a linear function of them is a piecewise linear function of the column. The
+edges are weighted quantiles, and are not trained.
+
+References
+----------
+.. [1] Y. Gorishniy, I. Rubachev, A. Babenko, "On Embeddings for Numerical Features in Tabular Deep
+   Learning", NeurIPS 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skreg._nn.dropout import Mask
+from skreg._nn.encoding import Encoding, pad_outputs, pad_vector
+from skreg._nn.inputs import DenseBatch, InputLayer, number_positions
+from skreg._tensorflow import tensorflow, view_as_tensor
+
+# Bins of a column, less where quantiles are equal. The decision notes have the figures.
+N_BINS = 8
+
+# Narrower bins, as a share of the edge's distance to zero, would magnify what float32 rounds away.
+_LEAST_WIDTH = 2.0**-14
+# So that 1 / width is finite in float32.
+_TINY = 1e-30
+
+
+@dataclass(frozen=True, eq=False)
+class PiecewiseEncoding(Encoding):
+    """The bins of all columns, one after the other.
+
+    Attributes
+    ----------
+    columns : ndarray of int32, shape (n_bins,)
+        Index of the column of each bin, in ascending order.
+    lower, width : ndarray of float32, shape (n_bins,)
+        Lower edge and width of each bin, in units of the standardised column.
+    """
+
+    name = "piecewise"
+    lower: np.ndarray
+    width: np.ndarray
+
+    @classmethod
+    def begin(cls, columns, find_quantiles, generator):
+        """Return bins between quantiles of equal distance. Edges that are equal become one."""
+        quantiles = find_quantiles(np.arange(1, N_BINS) / N_BINS).astype(np.float32)
+        edges = [_merge_edges(of_column) for of_column in quantiles.T]
+        n_bins = [len(of_column) - 1 for of_column in edges]
+        return cls(
+            np.repeat(columns, n_bins).astype(np.int32),
+            np.concatenate([np.empty(0, np.float32), *(part[:-1] for part in edges)]),
+            np.concatenate([np.empty(0, np.float32), *(np.diff(part) for part in edges)]),
+        )
+
+    @property
+    def sources(self):
+        """Index of the column of each bin."""
+        return self.columns
+
+    def name_outputs(self, names):
+        """Return the names of the columns with numbers of bins, from 1 on."""
+        first = np.searchsorted(self.columns, self.columns)
+        numbers = np.arange(1, len(first) + 1) - first
+        return [f"{names[k]}_bin_{t}" for k, t in zip(self.columns, numbers, strict=True)]
+
+    def encode(self, values):
+        """Return the share of each bin that lies below the value."""
+        dtype = values.dtype
+        encoded = values[:, self.columns]
+        encoded -= self.lower.astype(dtype)
+        encoded /= self.width.astype(dtype)
+        return np.clip(encoded, 0, 1, out=encoded)
+
+    def make_layer(self, n_columns):
+        """Return the layer of the compiled program."""
+        return PiecewiseInputs(n_columns, pad_outputs(self.n_outputs))
+
+    def rescale(self, ratio, shift):
+        """Return bins with the same edges in other units."""
+        ratio, shift = ratio[self.columns], shift[self.columns]
+        lower, width = (self.lower - shift) / ratio, np.maximum(self.width / ratio, _TINY)
+        return PiecewiseEncoding(self.columns, lower.astype(np.float32), width.astype(np.float32))
+
+
+def _merge_edges(edges: np.ndarray) -> np.ndarray:
+    """Return the ascending edges without those that are too near to the one before."""
+    kept = [edges[0]]
+    for edge in edges[1:]:
+        least = max(_TINY, _LEAST_WIDTH * max(abs(edge), abs(kept[-1])))
+        if edge - kept[-1] >= least:
+            kept.append(edge)
+    # The last bin ends with the largest value.
+    kept[-1] = max(kept[-1], edges[-1])
+    return np.array(kept, np.float32)
+
+
+class PiecewiseTensors(NamedTuple):
+    """A table, and the bins of its columns."""
+
+    values: Any  # float32, shape (padded rows, n_columns)
+    columns: Any  # int32, shape (n_encoded,), as the next two
+    lower: Any
+    width: Any
+
+
+@dataclass(frozen=True)
+class PiecewiseInputs(InputLayer):
+    """Dense rows and the bins of their columns.
+
+    Attributes
+    ----------
+    n_encoded : int
+        Bins, padding included. Padded ones are zero.
+    """
+
+    n_encoded: int
+
+    @property
+    def n_inputs(self) -> int:
+        """Columns and bins."""
+        return self.n_columns + self.n_encoded
+
+    def find_rows(self, n_features, n_inputs):
+        """Return the rows of columns, then those of bins."""
+        encoded = np.arange(n_inputs - n_features) + self.n_columns
+        return np.concatenate([np.arange(n_features), encoded])
+
+    def to_tensors(self, table, encoding=None):
+        """Return a `PiecewiseTensors`."""
+        tf, size = tensorflow(), self.n_encoded
+        return PiecewiseTensors(
+            view_as_tensor(table.values),
+            tf.constant(pad_vector(encoding.columns, size)),
+            tf.constant(pad_vector(encoding.lower, size, np.finfo(np.float32).max / 2)),
+            tf.constant(pad_vector(encoding.width, size, 1.0)),
+        )
+
+    def make_batch(self, table, rows, compute_mask=None, scale=1.0, parameters=None):
+        """Return a `DenseBatch`."""
+        tf = tensorflow()
+        values = tf.gather(table.values, rows)
+        encoded = tf.gather(values, table.columns, axis=1) - table.lower
+        encoded = tf.clip_by_value(encoded / table.width, 0.0, 1.0)
+        inputs = tf.concat([values, encoded], axis=1)
+        if compute_mask is not None:
+            is_kept = compute_mask(number_positions(rows, self.n_columns))
+            of_encoded = tf.gather(is_kept, table.columns, axis=1)
+            inputs = Mask(tf.concat([is_kept, of_encoded], axis=1), scale).apply(inputs)
+        return DenseBatch(inputs)
