@@ -345,10 +345,15 @@ def _make_first_state(job: TrainingJob, spec: ProgramSpec) -> State:
         kernels, biases = draw_parameters(sizes, job.n_inputs, job.n_outputs, generator)
     else:
         moments = start.moments
-        pairs = zip(start.kernels[1:], spec.kernel_shapes[1:], strict=True)
-        kernels = [start.kernels[0], *(_fill_up(kernel, shape) for kernel, shape in pairs)]
-        pairs = zip(start.biases, spec.layer_sizes[1:], strict=True)
-        biases = [_fill_up(bias, (size,)) for bias, size in pairs]
+        kernels = [
+            _fill_up(kernel, shape)
+            for kernel, shape in zip(start.kernels[1:], spec.kernel_shapes[1:], strict=True)
+        ]
+        kernels = [start.kernels[0], *kernels]
+        biases = [
+            _fill_up(bias, (size,))
+            for bias, size in zip(start.biases, spec.layer_sizes[1:], strict=True)
+        ]
     first = np.zeros(spec.kernel_shapes[0], dtype=np.float32)
     rows = spec.input_layer.find_rows(job.n_features, job.n_inputs)
     first[rows, : kernels[0].shape[1]] = kernels[0]

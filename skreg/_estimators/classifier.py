@@ -244,9 +244,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
     encoding_ : object or None
-        The encoding of the numeric columns: the index of a column in the table that the network
-        sees as `columns`, with `lower` and `width` of its bins ("piecewise"), or with `frequencies`,
-        `phases`, `kernels` and `biases` ("periodic"), for standardised columns.
+        The encoding of the standardised numeric columns. `columns` are their indices among those
+        that the network sees, with `lower` and `width` of each bin ("piecewise"), or with
+        `frequencies`, `phases`, `kernels` and `biases` ("periodic"). None if there is none.
     encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
         Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
         of missing values, and levels of categories.

@@ -72,9 +72,9 @@ def continue_encoding(
             f"received {estimator.numerical_encoding!r}. Set warm_start=False and call fit for a "
             "new one."
         )
-    if encoding is None or not keeps_function or (before is None and now is None):
+    if encoding is None or not keeps_function:
         return encoding
-    known = before if before is not None else now
-    plain = ColumnStatistics.from_scaling(np.zeros(len(known.center)), np.ones(len(known.center)))
+    n_columns = estimator._network.n_columns
+    plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
     ratio, shift = relate_scales(before or plain, now or plain)
     return encoding.rescale(ratio, shift)

@@ -96,7 +96,7 @@ def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
 
 
 def _prepare_inputs(network: Network, values, sampler):
-    """Return a function that returns what enters the first layer, with another dropout each time."""
+    """Return a function that returns what enters the first layer, each time after dropout."""
     encoding = network.encoding
     if encoding is None:
         return lambda: values if sampler is None else sampler.apply(values, 0)
