@@ -10,12 +10,13 @@ from __future__ import annotations
 from skreg._data.tables import CSRTable, DenseTable, Table
 from skreg._nn.encoding import Encoding
 from skreg._nn.inputs import DenseInputs, InputLayer
+from skreg._nn.periodic import PeriodicEncoding
 from skreg._nn.piecewise import PiecewiseEncoding
 from skreg._nn.sparse_inputs import SparseInputs
 
 # By the value of the parameter `numerical_encoding`.
 ENCODINGS: dict[str, type[Encoding]] = {
-    encoding.name: encoding for encoding in (PiecewiseEncoding,)
+    encoding.name: encoding for encoding in (PiecewiseEncoding, PeriodicEncoding)
 }
 
 

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skreg._nn.dropout import Mask
 from skreg._nn.encoding import Encoding, pad_outputs, pad_vector
 from skreg._nn.inputs import DenseBatch, InputLayer, number_positions
 from skreg._tensorflow import tensorflow, view_as_tensor
@@ -29,6 +28,7 @@ N_BINS = 8
 _LEAST_WIDTH = 2.0**-14
 # So that 1 / width is finite in float32.
 _TINY = 1e-30
+_LARGEST = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +102,18 @@ def _merge_edges(edges: np.ndarray) -> np.ndarray:
 
 
 class PiecewiseTensors(NamedTuple):
-    """A table, and the bins of its columns."""
+    """A table, and what each input is: clip((column - lower) / width, least, most).
+
+    A column itself is such an input, too, with wide bounds. One rule for all is faster than
+    columns and bins that are joined.
+    """
 
     values: Any  # float32, shape (padded rows, n_columns)
-    columns: Any  # int32, shape (n_encoded,), as the next two
+    columns: Any  # int32, shape (n_inputs,), as the next four, which are float32
     lower: Any
     width: Any
+    least: Any
+    most: Any
 
 
 @dataclass(frozen=True)
@@ -134,23 +140,32 @@ class PiecewiseInputs(InputLayer):
 
     def to_tensors(self, table, encoding=None):
         """Return a `PiecewiseTensors`."""
-        tf, size = tensorflow(), self.n_encoded
+
+        def join(of_columns, of_bins, padding=0.0):
+            padded = pad_vector(np.asarray(of_bins, np.float32), self.n_encoded, padding)
+            of_columns = np.full(self.n_columns, of_columns, np.float32)
+            return tensorflow().constant(np.concatenate([of_columns, padded]))
+
+        columns = pad_vector(encoding.columns, self.n_encoded)
+        columns = np.concatenate([np.arange(self.n_columns, dtype=np.int32), columns])
+        ones = np.ones(len(encoding.columns))
         return PiecewiseTensors(
-            view_as_tensor(table.values),
-            tf.constant(pad_vector(encoding.columns, size)),
-            tf.constant(pad_vector(encoding.lower, size, np.finfo(np.float32).max / 2)),
-            tf.constant(pad_vector(encoding.width, size, 1.0)),
+            values=view_as_tensor(table.values),
+            columns=tensorflow().constant(columns),
+            lower=join(0.0, encoding.lower),
+            width=join(1.0, encoding.width, 1.0),
+            least=join(-_LARGEST, 0.0 * ones),
+            most=join(_LARGEST, ones),
         )
 
     def make_batch(self, table, rows, compute_mask=None, scale=1.0, parameters=None):
         """Return a `DenseBatch`."""
         tf = tensorflow()
-        values = tf.gather(table.values, rows)
-        encoded = tf.gather(values, table.columns, axis=1) - table.lower
-        encoded = tf.clip_by_value(encoded / table.width, 0.0, 1.0)
-        inputs = tf.concat([values, encoded], axis=1)
+        values = tf.gather(tf.gather(table.values, rows), table.columns, axis=1)
+        values = (values - table.lower) / table.width
+        values = tf.minimum(tf.maximum(values, table.least), table.most)
         if compute_mask is not None:
             is_kept = compute_mask(number_positions(rows, self.n_columns))
-            of_encoded = tf.gather(is_kept, table.columns, axis=1)
-            inputs = Mask(tf.concat([is_kept, of_encoded], axis=1), scale).apply(inputs)
-        return DenseBatch(inputs)
+            factor = tf.where(is_kept, scale, 0.0)
+            values *= tf.gather(factor, table.columns, axis=1)
+        return DenseBatch(values)
