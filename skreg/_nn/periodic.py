@@ -137,6 +137,7 @@ class PeriodicTensors(NamedTuple):
 
     values: Any  # float32, shape (padded rows, n_columns)
     columns: Any  # int32, shape (n_encoded,)
+    one: Any  # of which the program does not know that it is 1
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ class PeriodicInputs(InputLayer):
     def to_tensors(self, table, encoding=None):
         """Return a `PeriodicTensors`."""
         columns = pad_vector(encoding.columns, self.n_encoded)
-        return PeriodicTensors(view_as_tensor(table.values), tensorflow().constant(columns))
+        tf = tensorflow()
+        return PeriodicTensors(view_as_tensor(table.values), tf.constant(columns), tf.constant(1.0))
 
     def make_batch(self, table, rows, compute_mask=None, scale=1.0, parameters=None):
         """Return a `PeriodicBatch`."""
@@ -185,11 +187,12 @@ class PeriodicInputs(InputLayer):
         phases = parameters[end + n_waves : end + 2 * n_waves]
         rows_of_table = tf.gather(table.values, rows)
         columns = _repeat(tf.gather(rows_of_table, table.columns, axis=1))
-        cosine, sine = _compute_waves(columns * frequencies + phases * (0.5 / math.pi))
+        waves = _compute_waves(columns * frequencies + phases * (0.5 / math.pi))
+        cosine, sine = (_compute_once(wave, table.one) for wave in waves)
         # As products of a column each, since XLA's own sums are slower.
-        waves = tf.reshape(cosine, (size, self.n_encoded, N_FREQUENCIES))
+        by_column = tf.reshape(cosine, (size, self.n_encoded, N_FREQUENCIES))
         kernels = tf.reshape(maps, (N_OUTPUTS, self.n_encoded, N_FREQUENCIES))
-        encoded = tf.matmul(tf.transpose(waves, (1, 0, 2)), tf.transpose(kernels, (1, 2, 0)))
+        encoded = tf.matmul(tf.transpose(by_column, (1, 0, 2)), tf.transpose(kernels, (1, 2, 0)))
         encoded = tf.reshape(tf.transpose(encoded, (1, 0, 2)), (size, -1))
         encoded += parameters[end + 2 * n_waves :]
         factor = None
@@ -200,7 +203,7 @@ class PeriodicInputs(InputLayer):
             factor = tf.gather(of_columns, sources, axis=1)
             rows_of_table, encoded = rows_of_table * of_columns, encoded * factor
         inputs = tf.concat([rows_of_table, encoded], axis=1)
-        return PeriodicBatch(inputs, columns, cosine, sine, maps, factor)
+        return PeriodicBatch(inputs, columns, cosine, sine, maps, factor, table.one)
 
 
 class PeriodicBatch(NamedTuple):
@@ -212,6 +215,7 @@ class PeriodicBatch(NamedTuple):
     sine: Any
     maps: Any  # shape (3, n_encoded * 16)
     factor: Any  # of dropout, for the encoded inputs, shape (b, n_encoded * 3); or None
+    one: Any  # as in `PeriodicTensors`
 
     def matmul(self, kernel):
         """Return the batch times the kernel, of shape (b, h)."""
@@ -235,7 +239,7 @@ class PeriodicBatch(NamedTuple):
         first = kernel.shape[0] - n_encoded * N_OUTPUTS
         by_encoded = tf.matmul(delta, kernel[first:], transpose_b=True)
         if self.factor is not None:
-            by_encoded *= self.factor
+            by_encoded = _compute_once(by_encoded * self.factor, self.one)
         by_output = tf.reshape(by_encoded, (-1, n_encoded, N_OUTPUTS))
         of_outputs = [_repeat(by_output[:, :, k]) for k in range(N_OUTPUTS)]
         by_waves = tf.add_n([part * self.maps[k] for k, part in enumerate(of_outputs)])
@@ -246,6 +250,15 @@ class PeriodicBatch(NamedTuple):
         # Column sums as a product, as in `mlp`.
         summed = tf.matmul(ones, tf.concat([*by_maps, by_frequencies, by_phases], axis=1))[0]
         return [summed, tf.matmul(ones, by_encoded)[0]]
+
+
+def _compute_once(values, one):
+    """Return the values, as a quotient.
+
+    XLA computes sums and products again in each of the loops that need them, also those of a mask
+    or a polynomial. It does not so with quotients. A step takes a third less time.
+    """
+    return values / one
 
 
 def _repeat(columns):
