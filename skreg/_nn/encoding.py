@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,9 +29,12 @@ class Encoding(ABC):
         Value of the parameter `numerical_encoding`.
     columns : ndarray of int32, shape (n_encoded,)
         Indices of columns. Which ones, and how often, is up to the encoding.
+    keras_layers : tuple of str
+        Names of its layers in Keras.
     """
 
     name: ClassVar[str]
+    keras_layers: ClassVar[tuple[str, ...]]
     columns: np.ndarray
 
     @classmethod
@@ -80,6 +83,19 @@ class Encoding(ABC):
 
         Both are of shape (n_columns,).
         """
+
+    @abstractmethod
+    def apply_in_keras(self, keras: Any, columns, dtype: str):
+        """Return a Keras tensor (None, n_outputs), given that of the `columns`."""
+
+    def get_keras_weights(self) -> dict[str, list[np.ndarray]]:
+        """Return the weights of the layers in Keras by their names."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def from_keras(cls, columns: np.ndarray, layers: dict[str, Any]) -> Encoding:
+        """Return the encoding, given its `columns` and the layers of Keras by their names."""
 
     def extend(self, values: np.ndarray) -> np.ndarray:
         """Return the columns with the encoded inputs after them."""

@@ -45,6 +45,7 @@ class PeriodicEncoding(Encoding):
     """
 
     name = "periodic"
+    keras_layers = "periodic_waves", "periodic_map"
     frequencies: np.ndarray
     phases: np.ndarray
     kernels: np.ndarray
@@ -125,6 +126,34 @@ class PeriodicEncoding(Encoding):
             frequencies=(self.frequencies * ratio).astype(np.float32),
             phases=phases.astype(np.float32),
         )
+
+    def apply_in_keras(self, keras, columns, dtype):
+        """Return the linear map of the waves. The weights have the units that they have here."""
+        layers, (waves, linear), n_encoded = keras.layers, self.keras_layers, len(self.columns)
+        angles = layers.EinsumDense(
+            "bn,nf->bnf", (n_encoded, N_FREQUENCIES), bias_axes="nf", name=waves, dtype=dtype
+        )(layers.Rescaling(2 * math.pi, name="periodic_angle", dtype=dtype)(columns))
+        encoded = layers.EinsumDense(
+            "bnf,nfk->bnk", (n_encoded, N_OUTPUTS), bias_axes="nk", name=linear, dtype=dtype
+        )(keras.ops.cos(angles))
+        return layers.Reshape((n_encoded * N_OUTPUTS,), name="periodic", dtype=dtype)(encoded)
+
+    def get_keras_weights(self):
+        """Return frequencies and phases, and the maps with their biases."""
+        waves, linear = self.keras_layers
+        return {
+            waves: [self.frequencies, self.phases],
+            linear: [self.kernels, self.biases],
+        }
+
+    @classmethod
+    def from_keras(cls, columns, layers):
+        """Return the encoding with the weights of the layers."""
+        weights = [weight for name in cls.keras_layers for weight in layers[name].get_weights()]
+        frequencies, phases, kernels, biases = (
+            np.asarray(weight).astype(np.float32) for weight in weights
+        )
+        return cls(columns, frequencies, phases, kernels, biases)
 
 
 def _pad_columns(n_encoded: int) -> int:

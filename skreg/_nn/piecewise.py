@@ -44,6 +44,7 @@ class PiecewiseEncoding(Encoding):
     """
 
     name = "piecewise"
+    keras_layers = "bin_lower", "bin_width", "bin_bounds"
     lower: np.ndarray
     width: np.ndarray
 
@@ -87,6 +88,21 @@ class PiecewiseEncoding(Encoding):
         ratio, shift = ratio[self.columns], shift[self.columns]
         lower, width = (self.lower - shift) / ratio, np.maximum(self.width / ratio, _TINY)
         return PiecewiseEncoding(self.columns, lower.astype(np.float32), width.astype(np.float32))
+
+    def apply_in_keras(self, keras, columns, dtype):
+        """Return the bins: two layers of Rescaling, since a difference first is more precise."""
+        lower, width, bounds = self.keras_layers
+        layers, factor = keras.layers, 1 / self.width.astype(np.float64)
+        above = layers.Rescaling(1.0, -self.lower, name=lower, dtype=dtype)(columns)
+        share = layers.Rescaling(factor, name=width, dtype=dtype)(above)
+        return layers.ReLU(max_value=1.0, name=bounds, dtype=dtype)(share)
+
+    @classmethod
+    def from_keras(cls, columns, layers):
+        """Return the bins of the layers."""
+        lower, width, _ = (layers[name] for name in cls.keras_layers)
+        offset, scale = np.asarray(lower.offset, float), np.asarray(width.scale, float)
+        return cls(columns, -offset.astype(np.float32), (1 / scale).astype(np.float32))
 
 
 def _merge_edges(edges: np.ndarray) -> np.ndarray:
