@@ -276,6 +276,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         numbers and encodes categories, with layers and operations of Keras alone. The network is
         the `keras.Sequential` for the columns `encoded_feature_names_`.
 
+        With `numerical_encoding` the model called "numerical_encoding" stands before the layers. It
+        consists of layers and operations of Keras alone, has the dropout of the inputs, and is
+        trained where it is trained here. The columns of the `keras.Sequential` are then the first
+        ones of `encoded_feature_names_`, without those that are made of them.
+
         Its input is a dict from the names of the columns to tensors of shape (n_samples, 1). In a
         name "/" becomes "_". Columns without names are "x0", "x1" and so on. A number, or a
         category of numbers or booleans, is in float32, and NaN if it is missing. A category of text

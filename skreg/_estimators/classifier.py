@@ -139,7 +139,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
         Predictions do not use dropout.
     input_dropout : float, default=0.0
-        Rate in [0, 1) of the standardised inputs.
+        Rate in [0, 1) of the standardised inputs. A column is dropped with all that
+        `numerical_encoding` makes of it.
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default=0.001
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 6 for two classes, or 2 for more classes or labels, divided by the effective
@@ -314,6 +315,14 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     those that early stopping holds out; in a stream from the first batch. The same rows in a sparse
     or a dense table give the same network.
 
+    `numerical_encoding` adds inputs for the numeric columns of dense tables. Columns of one or two
+    values, such as levels and indicators, have none. "piecewise" has bins between weighted
+    quantiles, of which equal ones are merged; a bin from `e` to `f` is the input
+    ``clip((x - e) / (f - e), 0, 1)`` of the standardised column. "periodic" has the inputs
+    ``cos(2 * pi * w * x + b) @ M + m`` with 16 frequencies, 16 phases and a map to three numbers
+    for each column. The edges are those of the first fit in a warm start and of the first batch in
+    a stream. `input_dropout` drops a column with all that is made of it.
+
     References
     ----------
     .. [1] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: A
@@ -325,6 +334,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
        Networks", AISTATS 2010.
     .. [6] Y. Gal, Z. Ghahramani, "Dropout as a Bayesian Approximation: Representing Model
        Uncertainty in Deep Learning", ICML 2016.
+    .. [7] Y. Gorishniy, I. Rubachev, A. Babenko, "On Embeddings for Numerical Features in Tabular
+       Deep Learning", NeurIPS 2022.
+    .. [8] D. Holzmueller, L. Grinsztajn, I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs
+       and Boosted Trees on Tabular Data", NeurIPS 2024.
 
     Examples
     --------

@@ -88,7 +88,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
         Predictions do not use dropout.
     input_dropout : float, default=0.0
-        Rate in [0, 1) of the standardised inputs.
+        Rate in [0, 1) of the standardised inputs. A column is dropped with all that
+        `numerical_encoding` makes of it.
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default=0.001
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 3 divided by the effective number of distinct training rows of weights w,
@@ -254,7 +255,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     as the row twice.
 
     The network sees an encoded table, as in `RegularizedMLPClassifier`: medians and indicators for
-    missing numbers, and a column for each frequent level of a category.
+    missing numbers, and a column for each frequent level of a category. `numerical_encoding` adds
+    inputs for its numeric columns, as there.
 
     References
     ----------
