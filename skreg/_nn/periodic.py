@@ -157,8 +157,11 @@ class PeriodicEncoding(Encoding):
 
 
 def _pad_columns(n_encoded: int) -> int:
-    """Round the encoded columns up to a multiple of 4, at least 4, so that few shapes exist."""
-    return max(4, -(-n_encoded // 4) * 4)
+    """Round the encoded columns up to a multiple of 4, so that few shapes exist.
+
+    At least 8, since products with fewer than 16 outputs may have other bits with other threads.
+    """
+    return max(8, -(-n_encoded // 4) * 4)
 
 
 class PeriodicTensors(NamedTuple):
