@@ -1,4 +1,7 @@
-"""(a) How long does one fit take? Breast cancer, 569 x 30, batch 32, 100 epochs, in every peer."""
+"""(a) How long does one fit take? Breast cancer, 569 x 30, batch 32, 100 epochs, in every peer.
+
+And how long a step with an encoding of 20 numeric columns, batch 64, against a step without.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,11 @@ from _measure import (
     timed,
 )
 from _peers import NETWORKS, skreg_network
+from _tables import dense_table
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import log_loss
 
+from skreg import RegularizedMLPClassifier
 from skreg._engine.program import count_programs
 from skreg._tensorflow import tensorflow
 
@@ -43,6 +48,35 @@ def throughput_of_two_threads(epochs, X, y, count, repeats):
     runs = {"one": lambda: fitted_in_turn(epochs, X, y, count), "two": two}
     seconds = interleaved(runs, repeats)
     return np.median(seconds["one"][:, 0] / seconds["two"][:, 0])
+
+
+def seconds_of_steps(repeats):
+    """CPU seconds of a step with each encoding of 20 columns: medians over interleaved repeats.
+
+    CPU, which other work on the machine disturbs less. The difference of a long and a short fit has
+    neither the preparation of the rows nor the call.
+    """
+    X, y = dense_table(4096, 20)
+    few, many, batch = 5, 30, 64
+
+    def fit(encoding, epochs):
+        RegularizedMLPClassifier(
+            batch_size=batch, max_iter=epochs, numerical_encoding=encoding, random_state=0
+        ).fit(X, y)
+
+    runs = {
+        (encoding, epochs): lambda encoding=encoding, epochs=epochs: fit(encoding, epochs)
+        for encoding in (None, "piecewise", "periodic")
+        for epochs in (few, many)
+    }
+    for run in runs.values():
+        run()
+    seconds = interleaved(runs, repeats)
+    n_steps = (many - few) * len(X) // batch
+    return {
+        encoding: np.median(seconds[encoding, many][:, 1] - seconds[encoding, few][:, 1]) / n_steps
+        for encoding in (None, "piecewise", "periodic")
+    }
 
 
 def main():
@@ -79,6 +113,11 @@ def main():
     )
     gain = throughput_of_two_threads(epochs, X, y, 8, 3 if arguments.quick else 7)
     print(f"two threads: {gain:.2f} times the fits of one\n")
+    steps = seconds_of_steps(3 if arguments.quick else 11)
+    print_table(
+        ["a step, 20 numeric columns", "CPU, us", "ratio"],
+        [[str(name), 1e6 * time, time / steps[None]] for name, time in steps.items()],
+    )
     check_targets(
         {
             "time against MLPClassifier": (base / medians["MLPClassifier"][0], "<=", 0.2),
@@ -89,6 +128,8 @@ def main():
                 0.02,
             ),
             "throughput of two threads": (gain, ">=", 1.7),
+            "step, piecewise": (steps["piecewise"] / steps[None], "<=", 2.5),
+            "step, periodic": (steps["periodic"] / steps[None], "<=", 3.0),
         },
         arguments.check,
     )

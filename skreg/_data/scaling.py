@@ -89,15 +89,24 @@ def rescale_inputs(kernel, bias, old: ColumnStatistics, new: ColumnStatistics):
     known: its weights stay, and the function is the same at that one value. Far away from the rows
     of before nothing is known: the weights of such a column stay.
     """
+    ratio, shift = relate_scales(old, new)
+    kernel = kernel.astype(np.float64)
+    bias = bias + shift @ kernel
+    rescaled = ratio[:, None] * kernel
+    return rescaled.astype(np.float32), bias.astype(np.float32)
+
+
+def relate_scales(old: ColumnStatistics, new: ColumnStatistics) -> tuple[np.ndarray, np.ndarray]:
+    """Return ratio and shift of each column: ``old value = ratio * new value + shift``.
+
+    They are 1 and 0 where nothing is known, as in `rescale_inputs`.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         old_scale = np.where(old.constant, new.scale, old.scale)
         ratio = new.scale / old_scale
         shift = new.center / old_scale - old.center / old_scale
     is_known = (ratio <= _LARGEST_RATIO) & (np.abs(shift) <= _LARGEST_RATIO)
-    kernel = kernel.astype(np.float64)
-    bias = bias + np.where(is_known, shift, 0.0) @ kernel
-    rescaled = np.where(is_known, ratio, 1.0)[:, None] * kernel
-    return rescaled.astype(np.float32), bias.astype(np.float32)
+    return np.where(is_known, ratio, 1.0), np.where(is_known, shift, 0.0)
 
 
 def rescale_outputs(kernel, bias, old, new):

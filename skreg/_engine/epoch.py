@@ -2,7 +2,8 @@
 
 Each kernel and its moments are tensors of their own: XLA updates one flat vector element by
 element, which takes twice as long. The biases are small, and are one vector, which saves a dozen
-computations per step and a third of the time to compile. The decision notes have the figures.
+computations per step and a third of the time to compile. Its end are the parameters of an encoding.
+No penalty and no decay is for them. The decision notes have the figures.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Losses(NamedTuple):
 class State(NamedTuple):
     """What one call of a program passes to the next: tensors, or tuples of tensors."""
 
-    parameters: tuple  # the kernel of each layer, then all biases in one padded vector
+    # The kernel of each layer, then one padded vector of all biases and the numbers of the input
+    # layer that are trained.
+    parameters: tuple
     moments: tuple  # of the solver, for each of the parameters
     best_parameters: tuple  # of the best epoch, or of the last one in which all was finite
     counters: Any  # int32, packed `Counters`
@@ -90,7 +93,7 @@ def make_context(data: Data, order, tensors: HyperparameterTensors) -> StepConte
 # -- state -------------------------------------------------------------------------------------
 
 
-def make_initial_state(spec: ProgramSpec, kernels, biases, moments=None) -> State:
+def make_initial_state(spec: ProgramSpec, kernels, biases, of_inputs=None, moments=None) -> State:
     """Return the state before the first step.
 
     Parameters
@@ -98,13 +101,15 @@ def make_initial_state(spec: ProgramSpec, kernels, biases, moments=None) -> Stat
     spec : ProgramSpec
     kernels, biases : sequence of ndarray of float32
         Padded.
+    of_inputs : ndarray of float32, default=None
+        Parameters of the input layer, padded. None if there are none.
     moments : tuple, default=None
         Of the state that this one continues. None begins with zeros.
     """
     tf = tensorflow()
-    n_biases = find_bias_bounds(spec)[-1]
-    flat = np.zeros(-(-n_biases // 64) * 64, dtype=np.float32)
-    flat[:n_biases] = np.concatenate(biases)
+    vectors = np.concatenate([*biases, np.empty(0, np.float32) if of_inputs is None else of_inputs])
+    flat = np.zeros(-(-len(vectors) // 64) * 64, dtype=np.float32)
+    flat[: len(vectors)] = vectors
     parameters = tuple(tf.constant(parameter) for parameter in (*kernels, flat))
     if moments is None:
         n_moments = SOLVERS[spec.solver].n_moments
@@ -122,16 +127,20 @@ def make_initial_state(spec: ProgramSpec, kernels, biases, moments=None) -> Stat
 
 
 def read_best_parameters(
-    spec: ProgramSpec, state: State, n_features: int, n_outputs: int
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the best kernels and biases as arrays of their own, without padding."""
+    spec: ProgramSpec, state: State, rows: slice | np.ndarray, n_outputs: int
+) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Return the best kernels, biases and parameters of the input layer as arrays of their own.
+
+    The last ones have their padding, the others not: `rows` are those of the first kernel without.
+    """
     # Views of the tensors' memory, so that it is copied once.
     *kernels, flat = (np.asarray(parameter) for parameter in state.best_parameters)
-    kernels[0] = kernels[0][:n_features]
+    kernels[0] = kernels[0][rows]
     kernels[-1] = kernels[-1][:, :n_outputs]
     biases = split_biases(spec, flat)
     biases[-1] = biases[-1][:n_outputs]
-    return [kernel.copy() for kernel in kernels], [bias.copy() for bias in biases]
+    of_inputs = select_input_parameters(spec, flat).copy()
+    return [kernel.copy() for kernel in kernels], [bias.copy() for bias in biases], of_inputs
 
 
 @functools.cache
@@ -143,6 +152,12 @@ def find_bias_bounds(spec: ProgramSpec) -> tuple[int, ...]:
 def split_biases(spec: ProgramSpec, flat) -> list:
     """Return the bias of each layer."""
     return [flat[start:end] for start, end in itertools.pairwise(find_bias_bounds(spec))]
+
+
+def select_input_parameters(spec: ProgramSpec, flat):
+    """Return the parameters of the input layer."""
+    start = find_bias_bounds(spec)[-1]
+    return flat[start : start + spec.input_layer.n_parameters]
 
 
 def map_leaves(change, tree):
@@ -172,10 +187,13 @@ def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoc
     since_start = epoch * n_steps + step
     mask_inputs, masks = _make_masks(spec, tensors, integers["first_step"] + since_start)
     *kernels, flat = parameters
-    loss, gradients, bias_gradients = compute_loss_and_gradients(
+    of_inputs = select_input_parameters(spec, flat)
+    loss, gradients, *of_flat = compute_loss_and_gradients(
         kernels,
         split_biases(spec, flat),
-        spec.input_layer.make_batch(context.data.table, rows, mask_inputs, tensors.scales[0]),
+        spec.input_layer.make_batch(
+            context.data.table, rows, mask_inputs, tensors.scales[0], of_inputs
+        ),
         ACTIVATIONS[spec.activation],
         masks,
         lambda logits: _compute_loss(spec, logits, targets, weights, tensors),
@@ -185,8 +203,10 @@ def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoc
         numbers["learning_rate_init"], numbers["cosine"], tf.cast(since_start, tf.float32), total
     )
     gradients = _add_penalty_gradients(spec, tensors, kernels, gradients)
-    padding = tf.zeros(flat.shape[0] - find_bias_bounds(spec)[-1])
-    gradients.append(tf.concat([*bias_gradients, padding], axis=0))
+    bias_gradients, input_gradients = of_flat
+    n_used = find_bias_bounds(spec)[-1] + spec.input_layer.n_parameters
+    padding = tf.zeros(flat.shape[0] - n_used)
+    gradients.append(tf.concat([*bias_gradients, *input_gradients, padding], axis=0))
     decayed = [decay_kernel(kernel, numbers["weight_decay"], learning_rate) for kernel in kernels]
     solver = SOLVERS[spec.solver]
     optimizer_inputs = OptimizerInputs(
@@ -346,13 +366,14 @@ def _compute_validation_loss(spec: ProgramSpec, context: StepContext, parameters
     tf = tensorflow()
     *kernels, flat = parameters
     biases, activation = split_biases(spec, flat), ACTIVATIONS[spec.activation]
+    of_inputs = select_input_parameters(spec, flat)
     block = min(spec.padded_validation_rows, VALIDATION_BLOCK)
     table, *others = context.data.validation
 
     def body(first, total):
         rows = first + tf.range(block)
         targets, share = (tf.gather(tensor, rows) for tensor in others)
-        batch = spec.input_layer.make_batch(table, rows)
+        batch = spec.input_layer.make_batch(table, rows, parameters=of_inputs)
         logits = compute_logits(kernels, biases, batch, activation)
         loss, _ = _compute_loss(spec, logits, targets, share, context.tensors)
         return first + block, total + loss

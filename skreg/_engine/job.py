@@ -13,13 +13,15 @@ from skreg._data.tables import TrainingRows, ValidationRows
 from skreg._engine.epoch import State
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._engine.spec import ProgramSpec, Status, StopCriterion
-from skreg._nn.inputs import make_input_layer
+from skreg._nn.encoding import Encoding
+from skreg._nn.encodings import make_input_layer
 from skreg._nn.penalties import select_penalties
 
 # Integers of the orders of rows that are handed over together (4 bytes each).
 _BLOCK_VISITS = 1 << 18
 
-Weights = tuple[list[np.ndarray], list[np.ndarray]]  # kernels and biases
+# Kernels, biases and the encoding of numeric columns.
+Weights = tuple[list[np.ndarray], list[np.ndarray], Encoding | None]
 Strengths = Mapping[str, tuple[float, ...]]  # of penalties, by name
 
 
@@ -71,6 +73,8 @@ class TrainingJob:
         None draws the first weights.
     first_bias : ndarray of float32, shape (n_outputs,), or None
         Of the last layer, where the first weights are drawn. None is zeros.
+    encoding : Encoding or None
+        Of numeric columns, with the numbers that training begins with.
     """
 
     rows: TrainingRows
@@ -87,6 +91,12 @@ class TrainingJob:
     validation: ValidationRows | None = None
     warm_start: WarmStart | None = None
     first_bias: np.ndarray | None = None
+    encoding: Encoding | None = None
+
+    @property
+    def n_inputs(self) -> int:
+        """Rows of the first kernel before padding."""
+        return self.n_features + (0 if self.encoding is None else self.encoding.n_outputs)
 
     @property
     def n_steps(self) -> int:
@@ -100,14 +110,19 @@ class TrainingJob:
         held_out = None if self.validation is None else self.validation.table
         padded_visits = pad_size(n_visits)
         is_full_batch = self.batch_size >= n_visits
+        input_layer = make_input_layer(table, self.encoding)
         return ProgramSpec(
-            layer_sizes=(table.shape[1], *self.hidden_layer_sizes, pad_outputs(self.n_outputs)),
+            layer_sizes=(
+                input_layer.n_inputs,
+                *self.hidden_layer_sizes,
+                pad_outputs(self.n_outputs),
+            ),
             n_outputs=self.n_outputs,
             activation=self.activation,
             loss=self.loss,
             solver=self.solver,
             penalties=select_penalties(self.hyper.penalties),
-            input_layer=make_input_layer(table),
+            input_layer=input_layer,
             padded_batch=padded_visits if is_full_batch else self.batch_size,
             padded_rows=table.shape[0],
             padded_visits=padded_visits,
@@ -138,6 +153,8 @@ class TrainingResult:
     ----------
     kernels, biases : list of ndarray of float32
         Without padding.
+    encoding : Encoding or None
+        That of the job after training.
     losses : list of float
         Objective of each epoch.
     validation_losses : list of float
@@ -153,6 +170,7 @@ class TrainingResult:
 
     kernels: list[np.ndarray]
     biases: list[np.ndarray]
+    encoding: Encoding | None
     losses: list[float]
     validation_losses: list[float]
     best_epoch: int

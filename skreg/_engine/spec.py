@@ -19,7 +19,7 @@ class ProgramSpec:
     Attributes
     ----------
     layer_sizes : tuple of int
-        Padded features, units of each hidden layer, padded outputs.
+        Padded inputs, units of each hidden layer, padded outputs.
     n_outputs : int
         Outputs without padding.
     activation : str

@@ -43,6 +43,7 @@ from skreg._engine.job import (
 )
 from skreg._engine.program import get_program
 from skreg._engine.spec import ProgramSpec, Status
+from skreg._nn.encoding import Encoding
 from skreg._nn.mlp import draw_parameters
 from skreg._tensorflow import ActiveThread, tensorflow, use_cpu, view_as_tensor
 
@@ -54,11 +55,11 @@ _FIRST_GUESS = 5e9
 
 # Uses of a job's generator. The third word of its counter keeps them apart from each other and from
 # the order of the rows.
-FIRST_WEIGHTS, HELD_OUT = 1, 2
+FIRST_WEIGHTS, HELD_OUT, FIRST_ENCODING = 1, 2, 3
 
 
 def make_generator(seed: tuple[int, int], use: int) -> np.random.Generator:
-    """Return the generator of a job for one use: FIRST_WEIGHTS or HELD_OUT."""
+    """Return the generator of a job for one use, such as FIRST_WEIGHTS."""
     return np.random.Generator(np.random.Philox(key=make_key(seed), counter=[0, 0, use, 0]))
 
 
@@ -102,7 +103,7 @@ class Trainer:
         self.program = get_program(self.spec)
         start = job.warm_start or WarmStart([], [])
         with use_cpu():
-            self.data = _make_data(self.spec, job.rows, job.validation)
+            self.data = _make_data(self.spec, job.rows, job.validation, job.encoding)
             self.first_state = _make_first_state(job, self.spec)
             self.tensors = make_tensors(
                 job.hyper,
@@ -267,8 +268,11 @@ class _Training:
         return (last - len(self.progress.losses)) * n_steps - step
 
     def _read_weights(self, state: State) -> Weights:
-        job = self.trainer.job
-        return read_best_parameters(self.trainer.spec, state, job.n_features, job.n_outputs)
+        job, spec = self.trainer.job, self.trainer.spec
+        rows = spec.input_layer.find_rows(job.n_features, job.n_inputs)
+        kernels, biases, of_inputs = read_best_parameters(spec, state, rows, job.n_outputs)
+        encoding = job.encoding
+        return kernels, biases, encoding and encoding.replace_parameters(of_inputs)
 
     def make_result(self) -> TrainingResult:
         """Return the result so far."""
@@ -276,10 +280,11 @@ class _Training:
         best_epoch, state = progress.best or (progress.counters.best_epoch, progress.state)
         if status is Status.FINISHED and self.trainer.job.hyper.tol is not None:
             status = Status.NOT_CONVERGED
-        kernels, biases = self._read_weights(state)
+        kernels, biases, encoding = self._read_weights(state)
         return TrainingResult(
             kernels=kernels,
             biases=biases,
+            encoding=encoding,
             losses=progress.losses,
             validation_losses=progress.validation_losses,
             best_epoch=best_epoch,
@@ -310,17 +315,22 @@ def _restore_progress(checkpoint: Checkpoint) -> _Progress:
     )
 
 
-def _make_data(spec: ProgramSpec, rows: TrainingRows, validation: ValidationRows | None) -> Data:
+def _make_data(
+    spec: ProgramSpec,
+    rows: TrainingRows,
+    validation: ValidationRows | None,
+    encoding: Encoding | None,
+) -> Data:
     make_tensor = tensorflow().constant
     held_out: tuple = ()
     if validation is not None:
         held_out = (
-            spec.input_layer.to_tensors(validation.table),
+            spec.input_layer.to_tensors(validation.table, encoding),
             make_tensor(validation.targets),
             make_tensor(validation.share),
         )
     return Data(
-        spec.input_layer.to_tensors(rows.table),
+        spec.input_layer.to_tensors(rows.table, encoding),
         make_tensor(rows.targets),
         make_tensor(rows.visit_weight),
         held_out,
@@ -328,19 +338,29 @@ def _make_data(spec: ProgramSpec, rows: TrainingRows, validation: ValidationRows
 
 
 def _make_first_state(job: TrainingJob, spec: ProgramSpec) -> State:
-    if job.warm_start is None:
+    start, moments = job.warm_start, None
+    of_inputs = None if job.encoding is None else job.encoding.get_parameters()
+    if start is None:
         generator = make_generator(job.seed, FIRST_WEIGHTS)
-        kernels, biases = draw_parameters(
-            spec.layer_sizes, job.n_features, job.n_outputs, generator
-        )
+        sizes = job.n_inputs, *spec.layer_sizes[1:]
+        kernels, biases = draw_parameters(sizes, job.n_inputs, job.n_outputs, generator)
         if job.first_bias is not None:
             biases[-1][: job.n_outputs] = job.first_bias
-        return make_initial_state(spec, kernels, biases)
-    pairs = zip(job.warm_start.kernels, spec.kernel_shapes, strict=True)
-    kernels = [_fill_up(kernel, shape) for kernel, shape in pairs]
-    sizes = zip(job.warm_start.biases, spec.layer_sizes[1:], strict=True)
-    biases = [_fill_up(bias, (size,)) for bias, size in sizes]
-    return make_initial_state(spec, kernels, biases, job.warm_start.moments)
+    else:
+        moments = start.moments
+        kernels = [
+            _fill_up(kernel, shape)
+            for kernel, shape in zip(start.kernels[1:], spec.kernel_shapes[1:], strict=True)
+        ]
+        kernels = [start.kernels[0], *kernels]
+        biases = [
+            _fill_up(bias, (size,))
+            for bias, size in zip(start.biases, spec.layer_sizes[1:], strict=True)
+        ]
+    first = np.zeros(spec.kernel_shapes[0], dtype=np.float32)
+    rows = spec.input_layer.find_rows(job.n_features, job.n_inputs)
+    first[rows, : kernels[0].shape[1]] = kernels[0]
+    return make_initial_state(spec, [first, *kernels[1:]], biases, of_inputs, moments)
 
 
 def _fill_up(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -35,7 +35,7 @@ def make_attributes(
         # An interrupt may come after the score of an epoch that is not part of the result.
         scores = None if scoring is None else scoring.scores[: len(losses)]
     attributes = {
-        **make_network_attributes(fit, result.kernels, result.biases),
+        **make_network_attributes(fit, result.kernels, result.biases, result.encoding),
         "loss_curve_": losses,
         "loss_": losses[-1],
         "best_loss_": best_loss,
@@ -80,7 +80,7 @@ def make_early_attributes(fit: PreparedFit, report: EpochReport) -> dict:
     return make_network_attributes(fit, *report.get_weights())
 
 
-def make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
+def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict:
     """Return the attributes of a network, without those of its training."""
     statistics = fit.statistics
     # Nothing is known about columns that are constant in training, whatever they are later.
@@ -90,6 +90,7 @@ def make_network_attributes(fit: PreparedFit, kernels, biases) -> dict:
         **fit.targets.attributes,
         "coefs_": kernels,
         "intercepts_": biases,
+        "encoding_": encoding,
         "center_": None if statistics is None else statistics.center,
         "scale_": None if statistics is None else statistics.scale,
         "l2_": simplify(fit.settings.hyper.penalties["l2"]),

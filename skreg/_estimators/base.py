@@ -33,6 +33,7 @@ from skreg._estimators.fit import (
 from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
+from skreg._nn.encodings import ENCODINGS
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES
 from skreg._nn.predict import DropoutSampler, predict_logits, sample_logits
@@ -72,7 +73,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        # Columns are encoded of dense tables only.
+        tags.input_tags.sparse = getattr(self, "numerical_encoding", None) is None
         tags.input_tags.allow_nan = True
         return tags
 
@@ -138,6 +140,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             Options(Real, {np.inf}),
         ],
         "standardize": ["boolean"],
+        "numerical_encoding": [StrOptions(set(ENCODINGS)), None],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -171,6 +174,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         tol,
         n_iter_no_change,
         standardize,
+        numerical_encoding,
         categorical_features,
         warm_start,
         random_state,
@@ -199,6 +203,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.standardize = standardize
+        self.numerical_encoding = numerical_encoding
         self.categorical_features = categorical_features
         self.warm_start = warm_start
         self.random_state = random_state
@@ -286,6 +291,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         numbers and encodes categories, with layers and operations of Keras alone. The network is
         the `keras.Sequential` for the columns `encoded_feature_names_`.
 
+        With `numerical_encoding` the model called "numerical_encoding" stands before the layers. It
+        consists of layers and operations of Keras alone, has the dropout of the inputs, and is
+        trained where it is trained here. The columns of the `keras.Sequential` are then the first
+        ones of `encoded_feature_names_`, without those that are made of them.
+
         Its input is a dict from the names of the columns to tensors of shape (n_samples, 1). In a
         name "/" becomes "_". Columns without names are "x0", "x1" and so on. A number, or a
         category of numbers or booleans, is in float32, and NaN if it is missing. A category of text
@@ -330,6 +340,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             "dropout": simplify(network.dropout),
             "input_dropout": network.input_dropout,
             "standardize": network.input_scaling is not None,
+            "numerical_encoding": network.encoding and network.encoding.name,
         }
         parameters |= {name: simplify(value) for name, value in network.penalties.items()}
         estimator = cls(**parameters, **solver)
@@ -345,7 +356,8 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             scale_=inputs.scale,
             n_layers_=len(network.kernels) + 1,
             n_outputs_=len(network.biases[-1]),
-            n_features_in_=len(network.kernels[0]),
+            n_features_in_=network.n_columns,
+            encoding_=network.encoding,
             _activation=network.activation,
             # Of no rows, so that the statistics of a stream begin with its first batch.
             _statistics=None
@@ -364,9 +376,10 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     def encoded_feature_names_(self) -> np.ndarray:
         """Names of the columns that the network sees, which are the rows of ``coefs_[0]``."""
         check_is_fitted(self)
-        columns = self._columns
-        names = self._column_names if columns is None else columns.column_names
-        return np.array(names, dtype=object)
+        columns, encoding = self._columns, self.encoding_
+        names = list(self._column_names if columns is None else columns.column_names)
+        encoded = [] if encoding is None else encoding.name_outputs(names)
+        return np.array([*names, *encoded], dtype=object)
 
     @property
     def _network(self) -> Network:
@@ -377,6 +390,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             activation=self._activation,
             link=self.out_activation_,
             input_scaling=None if self.scale_ is None else Scaling(self.center_, self.scale_),
+            encoding=self.encoding_,
             is_sparse=self._is_sparse,
             from_keras=self._from_keras,
         )

@@ -17,7 +17,7 @@ class ValidationScoring:
     Parameters
     ----------
     score : callable
-        From (kernels, biases) to a score; greater is better.
+        From kernels, biases and encoding to a score; greater is better.
     tol : float
         Improvement that counts.
     n_iter_no_change : int

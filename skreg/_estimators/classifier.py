@@ -140,7 +140,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
         Predictions do not use dropout.
     input_dropout : float, default=0.0
-        Rate in [0, 1) of the standardised inputs.
+        Rate in [0, 1) of the standardised inputs. A column is dropped with all that
+        `numerical_encoding` makes of it.
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 6 for two classes, or 2 for more classes or labels, divided by the number
@@ -202,6 +203,14 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         is divided by its standard deviation, or by a tenth of its largest absolute value if that is
         more. Other columns are centred by their mean and divided by their standard deviation. One
         penalty for all weights assumes columns of about the same scale.
+    numerical_encoding : {"piecewise", "periodic"} or None, default=None
+        What the network sees of a numeric column of a dense table beside the column itself. Columns
+        of two values or one are not encoded. See Notes.
+
+        - "piecewise": the share of each bin that lies below the value, for at most eight bins
+          between weighted quantiles. Values are piecewise linear in these inputs.
+        - "periodic": three numbers, a linear map of 16 cosines whose frequencies and phases are
+          trained with the map, without penalty and decay.
     categorical_features : array-like or "from_dtype" or None, default="from_dtype"
         Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
         of a data frame whose type is category, enum or string, objects that are strings, and
@@ -239,6 +248,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     scale_ : ndarray of float64 of shape (n_encoded_features,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
+    encoding_ : object or None
+        The encoding of the standardised numeric columns. `columns` are their indices among those
+        that the network sees, with `lower` and `width` of each bin ("piecewise"), or with
+        `frequencies`, `phases`, `kernels` and `biases` ("periodic"). None if there is none.
     encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
         Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
         of missing values, and levels of categories.
@@ -307,6 +320,14 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     rows of `fit`, also from those that early stopping holds out; in a stream from the first batch.
     The same rows in a sparse or a dense table give the same network.
 
+    `numerical_encoding` adds inputs for the numeric columns of dense tables. Columns of one or two
+    values, such as levels and indicators, have none. "piecewise" has bins between weighted
+    quantiles, of which equal ones are merged; a bin from `e` to `f` is the input
+    ``clip((x - e) / (f - e), 0, 1)`` of the standardised column. "periodic" has the inputs
+    ``cos(2 * pi * w * x + b) @ M + m`` with 16 frequencies, 16 phases and a map to three numbers
+    for each column. The edges are those of the first fit in a warm start and of the first batch in
+    a stream. `input_dropout` drops a column with all that is made of it.
+
     References
     ----------
     .. [1] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: A
@@ -318,6 +339,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
        Networks", AISTATS 2010.
     .. [6] Y. Gal, Z. Ghahramani, "Dropout as a Bayesian Approximation: Representing Model
        Uncertainty in Deep Learning", ICML 2016.
+    .. [7] Y. Gorishniy, I. Rubachev, A. Babenko, "On Embeddings for Numerical Features in Tabular
+       Deep Learning", NeurIPS 2022.
+    .. [8] D. Holzmueller, L. Grinsztajn, I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs
+       and Boosted Trees on Tabular Data", NeurIPS 2024.
 
     Examples
     --------
@@ -361,6 +386,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         tol=None,
         n_iter_no_change=10,
         standardize=True,
+        numerical_encoding=None,
         categorical_features="from_dtype",
         class_weight=None,
         warm_start=False,
@@ -391,6 +417,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
             tol=tol,
             n_iter_no_change=n_iter_no_change,
             standardize=standardize,
+            numerical_encoding=numerical_encoding,
             categorical_features=categorical_features,
             warm_start=warm_start,
             random_state=random_state,

@@ -42,6 +42,7 @@ from skreg._estimators.attributes import (
 )
 from skreg._estimators.automatic import choose_strengths, is_auto, make_placeholders
 from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
+from skreg._estimators.encoded import begin_encoding, check_dense, continue_encoding
 from skreg._estimators.progress import FitProgress
 from skreg._estimators.scorers import (
     ValidationScorer,
@@ -62,8 +63,10 @@ from skreg._estimators.warm_start import (
     Stream,
     get_sequence,
     get_statistics,
+    keeps_function,
     make_warm_start,
 )
+from skreg._nn.encoding import Encoding
 from skreg._nn.solvers import SCHEDULES
 
 
@@ -186,6 +189,8 @@ class PreparedFit:
         Of the columns; None if `standardize` is False.
     column_attributes : dict
         n_features_in_, feature_names_in_ and _columns.
+    encoding : Encoding or None
+        Of numeric columns, before training.
     """
 
     estimator: Any
@@ -202,6 +207,7 @@ class PreparedFit:
     class_totals: Any
     statistics: ColumnStatistics | None
     column_attributes: dict
+    encoding: Encoding | None
 
     @property
     def center_and_divisor(self) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -213,6 +219,8 @@ class PreparedFit:
     @functools.cached_property  # every network of a search asks for it
     def chunk(self) -> int | None:
         """Chunk of a table that is held as CSR; None if it is held as dense rows."""
+        if self.encoding is not None:
+            return None
         return choose_storage(self.X, self.rows, *self.center_and_divisor)
 
     @functools.cached_property
@@ -279,6 +287,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         reset=not settings.continues,
         y_numeric=request.y_numeric,
     )
+    check_dense(estimator.numerical_encoding, checked.X.numbers)
     weight = check_weight(request.sample_weight, checked.X.numbers)
     targets = request.make_targets(checked.y)
     columns = estimator._columns if settings.continues else None
@@ -303,6 +312,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         held_out = HeldOutRows(X, scored_X, checked.y, targets, rows.held_out, are_given=False)
     elif request.validation is not None:
         held_out = _check_given_rows(estimator, request, attributes, targets, rows.factors)
+    statistics = _measure_inputs(estimator, X, rows.training, input_statistics)
     fit = PreparedFit(
         estimator=estimator,
         settings=settings,
@@ -316,8 +326,9 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         n_rows=count_rows(rows.training.weight) + _count_earlier_rows(request.stream),
         held_out=held_out,
         class_totals=rows.class_totals,
-        statistics=_measure_inputs(estimator, X, rows.training, input_statistics),
+        statistics=statistics,
         column_attributes=attributes,
+        encoding=_choose_encoding(estimator, request, settings, X, rows, statistics, sequence.seed),
     )
     return _replace_auto(fit)
 
@@ -330,6 +341,15 @@ def _replace_auto(fit: PreparedFit) -> PreparedFit:
     if is_auto(estimator.max_iter) and not fit.partial:
         hyper = replace(hyper, max_iter=choose_epochs(fit.n_visits, fit.batch_size))
     return replace(fit, settings=replace(fit.settings, hyper=hyper))
+
+
+def _choose_encoding(estimator, request, settings, X, rows: SelectedRows, statistics, seed):
+    """Return the encoding of the fitted network, or that of a new one."""
+    if not settings.continues:
+        name = estimator.numerical_encoding
+        return begin_encoding(name, X, rows.training, statistics, seed)
+    before, _ = get_statistics(estimator)
+    return continue_encoding(estimator, before, statistics, keeps_function(request.stream))
 
 
 def _learn_columns(checked: CheckedRows, weight) -> Columns:
@@ -379,7 +399,8 @@ def _check_same_network(estimator, settings, n_features: int, targets: Targets) 
     """Raise a ValueError if the fitted network has other layers or other classes."""
     targets.check_continues(estimator)
     sizes = (n_features, *settings.hidden_layer_sizes, targets.n_outputs)
-    fitted = (*(len(kernel) for kernel in estimator.coefs_), estimator.n_outputs_)
+    inner = (len(kernel) for kernel in estimator.coefs_[1:])
+    fitted = (estimator._network.n_columns, *inner, estimator.n_outputs_)
     if sizes != fitted:
         raise ValueError(
             f"Expected the layers of the fitted network, {fitted}, to continue it; received "
@@ -460,6 +481,7 @@ def make_job(fit: PreparedFit) -> TrainingJob:
         validation=validation,
         warm_start=make_warm_start(fit) if fit.settings.continues else None,
         first_bias=targets.compute_first_bias(fit.rows),
+        encoding=fit.encoding,
     )
 
 
@@ -516,8 +538,8 @@ def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | 
     scorer = ValidationScorer(estimator, held_out.scored_X, held_out.y, held_out.rows)
     passes_arrays = not fit.columns.categories
 
-    def score(kernels, biases):
-        fitted = copy_shallow(estimator, **make_network_attributes(fit, kernels, biases))
+    def score(*weights):
+        fitted = copy_shallow(estimator, **make_network_attributes(fit, *weights))
         if passes_arrays:
             vars(fitted).pop("feature_names_in_", None)
         return scorer.score(fitted)

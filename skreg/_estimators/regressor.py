@@ -149,7 +149,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
         Predictions do not use dropout.
     input_dropout : float, default=0.0
-        Rate in [0, 1) of the standardised inputs.
+        Rate in [0, 1) of the standardised inputs. A column is dropped with all that
+        `numerical_encoding` makes of it.
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 3 divided by the number of training rows, and at most 0.03: the more rows, the
@@ -213,6 +214,14 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Whether the network learns the targets on the scale of `target_center_` and `target_scale_`.
         Predictions are in the units of `y` in both cases. The penalties and the learning rate of
         an unscaled target depend on its unit.
+    numerical_encoding : {"piecewise", "periodic"} or None, default=None
+        What the network sees of a numeric column of a dense table beside the column itself. Columns
+        of two values or one are not encoded. See Notes.
+
+        - "piecewise": the share of each bin that lies below the value, for at most eight bins
+          between weighted quantiles. Values are piecewise linear in these inputs.
+        - "periodic": three numbers, a linear map of 16 cosines whose frequencies and phases are
+          trained with the map, without penalty and decay.
     categorical_features : array-like or "from_dtype" or None, default="from_dtype"
         Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
         of a data frame whose type is category, enum or string, objects that are strings, and
@@ -242,6 +251,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     scale_ : ndarray of float64 of shape (n_encoded_features,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
+    encoding_ : object or None
+        The encoding of the standardised numeric columns. `columns` are their indices among those
+        that the network sees, with `lower` and `width` of each bin ("piecewise"), or with
+        `frequencies`, `phases`, `kernels` and `biases` ("periodic"). None if there is none.
     encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
         Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
         of missing values, and levels of categories.
@@ -307,7 +320,8 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     as the row twice.
 
     The network sees an encoded table, as in `RegularizedMLPClassifier`: medians and indicators for
-    missing numbers, and a column for each frequent level of a category.
+    missing numbers, and a column for each frequent level of a category. `numerical_encoding` adds
+    inputs for its numeric columns, as there.
 
     References
     ----------
@@ -377,6 +391,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         n_iter_no_change=10,
         standardize=True,
         standardize_target=True,
+        numerical_encoding=None,
         categorical_features="from_dtype",
         warm_start=False,
         random_state=None,
@@ -406,6 +421,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             tol=tol,
             n_iter_no_change=n_iter_no_change,
             standardize=standardize,
+            numerical_encoding=numerical_encoding,
             categorical_features=categorical_features,
             warm_start=warm_start,
             random_state=random_state,

@@ -95,16 +95,23 @@ def make_warm_start(fit: PreparedFit) -> WarmStart:
     of_inputs, _ = get_statistics(estimator)
     if of_inputs is not None:
         kernels[0] = _draw_missing_rows(fit, kernels[0], of_inputs)
-    n_columns = len(kernels[0])
+    n_columns = fit.X.shape[1]
     plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
-    if stream is None or stream.continues_fit:  # the function stays
+    if keeps_function(stream):
         before, now = of_inputs or plain, fit.statistics or plain
-        kernels[0], biases[0] = rescale_inputs(kernels[0], biases[0], before, now)
+        of_columns, of_encoding = np.split(kernels[0], [n_columns])
+        of_columns, biases[0] = rescale_inputs(of_columns, biases[0], before, now)
+        kernels[0] = np.concatenate([of_columns, of_encoding])
         kernels[-1], biases[-1] = fit.targets.rescale_outputs(kernels[-1], biases[-1], estimator)
     moments, n_updates = None, 0
     if stream is not None and stream.solver == estimator.solver:  # else they are of no use
         moments, n_updates = stream.moments, stream.n_updates
     return WarmStart(kernels, biases, moments, n_updates, sequence.n_steps, sequence.n_epochs)
+
+
+def keeps_function(stream: Stream | None) -> bool:
+    """Whether weights are rewritten where scales change, so that the function stays the same."""
+    return stream is None or stream.continues_fit
 
 
 def _draw_missing_rows(fit: PreparedFit, kernel, statistics: ColumnStatistics):
@@ -114,14 +121,16 @@ def _draw_missing_rows(fit: PreparedFit, kernel, statistics: ColumnStatistics):
     """
     if not statistics.constant.any():
         return kernel
-    is_missing = statistics.constant & ~kernel.any(axis=1)
+    is_missing = ~kernel.any(axis=1)
+    is_missing[: len(statistics.constant)] &= statistics.constant
+    is_missing[len(statistics.constant) :] = False
     drawn, _ = _draw_parameters(fit, len(kernel))
     return np.where(is_missing[:, None], drawn[0], kernel)
 
 
-def _draw_parameters(fit: PreparedFit, n_features: int) -> tuple[list, list]:
+def _draw_parameters(fit: PreparedFit, n_inputs: int) -> tuple[list, list]:
     """Return the kernels and biases that a new network with the same seed begins with."""
     n_outputs = fit.targets.n_outputs
-    sizes = n_features, *fit.settings.hidden_layer_sizes, n_outputs
+    sizes = n_inputs, *fit.settings.hidden_layer_sizes, n_outputs
     generator = make_generator(fit.sequence.seed, FIRST_WEIGHTS)
-    return draw_parameters(sizes, n_features, n_outputs, generator)
+    return draw_parameters(sizes, n_inputs, n_outputs, generator)

@@ -32,6 +32,7 @@ from skreg._compat import (
 from skreg._engine.spec import Status
 from skreg._estimators.automatic import compute_l2
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
+from skreg._estimators.encoded import check_dense
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
@@ -182,6 +183,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
         request = base_estimator._make_request(X, y)
         checked = check_rows(self, X, y, sample_weight, reset=True, y_numeric=request.y_numeric)
+        check_dense(self.numerical_encoding, checked.X.numbers)
         X, y = indexable(X, y)
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets

@@ -90,7 +90,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     <entries: hidden_layer_sizes, activation, input_dropout, l1, weight_decay, solver,
         learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
-        tol, n_iter_no_change, standardize, categorical_features, class_weight, random_state>
+        tol, n_iter_no_change, standardize, numerical_encoding, categorical_features, class_weight,
+        random_state>
     verbose : int, default=0
         If above 0, show a progress bar of the search in a terminal, or print one line per network
         elsewhere. If above 1, also show the training of the winner.
@@ -147,7 +148,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         Number of folds.
     refit_time_ : float
         Seconds of training the winner on all rows. Only set with `best_estimator_`.
-    <entries: classes_, coefs_, intercepts_, center_, scale_,
+    <entries: classes_, coefs_, intercepts_, center_, scale_, encoding_,
         encoded_feature_names_, n_iter_, loss_, loss_curve_, validation_loss_curve_,
         validation_scores_, best_iter_, best_loss_, n_layers_,
         n_outputs_, out_activation_, n_features_in_, feature_names_in_>
@@ -231,6 +232,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         tol=None,
         n_iter_no_change=10,
         standardize=True,
+        numerical_encoding=None,
         categorical_features="from_dtype",
         class_weight=None,
         random_state=None,
@@ -307,8 +309,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, l1, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
-        tol, n_iter_no_change, standardize, standardize_target, categorical_features,
-        random_state>
+        tol, n_iter_no_change, standardize, standardize_target, numerical_encoding,
+        categorical_features, random_state>
     verbose : int, default=0
         If above 0, show a progress bar of the search in a terminal, or print one line per network
         elsewhere. If above 1, also show the training of the winner.
@@ -327,7 +329,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     <entries: estimator_weights_, ensemble_weights_, ensemble_scores_, n_members_, cv_results_,
         scores_, loss_curves_, validation_loss_curves_, scorer_, multimetric_,
         n_splits_, refit_time_>
-    <entries: coefs_, intercepts_, center_, scale_,
+    <entries: coefs_, intercepts_, center_, scale_, encoding_,
         encoded_feature_names_, n_iter_, loss_, loss_curve_, validation_loss_curve_,
         validation_scores_, best_iter_, best_loss_, n_layers_,
         n_outputs_, out_activation_, target_center_, target_scale_, n_features_in_,
@@ -426,6 +428,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         n_iter_no_change=10,
         standardize=True,
         standardize_target=True,
+        numerical_encoding=None,
         categorical_features="from_dtype",
         random_state=None,
         verbose=0,

@@ -49,7 +49,7 @@ def compute_loss_and_gradients(kernels, biases, inputs, activation: Activation, 
     Parameters
     ----------
     kernels, biases : sequence of tensors
-    inputs : DenseBatch or SparseBatch
+    inputs : DenseBatch, SparseBatch or PeriodicBatch
     activation : Activation
         Of the hidden layers.
     masks : sequence of Mask
@@ -61,6 +61,8 @@ def compute_loss_and_gradients(kernels, biases, inputs, activation: Activation, 
     -------
     loss : tensor, shape ()
     kernel_gradients, bias_gradients : list of tensors
+    input_gradients : list of tensors
+        By the parameters of the input layer, if there are any.
     """
     tf = tensorflow()
     layer_inputs, hidden = [inputs], []
@@ -82,7 +84,8 @@ def compute_loss_and_gradients(kernels, biases, inputs, activation: Activation, 
         if layer > 0:
             delta = tf.matmul(delta, kernels[layer], transpose_b=True)
             delta = activation.backward(delta, hidden[layer - 1])
-    return value, kernel_gradients[::-1], bias_gradients[::-1]
+    input_gradients = inputs.compute_gradients(delta, kernels[0])
+    return value, kernel_gradients[::-1], bias_gradients[::-1], input_gradients
 
 
 def compute_logits(kernels, biases, inputs, activation: Activation):

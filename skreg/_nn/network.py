@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skreg._nn.encoding import Encoding
+
 
 class Scaling(NamedTuple):
     """Location and scale of each column.
@@ -33,6 +35,8 @@ class Network:
         From logits to predictions, a key of `losses.LINKS`.
     input_scaling : Scaling or None
         None takes the columns as they are.
+    encoding : Encoding or None
+        Of numeric columns, after the scaling.
     output_scaling : Scaling or None
         None takes the predictions as they are.
     input_dropout : float
@@ -56,6 +60,7 @@ class Network:
     activation: str
     link: str
     input_scaling: Scaling | None = None
+    encoding: Encoding | None = None
     output_scaling: Scaling | None = None
     input_dropout: float = 0.0
     dropout: tuple[float, ...] = ()
@@ -63,3 +68,8 @@ class Network:
     is_sparse: bool = False
     levels: tuple[float, ...] = ()
     from_keras: bool = False
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the table."""
+        return len(self.kernels[0]) - (0 if self.encoding is None else self.encoding.n_outputs)

@@ -77,7 +77,7 @@ def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
     n_rows, n_columns = X.shape
     logits = np.empty((n_samples, n_rows, len(biases[-1])), dtype=dtype)
     in_one_thread = _are_few(n_rows, kernels)
-    widest = max(kernel.shape[1] for kernel in kernels)
+    widest = max(len(kernels[0]) - n_columns, *(kernel.shape[1] for kernel in kernels))
     is_narrow = network.is_sparse and sparse.issparse(X)
     for block in iterate_blocks(n_rows, max(0 if is_narrow else n_columns, widest)):
         rows = X[block]
@@ -87,11 +87,24 @@ def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
             rows = rows.toarray() if sparse.issparse(rows) else rows
             # In C order, since BLAS sums otherwise for columns that are contiguous.
             values = standardize(rows, center, scale).astype(dtype, order="C", copy=False)
+        enter = _prepare_inputs(network, values, sampler)
         for sample in range(n_samples):
             logits[sample, block] = forward(
-                values, kernels, biases, network.activation, in_one_thread, sampler
+                enter(), kernels, biases, network.activation, in_one_thread, sampler
             )
     return logits
+
+
+def _prepare_inputs(network: Network, values, sampler):
+    """Return a function that returns what enters the first layer, each time after dropout."""
+    encoding = network.encoding
+    if encoding is None:
+        return lambda: values if sampler is None else sampler.apply(values, 0)
+    inputs = encoding.extend(values)
+    if sampler is None or not sampler.rates[0]:
+        return lambda: inputs
+    ones = np.ones_like(values)
+    return lambda: inputs * encoding.extend_factor(sampler.apply(ones, 0))
 
 
 def forward(
@@ -102,7 +115,7 @@ def forward(
     in_one_thread: bool = False,
     sampler: DropoutSampler | None = None,
 ) -> np.ndarray:
-    """Return the logits of standardised rows, in the precision of `inputs`.
+    """Return the logits of what enters the first layer, in the precision of `inputs`.
 
     They are finite for all finite weights and inputs within +-LARGEST_INPUT.
     """
@@ -122,7 +135,7 @@ def _forward(inputs, kernels, biases, activation, in_one_thread, sampler, larges
     function = ACTIVATIONS[activation].compute_numpy
     values = inputs
     for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        if sampler is not None:
+        if sampler is not None and layer > 0:
             values = sampler.apply(values, layer)
         values = _multiply(values, kernel, in_one_thread)
         values += bias

@@ -16,6 +16,11 @@ from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import to_keras_regularizer
 from skreg._nn.solvers import SOLVERS
 from skreg._tensorflow import tensorflow
+from skreg.keras._encodings import (
+    find_encoding_model,
+    make_encoding_model,
+    set_encoding_weights,
+)
 from skreg.keras._inputs import make_named_model, round_to_float32
 from skreg.keras._quantiles import make_sorting_layer
 
@@ -69,12 +74,15 @@ def make_keras_model(
         if columns is not None and not columns.is_plain:
             precise = _choose_precise_dtype(keras)
             model = make_named_model(keras, layers, columns, names, precise)
+    of_encoding = find_encoding_model(keras, layers.layers)
+    if of_encoding is not None:
+        set_encoding_weights(of_encoding, network.encoding)
     dense = [layer for layer in layers.layers if isinstance(layer, keras.layers.Dense)]
     for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
         layer.set_weights([kernel, bias])
     if model is layers:
         # Keras exports a Sequential to ONNX only if it was called.
-        model(np.zeros((1, len(network.kernels[0])), np.float32))
+        model(np.zeros((1, network.n_columns), np.float32))
     scales = np.ones(1) if network.output_scaling is None else network.output_scaling.scale
     has_one_scale = np.allclose(scales, scales[0], rtol=1e-6, atol=0)
     # A constant target has the scale 0, and any loss.
@@ -82,7 +90,7 @@ def make_keras_model(
     if objective is not None:
         function, weight = objective
         model.compile(
-            optimizer=_make_optimizer(keras, solver, hyper),
+            optimizer=_make_optimizer(keras, solver, hyper, of_encoding),
             loss=function,
             loss_weights=[weight],
             metrics=["accuracy"] if loss.predicts_classes else None,
@@ -124,11 +132,14 @@ def _choose_precise_dtype(keras) -> str:
 def _iterate_layers(keras, network: Network):
     layers = keras.layers
     precise = _choose_precise_dtype(keras)
-    yield keras.Input((len(network.kernels[0]),), name="features")
+    n_columns, rate = network.n_columns, network.input_dropout
+    yield keras.Input((n_columns,), name="features")
     if network.input_scaling is not None:
         yield from _iterate_rescalings(layers, network.input_scaling, precise)
-    if network.input_dropout:
-        yield layers.Dropout(network.input_dropout, name="input_dropout")
+    if network.encoding is not None:
+        yield make_encoding_model(keras, network.encoding, n_columns, rate, precise)
+    elif rate:
+        yield layers.Dropout(rate, name="input_dropout")
     activation, link = ACTIVATIONS[network.activation], LINKS[network.link]
     for k, kernel in enumerate(network.kernels, 1):
         hidden = k < len(network.kernels)
@@ -167,10 +178,12 @@ def _iterate_rescalings(layers, inputs: Scaling, precise: str):
     yield layers.Rescaling(factor, rest, name="scale", dtype=precise)
 
 
-def _make_optimizer(keras, solver: str, hyper: Hyperparameters):
+def _make_optimizer(keras, solver: str, hyper: Hyperparameters, of_encoding):
+    """Return the optimiser. Biases and the model of an encoding, if there is one, do not decay."""
     optimizer = SOLVERS[solver].to_keras(
         keras.optimizers, hyper.learning_rate_init, hyper.solver_parameters, hyper.weight_decay
     )
     if hyper.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        excluded = [] if of_encoding is None else of_encoding.trainable_variables
+        optimizer.exclude_from_weight_decay(var_list=excluded, var_names=["bias"])
     return optimizer

@@ -20,6 +20,7 @@ from skreg._nn.losses import (
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES, from_keras_regularizer
 from skreg._nn.solvers import SOLVERS
+from skreg.keras._encodings import find_encoding_model, read_encoding
 from skreg.keras._export import import_keras
 from skreg.keras._quantiles import read_levels, sorts_rows
 
@@ -50,14 +51,17 @@ def read_network(model: Any) -> Network:
     if not places:
         raise ValueError("from_keras: expected a model with a Dense layer; received none.")
     first, last = places[0], places[-1]
-    inputs, outputs = None, None
+    inputs, outputs, encoding = None, None, None
     levels: tuple[float, ...] = ()
+    of_encoding = find_encoding_model(keras, [layer for layer, _ in chain[:first]])
     rates: dict[int, float] = {}  # by the Dense layers before
     for k, (layer, activation) in enumerate(chain):
         kind, n_dense = type(layer), sum(place < k for place in places)
         if k in places:
             _check_dense(layer)
             _check_activation(keras, layer, activation, hidden=k < last)
+        elif layer is of_encoding and not rates:
+            encoding, rates[0] = read_encoding(keras, layer)
         elif kind is keras.layers.Dropout and k < last and n_dense not in rates:
             rates[n_dense] = _read_rate(layer)
         elif kind is keras.layers.Normalization and k == 0 < first:
@@ -75,12 +79,14 @@ def read_network(model: Any) -> Network:
         [keras.ops.convert_to_numpy(getattr(layer, part)).astype(np.float32) for layer, _ in dense]
         for part in ("kernel", "bias")
     )
+    n_columns = len(kernels[0]) - (0 if encoding is None else encoding.n_outputs)
     return Network(
         kernels=kernels,
         biases=biases,
         activation=_read_activation(keras, dense[:-1]),
         link=_find_link(keras, dense[-1], sorts=bool(levels)),
-        input_scaling=_broadcast(inputs, len(kernels[0])),
+        input_scaling=_broadcast(inputs, n_columns),
+        encoding=encoding,
         output_scaling=_broadcast(outputs, len(biases[-1])),
         input_dropout=rates.get(0, 0.0),
         dropout=tuple(rates.get(k, 0.0) for k in range(1, len(dense))),
@@ -112,8 +118,14 @@ def _read_chain(keras, model) -> list:
             "from_keras: expected a built Sequential or functional model, whose layers are known; "
             f"received {model.name!r} ({type(model).__name__})."
         )
-    models = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    inner = [layer.name for layer in models if not sorts_rows(keras, layer)]
+    of_encoding = find_encoding_model(keras, model.layers)
+    inner = [
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.Model)
+        and layer is not of_encoding
+        and not sorts_rows(keras, layer)
+    ]
     if inner:
         raise ValueError(
             "from_keras: expected a model of a table of numbers, whose layers follow one another; "

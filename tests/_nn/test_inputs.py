@@ -19,7 +19,7 @@ from skreg._data.rows import merge_rows
 from skreg._data.tables import CSRTable, DenseTable, choose_storage, make_training_rows
 from skreg._engine.trainer import train
 from skreg._nn.dropout import compute_mask_numpy, compute_threshold
-from skreg._nn.inputs import SparseInputs, SparseTensors
+from skreg._nn.sparse_inputs import SparseInputs, SparseTensors
 from skreg._tensorflow import tensorflow
 
 

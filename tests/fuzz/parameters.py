@@ -55,6 +55,7 @@ SOUND_AND_BROKEN = {
     "tol": ([None, 0, 1e-3, 1e30, 1e-320, np.float32(1e-3)], [-1, NAN, INF, "a", [0.1]]),
     "n_iter_no_change": ([1, 2, 10, np.inf, np.int8(3)], [0, -1, 2.5, -INF, None, "a"]),
     "standardize": ([True, False, np.True_], ["no", None, 2, "yes"]),
+    "numerical_encoding": ([None], ["bins", "", 3, True, ["piecewise"]]),
     "categorical_features": (
         ["from_dtype", None, [], np.array([], dtype=int)],
         ["auto", 3, [0.5], [-1], [99], [True] * 99, [[0]], ["nope"], ["c0", 1], {"c0"}, [None]],

@@ -29,6 +29,8 @@ SHARED = {
         "weight_decay": 0.01,
         "standardize": False,
     },
+    "piecewise encoding": {"numerical_encoding": "piecewise"},
+    "periodic encoding": {"numerical_encoding": "periodic", "input_dropout": 0.1},
 }
 CLASSIFIERS = {
     **SHARED,
@@ -52,6 +54,7 @@ SEARCHES = {
     "grid": GRID,
     "halving": {**GRID, "search": "halving"},
     "folds": {**GRID, "refit": "folds"},
+    "periodic encoding": {**GRID, "numerical_encoding": "periodic"},
     "halving, folds, early stopping": {
         **GRID,
         "search": "halving",

@@ -1,0 +1,80 @@
+"""The encoding of numeric columns that a fit begins with."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from skreg._data.quantiles import measure_quantiles
+from skreg._data.rows import MergedRows
+from skreg._data.scaling import relate_scales, standardize
+from skreg._data.statistics import ColumnStatistics, measure_columns
+from skreg._engine.trainer import FIRST_ENCODING, make_generator
+from skreg._nn.encoding import Encoding
+from skreg._nn.encodings import ENCODINGS
+
+
+def check_dense(numerical_encoding, table) -> None:
+    """Raise a ValueError for a sparse table, of which no column is encoded."""
+    if numerical_encoding is not None and sparse.issparse(table):
+        raise ValueError(
+            "numerical_encoding: expected a dense table, whose numeric columns are encoded; "
+            f"received a sparse one. Use X.toarray(), or numerical_encoding=None instead of "
+            f"{numerical_encoding!r}."
+        )
+
+
+def begin_encoding(
+    numerical_encoding, X, rows: MergedRows, statistics: ColumnStatistics | None, seed
+) -> Encoding | None:
+    """Return the encoding of a new network, or None.
+
+    The columns are those of more than two values.
+    """
+    if numerical_encoding is None:
+        return None
+    measured = statistics or measure_columns(X, rows.first, rows.weight)
+    columns = np.flatnonzero(~measured.is_two_valued & ~measured.constant)
+
+    def find_quantiles(levels):
+        quantiles = measure_quantiles(X, rows.first, rows.weight, columns, levels)
+        if statistics is None or not quantiles.size:
+            return quantiles
+        return standardize(quantiles, statistics.center[columns], statistics.scale[columns])
+
+    generator = make_generator(seed, FIRST_ENCODING)
+    return ENCODINGS[numerical_encoding].begin(columns, find_quantiles, generator)
+
+
+def continue_encoding(
+    estimator,
+    before: ColumnStatistics | None,
+    now: ColumnStatistics | None,
+    keeps_function: bool,
+) -> Encoding | None:
+    """Return the encoding of the fitted network, for the new scales.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    before, now : ColumnStatistics or None
+        Of the columns. None takes them as they are.
+    keeps_function : bool
+        Whether it remains the same function of the columns. Otherwise it is left as it is, like the
+        weights of a stream.
+    """
+    encoding = estimator.encoding_
+    name = None if encoding is None else encoding.name
+    if estimator.numerical_encoding != name:
+        raise ValueError(
+            f"numerical_encoding: expected {name!r}, that of the fitted network, to continue it; "
+            f"received {estimator.numerical_encoding!r}. Set warm_start=False and call fit for a "
+            "new one."
+        )
+    if encoding is None or not keeps_function:
+        return encoding
+    n_columns = estimator._network.n_columns
+    plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
+    ratio, shift = relate_scales(before or plain, now or plain)
+    return encoding.rescale(ratio, shift)
