@@ -34,6 +34,11 @@ STAGES = {
     "rates": [{"learning_rate_init": rate} for rate in (2e-3, 5e-3, 1e-2, 1.5e-2)],
     "beta_2": [{"beta_2": beta} for beta in (0.95, 0.99, 0.999)],
     "batches": [{"batch_size": b} for b in (32, 64, 128, 256)],
+    "encodings": [
+        {"numerical_encoding": name, **changes}
+        for name in ("piecewise", "periodic")
+        for changes in ({}, {"c": 3}, {"c": 10})
+    ],
     "widths": [{"hidden_layer_sizes": h} for h in ((64, 32), (256, 128), (128, 128, 64), ())],
 }
 _CLIP = 0.7

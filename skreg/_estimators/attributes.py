@@ -14,7 +14,7 @@ from skreg._estimators.warm_start import NoiseSequence, Stream
 from skreg._nn.predict import predict_logits
 
 if TYPE_CHECKING:
-    from skreg._estimators.fit import PreparedFit
+    from skreg._estimators.prepared import PreparedFit
 
 # A network that loses more than so many times what a constant loses has learned nothing.
 _LARGEST_LOSS_RATIO = 10.0

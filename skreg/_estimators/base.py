@@ -22,14 +22,8 @@ from skreg._engine.hyperparameters import Hyperparameters, read_hyperparameters
 from skreg._engine.spec import Status
 from skreg._estimators.attributes import simplify
 from skreg._estimators.automatic import is_auto, make_placeholders
-from skreg._estimators.fit import (
-    FitRequest,
-    PreparedFit,
-    ValidationSet,
-    prepare_fit,
-    read_settings,
-    run_fit,
-)
+from skreg._estimators.fit import prepare_fit, read_settings, run_fit
+from skreg._estimators.prepared import FitRequest, PreparedFit, ValidationSet
 from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS

@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin
 
 from skreg._compat import StrOptions, fit_context
 from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
-from skreg._estimators.fit import FitRequest
+from skreg._estimators.prepared import FitRequest
 from skreg._estimators.targets import ClassTargets, ravel_column
 from skreg._estimators.validation import check_classes
 from skreg._nn.losses import LINKS, find_class_loss

@@ -7,10 +7,7 @@ job, training result, attributes. The estimator's parameters are read, and nothi
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,15 +16,11 @@ from skreg._data.rows import MergedRows, count_rows, merge_rows, split_rows
 from skreg._data.scaling import LARGEST_INPUT
 from skreg._data.statistics import ColumnStatistics, measure_columns
 from skreg._data.tables import (
-    choose_batch_size,
     choose_epochs,
-    choose_storage,
-    count_visits,
     make_training_rows,
     make_validation_rows,
 )
 from skreg._engine.hyperparameters import (
-    Hyperparameters,
     check_hidden_layer_sizes,
     read_hyperparameters,
 )
@@ -40,9 +33,17 @@ from skreg._estimators.attributes import (
     make_early_attributes,
     make_network_attributes,
 )
-from skreg._estimators.automatic import choose_strengths, is_auto, make_placeholders
+from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
 from skreg._estimators.encoded import begin_encoding, check_dense, continue_encoding
+from skreg._estimators.prepared import (
+    FitRequest,
+    FitSettings,
+    HeldOutRows,
+    PreparedFit,
+    SelectedRows,
+    ValidationSet,
+)
 from skreg._estimators.progress import FitProgress
 from skreg._estimators.scorers import (
     ValidationScorer,
@@ -59,209 +60,13 @@ from skreg._estimators.validation import (
     encode_later,
 )
 from skreg._estimators.warm_start import (
-    NoiseSequence,
     Stream,
     get_sequence,
     get_statistics,
     keeps_function,
     make_warm_start,
 )
-from skreg._nn.encoding import Encoding
 from skreg._nn.solvers import SCHEDULES
-
-
-class ValidationSet(NamedTuple):
-    """What a caller handed in to validate on."""
-
-    X: Any
-    y: Any
-    sample_weight: Any
-
-
-@dataclass(frozen=True)
-class FitRequest:
-    """What a call of `fit` or `partial_fit` asks for.
-
-    Attributes
-    ----------
-    X, y, sample_weight : array-like
-        As they were handed in.
-    make_targets : callable
-        From a checked y to its targets.
-    y_numeric : bool
-        Whether y has to be numbers.
-    validation : ValidationSet or None
-    partial : bool
-        Whether this is one step of a stream.
-    stream : Stream or None
-        What the last step of the stream left; None before the first one.
-    """
-
-    X: Any
-    y: Any
-    sample_weight: Any
-    make_targets: Callable[[Any], Targets]
-    y_numeric: bool
-    validation: ValidationSet | None = None
-    partial: bool = False
-    stream: Stream | None = None
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """What the parameters say, before any row is seen.
-
-    Attributes
-    ----------
-    hidden_layer_sizes : tuple of int
-    hyper : Hyperparameters
-    continues : bool
-        Whether training begins with the weights of the fitted estimator.
-    """
-
-    hidden_layer_sizes: tuple[int, ...]
-    hyper: Hyperparameters
-    continues: bool
-
-
-class HeldOutRows(NamedTuple):
-    """Validation rows: those of `rows` in an encoded table X with its y.
-
-    `scored_X` is the table that a scorer receives: of numbers, or a data frame with categories.
-    `are_given` says whether the caller handed them in.
-    """
-
-    X: Any
-    scored_X: Any
-    y: Any
-    targets: Targets
-    rows: MergedRows
-    are_given: bool
-
-
-class SelectedRows(NamedTuple):
-    """Rows to train on and to validate on, with class weights.
-
-    Attributes
-    ----------
-    training : MergedRows
-    held_out : MergedRows or None
-        None if no rows of the table are held out.
-    class_totals : ndarray or float
-        Weight of each class; in a stream, of all rows so far.
-    factors : list of ndarray or None
-        Class weights.
-    """
-
-    training: MergedRows
-    held_out: MergedRows | None
-    class_totals: Any
-    factors: Any
-
-
-@dataclass(frozen=True)
-class PreparedFit:
-    """A fit before its training.
-
-    Attributes
-    ----------
-    estimator : estimator
-        Its parameters are read, and its weights where training continues.
-    settings : FitSettings
-    partial : bool
-        Whether this is one step of a stream.
-    stream : Stream or None
-    sequence : NoiseSequence
-        Before this fit.
-    X : ndarray or CSR
-        Encoded.
-    columns : Columns
-        How it was encoded.
-    targets : ClassTargets or NumberTargets
-    rows : MergedRows
-        Rows to train on.
-    n_rows : int
-        How many rows they stand for; in a stream all so far.
-    held_out : HeldOutRows or None
-    class_totals : ndarray or float
-        As in `SelectedRows`.
-    statistics : ColumnStatistics or None
-        Of the columns; None if `standardize` is False.
-    column_attributes : dict
-        n_features_in_, feature_names_in_ and _columns.
-    encoding : Encoding or None
-        Of numeric columns, before training.
-    """
-
-    estimator: Any
-    settings: FitSettings
-    partial: bool
-    stream: Stream | None
-    sequence: NoiseSequence
-    X: Any
-    columns: Columns
-    targets: Targets
-    rows: MergedRows
-    n_rows: int
-    held_out: HeldOutRows | None
-    class_totals: Any
-    statistics: ColumnStatistics | None
-    column_attributes: dict
-    encoding: Encoding | None
-
-    @property
-    def center_and_divisor(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """How the columns are scaled in training. None takes them as they are."""
-        if self.statistics is None:
-            return None, None
-        return self.statistics.center, self.statistics.divisor
-
-    @functools.cached_property  # every network of a search asks for it
-    def chunk(self) -> int | None:
-        """Chunk of a table that is held as CSR; None if it is held as dense rows."""
-        if self.encoding is not None:
-            return None
-        return choose_storage(self.X, self.rows, *self.center_and_divisor)
-
-    @functools.cached_property
-    def n_visits(self) -> int:
-        """Visits of an epoch."""
-        return int(count_visits(self.rows.weight)[0].sum())
-
-    @property
-    def batch_size(self) -> int:
-        """Largest number of visits in a batch."""
-        given = self.estimator.batch_size
-        batch_size = choose_batch_size(self.n_visits) if is_auto(given) else int(given)
-        return min(batch_size, self.n_visits)
-
-    def read_l2(self, l2) -> tuple[float, ...]:
-        """Return the strength of each kernel for a value of the parameter `l2`."""
-        n_hidden = len(self.settings.hidden_layer_sizes)
-        return choose_strengths(l2, self.targets, self.n_rows, n_hidden)
-
-    @functools.cached_property
-    def constant_columns(self) -> np.ndarray:
-        """Indices of the columns that are constant in training."""
-        if self.statistics is None:
-            return np.empty(0, int)
-        return np.flatnonzero(self.statistics.constant)
-
-    @functools.cached_property
-    def constant_loss(self) -> float:
-        """Loss of the training rows where all logits are zero."""
-        return self.targets.compute_constant_loss(self.rows, self.settings.hyper.loss_parameters)
-
-    @functools.cached_property
-    def constant_validation_loss(self) -> float:
-        """Loss of the validation rows where the best constant of the training rows is predicted."""
-        if self.held_out is None:
-            return np.inf
-        rows = self.held_out.rows
-        constant = self.targets.find_constant(self.rows).repeat(len(rows.first), axis=0)
-        parameters = self.settings.hyper.loss_parameters
-        return self.held_out.targets.compute_loss(constant, rows, parameters)
-
 
 # -- settings and rows -------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from sklearn.metrics import d2_pinball_score
 from skreg._compat import Interval, StrOptions, fit_context
 from skreg._engine.hyperparameters import read_loss_parameters
 from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
-from skreg._estimators.fit import FitRequest
+from skreg._estimators.prepared import FitRequest
 from skreg._estimators.targets import NumberTargets, ravel_column
 from skreg._nn.losses import LINKS, REGRESSION_LOSSES, RegressionLoss
 from skreg._nn.network import Scaling

@@ -20,13 +20,8 @@ from skreg._engine.trainer import Trainer
 from skreg._estimators.attributes import judge_training, make_attributes, simplify
 from skreg._estimators.automatic import is_auto
 from skreg._estimators.callbacks import FitCallback
-from skreg._estimators.fit import (
-    PreparedFit,
-    make_job,
-    make_validation_scoring,
-    prepare_fit,
-    read_settings,
-)
+from skreg._estimators.fit import make_job, make_validation_scoring, prepare_fit, read_settings
+from skreg._estimators.prepared import PreparedFit
 from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.halving import count_epochs

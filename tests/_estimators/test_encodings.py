@@ -206,7 +206,7 @@ def test_a_stream_keeps_the_first_edges_and_goes_on_after_a_pickle(encoding):
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
 def test_early_stopping_keeps_the_encoding_of_the_best_epoch(scoring):
     options = {"early_stopping": True, "validation_scoring": scoring, "learning_rate_init": 0.03}
-    options |= {"learning_rate": "constant", "n_iter_no_change": 5, "max_iter": 30}
+    options |= {"learning_rate": "constant", "n_iter_no_change": 5, "max_iter": 30, "l2": 1e-3}
     model = make_classifier("periodic", **options)
     model.fit(X[:90], y[:90], X_val=X[90:], y_val=y[90:])
     assert model.best_iter_ < model.n_iter_
