@@ -98,6 +98,18 @@ def number_positions(rows, n_columns: int):
     return tf.cast(tf.reshape(positions, (rows.shape[0], n_columns)), tf.uint32)
 
 
+def select_columns(values, columns):
+    """Return columns of a batch (b, d), in any order and with repetitions.
+
+    By places in the batch: of tf.gather along the columns XLA makes a transposed matrix, and Eigen
+    splits the sums of its product among the threads, whose number would then decide on bits.
+    """
+    tf = tensorflow()
+    size, width = values.shape
+    places = tf.range(size)[:, None] * width + columns[None, :]
+    return tf.gather(tf.reshape(values, [-1]), places)
+
+
 class DenseBatch(NamedTuple):
     """Inputs of a layer, after dropout; shape (b, d)."""
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._nn.encoding import Encoding, pad_vector
-from skreg._nn.inputs import InputLayer, number_positions
+from skreg._nn.inputs import InputLayer, number_positions, select_columns
 from skreg._tensorflow import tensorflow, view_as_tensor
 
 N_FREQUENCIES, N_OUTPUTS = 16, 3
@@ -218,7 +218,7 @@ class PeriodicInputs(InputLayer):
         frequencies = parameters[end : end + n_waves]
         phases = parameters[end + n_waves : end + 2 * n_waves]
         rows_of_table = tf.gather(table.values, rows)
-        columns = _repeat(tf.gather(rows_of_table, table.columns, axis=1))
+        columns = _repeat(select_columns(rows_of_table, table.columns))
         waves = _compute_waves(columns * frequencies + phases * (0.5 / math.pi))
         cosine, sine = (_compute_once(wave, table.one) for wave in waves)
         # As products of a column each, since XLA's own sums are slower.
@@ -232,7 +232,7 @@ class PeriodicInputs(InputLayer):
             is_kept = compute_mask(number_positions(rows, self.n_columns))
             of_columns = tf.where(is_kept, scale, 0.0)
             sources = tf.repeat(table.columns, N_OUTPUTS)
-            factor = tf.gather(of_columns, sources, axis=1)
+            factor = select_columns(of_columns, sources)
             rows_of_table, encoded = rows_of_table * of_columns, encoded * factor
         inputs = tf.concat([rows_of_table, encoded], axis=1)
         return PeriodicBatch(inputs, columns, cosine, sine, maps, factor, table.one)

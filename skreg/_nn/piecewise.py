@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._nn.encoding import Encoding, pad_outputs, pad_vector
-from skreg._nn.inputs import DenseBatch, InputLayer, number_positions
+from skreg._nn.inputs import DenseBatch, InputLayer, number_positions, select_columns
 from skreg._tensorflow import tensorflow, view_as_tensor
 
 # Bins of a column, less where quantiles are equal. The decision notes have the figures.
@@ -177,11 +177,11 @@ class PiecewiseInputs(InputLayer):
     def make_batch(self, table, rows, compute_mask=None, scale=1.0, parameters=None):
         """Return a `DenseBatch`."""
         tf = tensorflow()
-        values = tf.gather(tf.gather(table.values, rows), table.columns, axis=1)
+        values = select_columns(tf.gather(table.values, rows), table.columns)
         values = (values - table.lower) / table.width
         values = tf.minimum(tf.maximum(values, table.least), table.most)
         if compute_mask is not None:
             is_kept = compute_mask(number_positions(rows, self.n_columns))
             factor = tf.where(is_kept, scale, 0.0)
-            values *= tf.gather(factor, table.columns, axis=1)
+            values *= select_columns(factor, table.columns)
         return DenseBatch(values)
