@@ -2,9 +2,9 @@
 Guide 4: how to choose the rates
 ================================
 
-How flat the surface of the loss is around its best point, how far the default is from it, how good
-few candidates are compared with many, and how the best rates change with the width of the network
-and the number of rows. :doc:`/user_guide/regularization/choosing` discusses the results.
+How flat the surface of the loss is around its best point, how far the network of the tutorials is
+from it, how good few candidates are compared with many, and how the best rates change with the
+width of the network and the number of rows. :doc:`/user_guide/regularization/choosing` discusses the results.
 
 .. image:: ../../examples/figures/how_to_choose.png
    :alt: The surface of the loss, winners of grids, and the loss along l2 for three numbers of rows.
@@ -24,13 +24,13 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 
 DROPOUTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 L2S = [0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]
-DEFAULT = DROPOUTS.index(0.5), L2S.index(1e-3)
+TUTORIAL = DROPOUTS.index(0.5), L2S.index(1e-3)
 # name -> rates and strengths
 GRIDS = {
-    "the default": ([0.5], [1e-3]),
+    "the tutorials'": ([0.5], [1e-3]),
     "2 x 2": ([0.0, 0.5], [1e-3, 1e-2]),
     "3 x 3": ([0.0, 0.3, 0.6], [1e-3, 1e-2, 3e-2]),
-    "4 x 4, the CV's": ([0.0, 0.2, 0.4, 0.6], [1e-4, 1e-3, 1e-2, 3e-2]),
+    "4 x 4": ([0.0, 0.2, 0.4, 0.6], [1e-4, 1e-3, 1e-2, 3e-2]),
     "all": (DROPOUTS, L2S),
     "dropout alone": (DROPOUTS, [0.0]),
     "L2 alone": ([0.0], L2S),
@@ -85,7 +85,7 @@ def cost_of_a_step(relative, best, axis):
 
 
 def show_surfaces(searches):
-    """Print the costs of a step from the best candidate and of the default."""
+    """Print the costs of a step from the best candidate and of the tutorials'."""
     rows = []
     for name, (losses, accuracies) in searches.items():
         means = losses.mean(axis=(0, 3))
@@ -98,15 +98,15 @@ def show_surfaces(searches):
                 f"{DROPOUTS[best[0]]:g}, {L2S[best[1]]:g}",
                 *(f"{cost_of_a_step(relative, best, axis):+.0f} %" for axis in (0, 1)),
                 f"{np.mean([within_an_error(of) for of in losses]):.0%}",
-                f"{100 * (relative[DEFAULT] - 1):+.0f} %",
+                f"{100 * (relative[TUTORIAL] - 1):+.0f} %",
                 f"{100 * (relative[0, 0] - 1):+.0f} %",
                 f"{(points >= points.max() - 1).mean():.0%}",
-                f"{points[DEFAULT] - points.max():+.1f}",
+                f"{points[TUTORIAL] - points.max():+.1f}",
             ]
         )
     print_table(
         f"{len(DROPOUTS)} x {len(L2S)} candidates: log loss over the best's, accuracy in points",
-        "table,best,rate+-1,l2+-1,in 1 SE,default,neither,1 point,default".split(","),
+        "table,best,rate+-1,l2+-1,in 1 SE,0.5/.001,neither,1 point,0.5/.001".split(","),
         rows,
         [13, 10, 7, 5, 7, 7, 7, 7, 7],
     )
@@ -250,13 +250,13 @@ def draw_surface(ax, losses):
         dark = np.log(value) > np.log(relative.max()) / 2
         colour = "white" if dark else "black"
         ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)
-    for place, line in ((place_of_least(means), "-"), (DEFAULT, ":")):
+    for place, line in ((place_of_least(means), "-"), (TUTORIAL, ":")):
         corner = place[1] - 0.47, place[0] - 0.47
         frame = Rectangle(corner, 0.94, 0.94, fill=False, linewidth=2.5, linestyle=line)
         ax.add_patch(frame)
     ax.set_xticks(range(len(L2S)), [f"{value:g}" for value in L2S])
     ax.set_yticks(range(len(DROPOUTS)), DROPOUTS)
-    ax.set(title="drawn table: loss over the best's\n(framed; dots: default)")
+    ax.set(title="drawn table: loss over the best's\n(framed; dots: 0.5, 0.001)")
     ax.set(xlabel="l2", ylabel="dropout")
 
 
