@@ -104,10 +104,13 @@ def select_columns(values, columns):
     By places in the batch: of tf.gather along the columns XLA makes a transposed matrix, and Eigen
     splits the sums of its product among the threads, whose number would then decide on bits.
     """
-    tf = tensorflow()
-    size, width = values.shape
-    places = tf.range(size)[:, None] * width + columns[None, :]
-    return tf.gather(tf.reshape(values, [-1]), places)
+    places = number_places(*values.shape, columns)
+    return tensorflow().gather(tensorflow().reshape(values, [-1]), places)
+
+
+def number_places(size: int, n_columns: int, columns):
+    """Return the positions of these columns in a batch (size, n_columns)."""
+    return tensorflow().range(size)[:, None] * n_columns + columns[None, :]
 
 
 class DenseBatch(NamedTuple):

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skreg._nn.dropout import Mask
 from skreg._nn.encoding import Encoding, pad_outputs, pad_vector
-from skreg._nn.inputs import DenseBatch, InputLayer, number_positions, select_columns
+from skreg._nn.inputs import DenseBatch, InputLayer, number_places, select_columns
 from skreg._tensorflow import tensorflow, view_as_tensor
 
 # Bins of a column, less where quantiles are equal. The decision notes have the figures.
@@ -181,7 +182,7 @@ class PiecewiseInputs(InputLayer):
         values = (values - table.lower) / table.width
         values = tf.minimum(tf.maximum(values, table.least), table.most)
         if compute_mask is not None:
-            is_kept = compute_mask(number_positions(rows, self.n_columns))
-            factor = tf.where(is_kept, scale, 0.0)
-            values *= select_columns(factor, table.columns)
+            # The mask of each input is that of its column, hashed again.
+            places = number_places(rows.shape[0], self.n_columns, table.columns)
+            values = Mask(compute_mask(tf.cast(places, tf.uint32)), scale).apply(values)
         return DenseBatch(values)

@@ -255,3 +255,32 @@ def test_a_halving_search_continues_trained_encodings():
         np.testing.assert_array_equal(
             halving.cv_results_[name][finished], grid.cv_results_[name][finished]
         )
+
+
+ON_ONE_CORE = """
+import os, sys
+import numpy as np
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+from skreg import RegularizedMLPClassifier
+X, y = np.load(sys.argv[1]), np.arange(320) % 3
+for encoding in ("piecewise", "periodic"):
+    model = RegularizedMLPClassifier(
+        (64,), batch_size=32, max_iter=1, random_state=0, numerical_encoding=encoding
+    )
+    np.save(sys.argv[1] + encoding + ".npy", model.fit(X, y).coefs_[0])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sets Linux' affinity")
+def test_number_of_threads_changes_no_bit(tmp_path):
+    """Of 904 inputs, whose sums Eigen would split among threads if they were stored transposed."""
+    X, y = np.random.default_rng(0).normal(size=(320, 100)), np.arange(320) % 3
+    path = str(tmp_path / "X.npy")
+    np.save(path, X)
+    subprocess.run(
+        [sys.executable, "-c", ON_ONE_CORE, path], check=True, cwd=TESTS.parent, capture_output=True
+    )
+    for encoding in ENCODINGS:
+        model = make_classifier(encoding, hidden_layer_sizes=(64,), batch_size=32, max_iter=1)
+        kernel = model.set_params(dropout=0.5).fit(X, y).coefs_[0]
+        np.testing.assert_array_equal(np.load(f"{path}{encoding}.npy"), kernel)
