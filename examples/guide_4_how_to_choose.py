@@ -4,7 +4,8 @@ Guide 4: how to choose the rates
 
 How flat the surface of the loss is around its best point, how far the network of the tutorials is
 from it, how good few candidates are compared with many, and how the best rates change with the
-width of the network and the number of rows. :doc:`/user_guide/regularization/choosing` discusses the results.
+width of the network and the number of rows. :doc:`/user_guide/regularization/choosing` discusses
+the results.
 
 .. image:: ../../examples/figures/how_to_choose.png
    :alt: The surface of the loss, winners of grids, and the loss along l2 for three numbers of rows.
