@@ -22,7 +22,7 @@ X, y = CANCER
 
 BAD = {
     "unknown search": ({"search": "random"}, "search"),
-    "unknown refit": ({"refit": "best"}, "refit: expected True, False, 'folds' or a callable"),
+    "unknown refit": ({"refit": "best"}, "refit: expected True, False, 'folds', 'ensemble' or"),
     "metrics without a refit": ({"scoring": ["accuracy", "roc_auc"]}, "refit: expected the name"),
     "unknown scoring": ({"scoring": "accurate"}, "scoring"),
     "one fold": ({"cv": 1}, "cv"),

@@ -120,7 +120,8 @@ def test_a_table_with_categories_and_missing_values(fitted):
     got = predict_in_keras(exported, make_inputs(model, frame))
     np.testing.assert_allclose(got, model.predict(frame), atol=1e-4)
     inner = RegularizedMLPRegressor.from_keras(exported.get_layer("network"))
-    encoded = model._columns.encode(model._check_table(frame)).toarray()
+    columns, table, _ = model._check_inputs(frame)
+    encoded = columns.encode(table).toarray()
     np.testing.assert_allclose(inner.predict(encoded), model.predict(frame), atol=1e-4)
 
 

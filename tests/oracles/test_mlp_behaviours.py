@@ -120,7 +120,7 @@ def test_attributes_of_skreg_that_mlp_lacks(pair):
     estimator_type, mlp, model = pair
     of_targets = {"target_center_", "target_scale_"} if estimator_type == "regressor" else set()
     assert get_fitted_attributes(model) - get_fitted_attributes(mlp) == {
-        *("center_", "scale_", "l2_", "best_iter_", "validation_loss_curve_"),
+        *("center_", "scale_", "l2_", "best_iter_", "validation_loss_curve_", "encoding_"),
         *of_targets,
     }
 
