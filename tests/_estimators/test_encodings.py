@@ -265,7 +265,7 @@ from skreg import RegularizedMLPClassifier
 X, y = np.load(sys.argv[1]), np.arange(320) % 3
 for encoding in ("piecewise", "periodic"):
     model = RegularizedMLPClassifier(
-        (64,), batch_size=32, max_iter=1, random_state=0, numerical_encoding=encoding
+        (64,), dropout=0.5, batch_size=32, max_iter=1, random_state=0, numerical_encoding=encoding
     )
     np.save(sys.argv[1] + encoding + ".npy", model.fit(X, y).coefs_[0])
 """
