@@ -384,16 +384,17 @@ def measure_robustly(y, first: np.ndarray, weight: np.ndarray) -> Statistics:
 
 def find_weighted_median(values: np.ndarray, shares: np.ndarray) -> float:
     """Return the weighted median: the mean of two values if half of the weight is below each."""
-    return find_weighted_quantile(values, shares, 0.5)
+    return float(find_weighted_quantiles(values, shares, np.array([0.5]))[0])
 
 
-def find_weighted_quantile(values: np.ndarray, shares: np.ndarray, level: float) -> float:
-    """Return the weighted quantile: the mean of two values if `level` lies between them."""
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(shares[order])
-    place = min(int(np.searchsorted(cumulative, level - _ROUNDING)), len(values) - 1)
-    low = values[order[place]] + 0.0  # no -0.0
-    if cumulative[place] > level + _ROUNDING or place + 1 == len(values):
-        return low
-    high = values[order[place + 1]]
-    return low if low == high else low / 2 + high / 2
+def find_weighted_quantiles(values: np.ndarray, shares: np.ndarray, levels) -> np.ndarray:
+    """Return the weighted quantile at each level of an array, within (0, 1).
+
+    Where a level falls between two values it is their mean ("averaged_inverted_cdf" of NumPy).
+    """
+    order, last = np.argsort(values, kind="stable"), len(values) - 1
+    values, cumulative = values[order], np.cumsum(shares[order])
+    place = np.minimum(np.searchsorted(cumulative, levels - _ROUNDING), last)
+    is_between = cumulative[place] <= levels + _ROUNDING
+    low, high = values[place], values[np.minimum(place + is_between, last)]
+    return np.where(low == high, low, low / 2 + high / 2) + 0.0  # no -0.0

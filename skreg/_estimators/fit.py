@@ -60,7 +60,6 @@ from skreg._estimators.validation import (
     encode_later,
 )
 from skreg._estimators.warm_start import (
-    Stream,
     get_sequence,
     get_statistics,
     keeps_function,
@@ -118,6 +117,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
     elif request.validation is not None:
         held_out = _check_given_rows(estimator, request, attributes, targets, rows.factors)
     statistics = _measure_inputs(estimator, X, rows.training, input_statistics)
+    n_earlier = 0 if request.stream is None else request.stream.n_rows
     fit = PreparedFit(
         estimator=estimator,
         settings=settings,
@@ -128,7 +128,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         columns=columns,
         targets=targets,
         rows=rows.training,
-        n_rows=count_rows(rows.training.weight) + _count_earlier_rows(request.stream),
+        n_rows=count_rows(rows.training.weight) + n_earlier,
         held_out=held_out,
         class_totals=rows.class_totals,
         statistics=statistics,
@@ -179,10 +179,6 @@ def _select_rows(estimator, request, merged: MergedRows, targets: Targets, seed)
     if estimator.early_stopping and request.validation is None and not request.partial:
         training, held_out = _hold_out(estimator.validation_fraction, targets, training, seed)
     return SelectedRows(training, held_out, class_totals, factors)
-
-
-def _count_earlier_rows(stream: Stream | None) -> int:
-    return 0 if stream is None else stream.n_rows
 
 
 def _check_validation_set(estimator, validation: ValidationSet | None) -> None:

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skreg._data.rows import MergedRows
-from skreg._data.statistics import Statistics, compute_shares, find_weighted_quantile
+from skreg._data.statistics import Statistics, compute_shares, find_weighted_quantiles
 from skreg._engine.hyperparameters import LOSS_DEFAULTS
 from skreg._nn.losses import REGRESSION_LOSSES, ClassLoss, RegressionLoss, choose_class_loss
 
@@ -333,8 +333,8 @@ class NumberTargets:
         if not self.levels:
             return None
         column, shares = self.values[rows.first, 0], compute_shares(rows.weight)
-        quantiles = [find_weighted_quantile(column, shares, level) for level in self.levels]
-        return self._scale(np.array(quantiles)[:, None])[:, 0]
+        quantiles = find_weighted_quantiles(column, shares, np.array(self.levels))
+        return self._scale(quantiles[:, None])[:, 0]
 
     def _scale(self, values: np.ndarray) -> np.ndarray:
         center, scale = self._get_center_and_scale()

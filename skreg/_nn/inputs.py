@@ -26,12 +26,14 @@ class InputLayer(ABC):
     ----------
     n_columns : int
         Padded columns of the table.
-    n_parameters : int, default=0
-        Numbers of the layer that are trained.
     """
 
     n_columns: int
-    n_parameters = 0
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers of the layer that are trained."""
+        return 0
 
     @property
     def n_inputs(self) -> int:

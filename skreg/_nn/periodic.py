@@ -194,7 +194,7 @@ class PeriodicInputs(InputLayer):
         return self.n_columns + N_OUTPUTS * self.n_encoded
 
     @property
-    def n_parameters(self) -> int:  # type: ignore[override]
+    def n_parameters(self) -> int:
         """Numbers of maps, frequencies, phases and biases."""
         return ((N_OUTPUTS + 2) * N_FREQUENCIES + N_OUTPUTS) * self.n_encoded
 

@@ -7,7 +7,7 @@ from scipy import sparse
 from skreg._data.scaling import standardize
 from skreg._data.statistics import (
     compute_relative_weight,
-    find_weighted_quantile,
+    find_weighted_quantiles,
     iterate_blocks,
     measure_columns,
     measure_numbers,
@@ -218,7 +218,7 @@ def with_outliers():
 def test_weighted_quantile_is_that_of_repeated_values(level):
     rng = np.random.default_rng(0)
     values, counts = np.round(rng.normal(size=100), 1), rng.integers(1, 5, 100)
-    got = find_weighted_quantile(values, counts / counts.sum(), level)
+    got = find_weighted_quantiles(values, counts / counts.sum(), np.array([level]))
     expected = np.quantile(values.repeat(counts), level, method="averaged_inverted_cdf")
     np.testing.assert_allclose(got, expected)
 
