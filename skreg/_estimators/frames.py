@@ -206,10 +206,10 @@ def _read_selection(selection, names, n_features: int) -> np.ndarray:
 def convert_numbers(X):
     """Return a table of numbers whose columns scikit-learn can convert.
 
-    Nullable booleans of pandas and booleans among objects become NumPy's, in float32 if some are
-    missing, since beside them scikit-learn makes float64 of columns of float32. Among objects
-    pandas.NA becomes NaN. Sparse columns become dense, unless all are sparse and mostly 0: only
-    those are a sparse table. NumPy's dates among objects are refused, since some would become
+    Nullable booleans of pandas and booleans among objects become NumPy's. If some are missing, they
+    become floats of the precision of the other columns, which scikit-learn would widen. Among
+    objects pandas.NA becomes NaN. Sparse columns become dense, unless all are sparse and mostly 0:
+    only those are a sparse table. NumPy's dates among objects are refused, since some would become
     integers.
     """
     if isinstance(X, np.ndarray) and X.dtype == object:
@@ -221,6 +221,8 @@ def convert_numbers(X):
     is_sparse = [isinstance(kind, pandas.SparseDtype) for kind in X.dtypes]
     stays_sparse = all(is_sparse) and all(kind.fill_value == 0 for kind in X.dtypes)
     changed = {}
+    is_narrow = any(kind.name in ("float32", "Float32", "float[pyarrow]") for kind in X.dtypes)
+    precision = np.float32 if is_narrow else np.float64
     for k, kind in enumerate(X.dtypes):
         if isinstance(kind, np.dtype) and kind.kind != "O":
             continue  # before its column is taken, which is slow
@@ -233,7 +235,7 @@ def convert_numbers(X):
             kinds = {type(value) for value in values if not is_missing(value)}
             filled = [np.nan if is_missing(value) else value for value in values]
             if kinds and kinds <= {bool, np.bool_}:
-                changed[k] = np.array(filled, dtype=np.float32)
+                changed[k] = np.array(filled, dtype=precision)
             elif any(type(value).__name__ == "NAType" for value in values):
                 changed[k] = filled
         elif pandas.api.types.is_bool_dtype(kind):
@@ -241,7 +243,7 @@ def convert_numbers(X):
             changed[k] = (
                 column.astype(bool)
                 if is_whole
-                else column.to_numpy(dtype=np.float32, na_value=np.nan)
+                else column.to_numpy(dtype=precision, na_value=np.nan)
             )
     if changed:
         X = X.copy(deep=False)

@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import d2_pinball_score
+from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import Interval, StrOptions, fit_context
 from skreg._engine.hyperparameters import read_loss_parameters
@@ -59,6 +60,7 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
         score : float
             Greater is better, and 1 is the best.
         """
+        check_is_fitted(self)  # before the parameters are read
         levels = self._get_levels()
         if not levels:
             return super().score(X, y, sample_weight)

@@ -179,6 +179,8 @@ def test_booleans_leave_the_precision_of_a_frame(dtype):
     for kind in ("bool[pyarrow]", object):
         np.testing.assert_array_equal(model.predict(missing.astype({"b": kind})), expected)
     np.testing.assert_array_equal(model.predict(pl.from_pandas(missing)), expected)
+    # Alone, or beside integers, they are predicted in float64.
+    assert model.predict(missing.assign(a=np.arange(20))).dtype == np.float64
 
 
 def test_weights_are_copies_and_the_order_of_rows_does_not_matter():

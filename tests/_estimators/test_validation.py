@@ -375,6 +375,11 @@ def test_prediction_before_fit_is_refused(method):
         getattr(model, method)(X)
 
 
+def test_scores_before_fit_are_refused_whatever_the_parameters_are():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        RegularizedMLPRegressor(quantile=2).score(X, y)
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

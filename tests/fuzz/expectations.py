@@ -150,7 +150,7 @@ def _drop_rows_without_weight(X: Part, weight: Part) -> Part:
     if weight.state is not State.SOUND or weight.value is None:
         return X
     has_weight = np.asarray(weight.value) > 0
-    if has_weight.all() or len(has_weight) != len(X.value):
+    if has_weight.all() or X.value is None or len(has_weight) != len(X.value):
         return X
     if isinstance(X, FramePart):
         return replace(X, value=X.value[has_weight])
