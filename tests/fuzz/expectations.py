@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from fuzz.cases import Call
 from fuzz.frames import CATEGORIES, FramePart, is_missing, read_kind
+from fuzz.parameters import score_constant
 from fuzz.tables import SPARSE, Part, State, get_largest
 from fuzz.targets import find_labels, is_indicator
 
@@ -85,7 +86,11 @@ def find_faults(situation: Situation, call: Call) -> list[Fault]:
         return faults
     if call.method in ("set_params", "pickle", "deepcopy", "clone"):
         return []
-    return _find_faults_of_use(situation, call)
+    faults = _find_faults_of_use(situation, call)
+    reads_nothing = getattr(situation.estimator, "scoring", None) is score_constant
+    if call.method == "score" and reads_nothing:
+        return [Fault(False, fault.words) for fault in faults]
+    return faults
 
 
 # -- fit ---------------------------------------------------------------------------------------
