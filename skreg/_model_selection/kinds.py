@@ -126,7 +126,8 @@ def _check_grids(candidates: Sequence, base_estimator) -> Sequence[dict]:
 
 
 def _check_values(name: str, values) -> None:
-    if not isinstance(values, (list, tuple, np.ndarray)) or np.ndim(values) == 0:
+    is_list = isinstance(values, (list, tuple))
+    if not is_list and not (isinstance(values, np.ndarray) and values.ndim == 1):
         raise TypeError(
             f"candidates: expected a list of values of {name!r}; received {values!r}. One value "
             "is a list of length one."
