@@ -381,6 +381,37 @@ def test_progress_names_the_parameters_of_a_kind(capsys):
     assert lines[-1].startswith("[100%] ")
 
 
+class RecordParameters:
+    """A callback that records the parameters of each network."""
+
+    max_propagation_depth = 0
+
+    def __init__(self):
+        self.seen = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        if context.task_name == "candidate-fold":
+            self.seen.append(fitted_estimator.best_estimator_.hidden_layer_sizes)
+            assert fitted_estimator.predict(X).shape == y.shape
+
+
+def test_callback_sees_the_network_of_each_kind():
+    pytest.importorskip("sklearn.callback")
+    callback = RecordParameters()
+    search = small_search(candidates=[LINEAR, {}], refit=False).set_callbacks(callback)
+    search.fit(X, y)
+    assert callback.seen == 2 * ([()] * 2 + [(4,)] * 4)
+
+
 def test_interrupt_keeps_the_results_so_far():
     calls = []
 

@@ -82,7 +82,7 @@ OF_SEARCH = {
         [[], 0, -1, 10**400, [-1.0], [INF], "ab", None, 2.5, {0.1}, [10**400], [None]],
     ),
     "candidates": (
-        ["auto", [{}], ({"learning_rate_init": [0.01, 0.1]},), [{"standardize": np.array([True])}]],
+        ["auto", [{}], ({"activation": ["relu", "tanh"]},), [{"beta_1": np.array([0.5])}]],
         [
             "all",
             [],
