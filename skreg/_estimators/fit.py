@@ -37,11 +37,13 @@ from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
 from skreg._estimators.encoded import begin_encoding, check_dense, continue_encoding
 from skreg._estimators.prepared import (
+    EncodedRows,
     FitRequest,
     FitSettings,
     HeldOutRows,
     PreparedFit,
     SelectedRows,
+    TrainingTables,
     ValidationSet,
 )
 from skreg._estimators.progress import FitProgress
@@ -80,9 +82,8 @@ def read_settings(estimator, partial: bool = False) -> FitSettings:
     return FitSettings(hidden, hyper, continues)
 
 
-def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> PreparedFit:
-    """Check what was handed in, and decide on rows, scales and seed."""
-    _check_validation_set(estimator, request.validation)
+def encode_rows(estimator, request: FitRequest, settings: FitSettings) -> EncodedRows:
+    """Check what was handed in, encode the table, and merge equal rows."""
     checked = check_rows(
         estimator,
         request.X,
@@ -100,20 +101,38 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         X = columns.encode(checked.X)
     else:
         X = encode_later(columns, checked.X)
-    attributes = checked.attributes | {"_columns": columns}
+    return EncodedRows(
+        numbers=None if checked.X.categories else checked.X.numbers,
+        y=checked.y,
+        targets=targets,
+        column_attributes=checked.attributes | {"_columns": columns},
+        X=X,
+        merged=merge_rows(X, targets.values, weight),
+    )
+
+
+def prepare_fit(
+    estimator, request: FitRequest, settings: FitSettings, encoded: EncodedRows | None = None
+) -> PreparedFit:
+    """Check what was handed in, and decide on rows, scales and seed.
+
+    `encoded` is what another fit of the same rows has encoded.
+    """
+    _check_validation_set(estimator, request.validation)
+    encoded = encoded or encode_rows(estimator, request, settings)
+    X, targets, attributes = encoded.X, encoded.targets, encoded.column_attributes
     if settings.continues:
         _check_same_network(estimator, settings, X.shape[1], targets)
     sequence = get_sequence(estimator, settings.continues)
-    merged = merge_rows(X, targets.values, weight)
-    rows = _select_rows(estimator, request, merged, targets, sequence.seed)
+    rows = _select_rows(estimator, request, encoded.merged, targets, sequence.seed)
     input_statistics = target_statistics = None
     if settings.continues and request.partial:
         input_statistics, target_statistics = get_statistics(estimator)
     targets = targets.measure(rows.training, target_statistics)
     held_out = None
     if rows.held_out is not None:
-        scored_X = request.X if checked.X.categories else checked.X.numbers
-        held_out = HeldOutRows(X, scored_X, checked.y, targets, rows.held_out, are_given=False)
+        scored_X = request.X if encoded.numbers is None else encoded.numbers
+        held_out = HeldOutRows(X, scored_X, encoded.y, targets, rows.held_out, are_given=False)
     elif request.validation is not None:
         held_out = _check_given_rows(estimator, request, attributes, targets, rows.factors)
     statistics = _measure_inputs(estimator, X, rows.training, input_statistics)
@@ -125,7 +144,7 @@ def prepare_fit(estimator, request: FitRequest, settings: FitSettings) -> Prepar
         stream=request.stream,
         sequence=sequence,
         X=X,
-        columns=columns,
+        columns=attributes["_columns"],
         targets=targets,
         rows=rows.training,
         n_rows=count_rows(rows.training.weight) + n_earlier,
@@ -257,16 +276,21 @@ def _measure_inputs(estimator, X, rows: MergedRows, earlier: ColumnStatistics | 
 # -- job ---------------------------------------------------------------------------------------
 
 
-def make_job(fit: PreparedFit) -> TrainingJob:
-    """Return the network to train."""
-    estimator, targets = fit.estimator, fit.targets
-    scaling = fit.center_and_divisor
-    rows = make_training_rows(fit.X, targets.encode_for_loss(), fit.rows, *scaling, fit.chunk)
-    validation = None
-    if fit.held_out is not None:
-        held_out = fit.held_out
+def make_tables(fit: PreparedFit) -> TrainingTables:
+    """Pad the rows to train on and to validate on."""
+    scaling, held_out, validation = fit.center_and_divisor, fit.held_out, None
+    targets = fit.targets.encode_for_loss()
+    rows = make_training_rows(fit.X, targets, fit.rows, *scaling, fit.chunk)
+    if held_out is not None:
         encoded = held_out.targets.encode_for_loss()
         validation = make_validation_rows(held_out.X, encoded, held_out.rows, *scaling, fit.chunk)
+    return TrainingTables(rows, validation)
+
+
+def make_job(fit: PreparedFit, tables: TrainingTables | None = None) -> TrainingJob:
+    """Return the network to train. `tables` are those of another fit of the same rows."""
+    estimator, targets = fit.estimator, fit.targets
+    rows, validation = tables or make_tables(fit)
     return TrainingJob(
         rows=rows,
         n_features=fit.X.shape[1],

@@ -12,7 +12,13 @@ import numpy as np
 from skreg._data.columns import Columns
 from skreg._data.rows import MergedRows
 from skreg._data.statistics import ColumnStatistics
-from skreg._data.tables import choose_batch_size, choose_storage, count_visits
+from skreg._data.tables import (
+    TrainingRows,
+    ValidationRows,
+    choose_batch_size,
+    choose_storage,
+    count_visits,
+)
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._estimators.automatic import choose_strengths, is_auto
 from skreg._estimators.targets import Targets
@@ -72,6 +78,39 @@ class FitSettings:
     hidden_layer_sizes: tuple[int, ...]
     hyper: Hyperparameters
     continues: bool
+
+
+class EncodedRows(NamedTuple):
+    """All rows of a fit, after the checks. Networks of other parameters may share them.
+
+    Attributes
+    ----------
+    numbers : ndarray, CSR or None
+        The checked table; None if it has categories.
+    y : ndarray
+        Checked.
+    targets : Targets
+        Before they are measured.
+    column_attributes : dict
+        n_features_in_, feature_names_in_ and _columns.
+    X : ndarray or CSR
+        Encoded.
+    merged : MergedRows
+    """
+
+    numbers: Any
+    y: Any
+    targets: Targets
+    column_attributes: dict
+    X: Any
+    merged: MergedRows
+
+
+class TrainingTables(NamedTuple):
+    """Padded rows to train on and to validate on. Networks of other parameters may share them."""
+
+    rows: TrainingRows
+    validation: ValidationRows | None
 
 
 class HeldOutRows(NamedTuple):

@@ -94,13 +94,15 @@ class SearchProgress(_Progress):
             if self._bar is not None:
                 self._bar.update(self._task, completed=self.total)
 
-    def update(self, values: dict, fold: int, n_epochs: int, done: float, score: float) -> None:
+    def update(
+        self, kind: dict, values: dict, fold: int, n_epochs: int, done: float, score: float
+    ) -> None:
         """Show one network that has reached an epoch.
 
         Parameters
         ----------
-        values : dict
-            Of the candidate.
+        kind, values : dict
+            Parameters of the candidate. A bar has no room for the names of those of its kind.
         fold, n_epochs : int
             Its fold, and the epochs that it has run.
         done : float
@@ -109,10 +111,13 @@ class SearchProgress(_Progress):
         """
         words = ", ".join(f"{name}={_format(value)}" for name, value in values.items())
         if self._bar is None:
+            named = [f"{name}={_format(value)}, " for name, value in kind.items()]
+            words = "".join(named) + words
             share = f"[{done / self.total:4.0%}]"
             _print(f"{share} {words}, fold {fold}, {n_epochs} epochs: {score:.5g}")
             return
-        description = f"{words}: {score:.4g}"
+        unnamed = [f"{_format(value)}, " for value in kind.values()]
+        description = f"{''.join(unnamed)}{words}: {score:.4g}"
         self._bar.update(self._task, completed=done, description=description)
 
 
@@ -137,6 +142,6 @@ def _make_bar(*columns):
 
 
 def _format(value) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.3g}" if isinstance(value, float) else str(tuple(round(v, 4) for v in value))
+    if isinstance(value, tuple):
+        return str(tuple(round(v, 4) for v in value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

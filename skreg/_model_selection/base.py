@@ -12,7 +12,7 @@ import numpy as np
 import sklearn
 from scipy import sparse
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, indexable
@@ -29,10 +29,8 @@ from skreg._compat import (
     raise_for_params,
     routing_enabled,
 )
-from skreg._engine.spec import Status
 from skreg._estimators.automatic import compute_l2
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
-from skreg._estimators.encoded import check_dense
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
@@ -41,12 +39,17 @@ from skreg._estimators.validation import check_rows, check_weight
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.ensemble import make_ensemble
 from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
-from skreg._model_selection.halving import HALVING, count_networks, count_trainings, plan_rungs
+from skreg._model_selection.halving import (
+    HALVING,
+    count_least_epochs,
+    count_trainings,
+    plan_rungs,
+)
+from skreg._model_selection.kinds import Kind, make_kinds, set_kind
 from skreg._model_selection.memory import is_disabled, open_memory
 from skreg._model_selection.refit import (
     average_networks,
     copy_attributes,
-    grid_edge_warnings,
     list_fitted_attributes,
     one_standard_error,
     summarise_winner,
@@ -55,6 +58,7 @@ from skreg._model_selection.refit import (
 from skreg._model_selection.results import summarise_results
 from skreg._model_selection.scoring import AVERAGES, Scoring, negative_loss
 from skreg._model_selection.search import Result, Search
+from skreg._model_selection.search_warnings import warn_about_search
 
 
 class _StoppedByCallback(Exception):
@@ -77,6 +81,8 @@ class SearchData(NamedTuple):
         The fitted attributes `n_features_in_` and, if the columns have names, `feature_names_in_`.
     automatic_l2 : float
         What `l2="auto"` stands for if each row with weight is one.
+    kinds : list of tuple
+        Kinds of networks to try.
     """
 
     X: Any
@@ -85,6 +91,7 @@ class SearchData(NamedTuple):
     sample_weight: np.ndarray | None
     columns: dict
     automatic_l2: float
+    kinds: list[Kind]
 
 
 class BaseSearch(BaseNetwork, metaclass=ABCMeta):
@@ -96,10 +103,11 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         **{
             name: constraint
             for name, constraint in BaseRegularizedMLP._parameter_constraints.items()
-            if name not in (*Candidate._fields, "warm_start")
+            if name not in ("dropout", "l2", "warm_start")
         },
         "dropouts": ["array-like", Interval(Integral, 1, None, closed="left")],
         "l2s": [StrOptions({"auto"}), "array-like", Interval(Integral, 1, None, closed="left")],
+        "candidates": [StrOptions({"auto"}), list, tuple],
         "cv": ["cv_object"],
         "scoring": [
             StrOptions({"loss", *get_scorer_names()}),
@@ -137,9 +145,14 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
         data = self._check_data(X, y, sample_weight, base_estimator)
-        grid = make_candidates(self.dropouts, self.l2s, base_estimator, data.automatic_l2)
+        grid = make_candidates(
+            self.dropouts, self.l2s, base_estimator, data.automatic_l2, data.kinds
+        )
         trains_winner = scoring.refit is not False and not self._averages  # which warns itself
-        if not trains_winner and ignores_weights(base_estimator, data.sample_weight):
+        if not trains_winner and any(
+            ignores_weights(set_kind(base_estimator, kind), data.sample_weight)
+            for kind in data.kinds
+        ):
             warn(describe_ignored_weights(base_estimator))
         routed = self._route_metadata(scoring, data.sample_weight, params)
         folds = self._make_folds(data, routed, scoring, base_estimator)
@@ -157,7 +170,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 interrupt.add_note(f"The results so far are not stored: {error}")
             raise
         # Before the attributes are set, since a warning may be an error.
-        self._warn_about_search(search, scoring, stopped, attributes)
+        warn_about_search(search, scoring, stopped, attributes)
         self._store_attributes(attributes)
         return self
 
@@ -183,7 +196,7 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
         request = base_estimator._make_request(X, y)
         checked = check_rows(self, X, y, sample_weight, reset=True, y_numeric=request.y_numeric)
-        check_dense(self.numerical_encoding, checked.X.numbers)
+        kinds = make_kinds(self.candidates, base_estimator, self.refit, checked.X.numbers)
         X, y = indexable(X, y)
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets
@@ -192,7 +205,9 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
         indexed_y = y if hasattr(y, "iloc") else targets
         n_rows = len(targets) if sample_weight is None else int(np.count_nonzero(sample_weight))
         automatic_l2 = compute_l2(made, n_rows)
-        return SearchData(X, targets, indexed_y, sample_weight, checked.attributes, automatic_l2)
+        return SearchData(
+            X, targets, indexed_y, sample_weight, checked.attributes, automatic_l2, kinds
+        )
 
     def _make_folds(self, data: SearchData, routed, scoring, base_estimator) -> list[Fold]:
         X, y, weight = data.X, data.y, data.sample_weight
@@ -214,10 +229,13 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     ) -> Search:
         n_rows = [len(fold.test) for fold in folds]
         shares = HALVING if self.search == "halving" else ()
+        by_kind = {candidate.kind: candidate for candidate in candidates}
+        max_iters = [folds[0].make_network(one).max_iter for one in by_kind.values()]
+        least = min(max_iters, key=count_least_epochs)
         return Search(
             folds,
             candidates,
-            plan_rungs(len(candidates), n_rows, self.max_iter, shares),
+            plan_rungs(len(candidates), n_rows, least, shares, len(by_kind)),
             scoring.refit_score,
             keep_networks=self._averages,
             n_jobs=self.n_jobs,
@@ -236,9 +254,10 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
 
         def on_result(fold: int, candidate: int, result: Result) -> None:
             if progress is not None:
-                values = search.candidates[candidate]._asdict()
+                tried = search.candidates[candidate]
+                values = {"dropout": tried.dropout, "l2": tried.l2}
                 score, n_done = search.refit_score(result.scores), search.count_trainings_done()
-                progress.update(values, fold, result.n_epochs, n_done, score)
+                progress.update(dict(tried.kind), values, fold, result.n_epochs, n_done, score)
             if getattr(self, "_skl_callbacks", None):
                 self._call_callbacks(context, search, fold, candidate, result)
 
@@ -319,38 +338,6 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
                 "memory: with random_state=None every fit draws another seed, so stored networks "
                 "are not found again. Set random_state."
             )
-
-    def _warn_about_search(
-        self, search: Search, scoring: Scoring, stopped: bool, attributes: dict
-    ) -> None:
-        results = search.results.values()
-        if stopped:
-            n_networks = count_networks(search.rungs, len(search.candidates))
-            warn(
-                f"The search was stopped by a callback after {len(results)} of {n_networks} "
-                "networks. Missing scores are NaN. The best of the other candidates is used."
-            )
-        errors = [result.error for result in results if result.error]
-        if errors:
-            warn(
-                f"Scoring failed for {len(errors)} of {len(results)} networks. Their scores are "
-                f"NaN. The first error was:\n{errors[0]}"
-            )
-        failed = Status.DIVERGED, Status.WORSE_THAN_CONSTANT
-        n_diverged = sum(result.status in failed for result in results)
-        if n_diverged:
-            warn(
-                f"{n_diverged} of {len(results)} networks diverged. They are scored with their "
-                "last finite weights. Try a smaller learning_rate_init (now "
-                f"{self.learning_rate_init:g}) or a smaller l2.",
-                ConvergenceWarning,
-            )
-        if stopped or n_diverged == len(results) or "best_index_" not in attributes:
-            return
-        ranks = attributes["cv_results_"].get(f"rank_test_{scoring.metric}", [])
-        if len(set(ranks)) != 1:  # else the winner is just the first candidate
-            for message in grid_edge_warnings(search.candidates, attributes["best_index_"]):
-                warn(message)
 
     # -- metadata and fitted networks -------------------------------------------------------------
 

@@ -1,21 +1,20 @@
-"""The grid of a search: from the parameters `dropouts` and `l2s` to candidates."""
+"""The candidates of a search: kinds of networks crossed with `dropouts` and `l2s`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 
 from skreg._engine.hyperparameters import (
     check_hidden_layer_sizes,
     check_rates,
     check_strengths,
-    read_hyperparameters,
 )
-from skreg._estimators.automatic import is_auto, make_placeholders
+from skreg._estimators.automatic import is_auto
+from skreg._model_selection.kinds import Kind, set_kind
 
 # The ends of an axis that is given as a number of values.
 _DROPOUT_RANGE = 0.0, 0.8
@@ -26,39 +25,70 @@ _MOST_VALUES = 10_000  # of an axis; more are a mistake, and would fill the memo
 
 
 class Candidate(NamedTuple):
-    """Values to try. Each is one number, a tuple of one number per layer, or "auto" for `l2`."""
+    """Values to try.
+
+    Attributes
+    ----------
+    dropout, l2 : float, tuple of float or "auto"
+        One number, or one number per layer. Only `l2` may be "auto".
+    kind : tuple of (str, value)
+        Other parameters, in the order of their names.
+    """
 
     dropout: float | tuple[float, ...]
     l2: float | tuple[float, ...] | str
+    kind: Kind = ()
+
+    def get_params(self) -> dict[str, Any]:
+        """Return the searched parameters."""
+        return {**dict(self.kind), "dropout": self.dropout, "l2": self.l2}
 
 
 class Grid(NamedTuple):
-    """All candidates, with `l2` varying fastest, and the shape (n_dropouts, n_l2s)."""
+    """All candidates, with `l2` varying fastest and the kind slowest.
+
+    The shape is (n_dropouts, n_l2s) for one kind that is crossed with both, else (n_candidates,).
+    """
 
     candidates: list[Candidate]
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
 
 
-def make_candidates(dropouts, l2s, base_estimator, automatic_l2: float) -> Grid:
-    """Make the candidates and check every value of the base estimator with them.
+def make_candidates(
+    dropouts, l2s, base_estimator, automatic_l2: float, kinds: Sequence[Kind] = ((),)
+) -> Grid:
+    """Make the candidates and check every value of `dropouts` and `l2s`.
+
+    A network without hidden layers has no dropout, so such a kind is crossed with `l2s` only. This
+    does not hold for the one kind of a search that has no others.
 
     `automatic_l2` is what `l2="auto"` stands for with all rows.
     """
-    n_hidden = len(check_hidden_layer_sizes(base_estimator.hidden_layer_sizes))
     if isinstance(dropouts, Integral):
         dropouts = np.linspace(*_DROPOUT_RANGE, _check_count("dropouts", dropouts))
     if is_auto(l2s):
         l2s = [factor * automatic_l2 for factor in _L2_FACTORS]
     elif isinstance(l2s, Integral):
         l2s = np.geomspace(*_L2_RANGE, _check_count("l2s", l2s))
-    dropouts = _check_axis("dropouts", dropouts, n_hidden, check_rates)
-    l2s = _check_axis("l2s", l2s, n_hidden, check_strengths)
-    candidates = [Candidate(dropout, l2) for dropout in dropouts for l2 in l2s]
-    # The other hyperparameters are the same for all candidates.
-    estimator = clone(base_estimator).set_params(**candidates[0]._asdict())
-    values = {**make_placeholders(estimator), "l2": 0.0}  # those of l2 are checked already
-    read_hyperparameters(estimator, n_hidden, **values)
-    return Grid(candidates, (len(dropouts), len(l2s)))
+    is_plain = tuple(kinds) == ((),)
+    candidates, n_crossed, shape = [], 0, (0, 0)
+    for kind in kinds:
+        n_hidden = _count_hidden_layers(set_kind(base_estimator, kind))
+        rates: list = [0.0]
+        if n_hidden or is_plain:
+            rates = _check_axis("dropouts", dropouts, n_hidden, check_rates)
+            n_crossed += 1
+        strengths = _check_axis("l2s", l2s, n_hidden, check_strengths)
+        shape = len(rates), len(strengths)
+        candidates += [Candidate(rate, l2, kind) for rate in rates for l2 in strengths]
+    if not n_crossed:  # they are not used, but should be valid all the same
+        _check_axis("dropouts", dropouts, _count_hidden_layers(base_estimator), check_rates)
+    is_grid = len(kinds) == n_crossed == 1
+    return Grid(candidates, shape if is_grid else (len(candidates),))
+
+
+def _count_hidden_layers(estimator) -> int:
+    return len(check_hidden_layer_sizes(estimator.hidden_layer_sizes))
 
 
 def _check_count(name: str, count) -> int:

@@ -16,6 +16,7 @@ from sklearn.base import is_classifier
 from skreg._compat import safe_indexing
 from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.regressor import RegularizedMLPRegressor
+from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.refit import average_networks
 from skreg._model_selection.search import Search
@@ -92,8 +93,8 @@ def make_ensemble(search: Search, best: int) -> dict:
     if best not in complete:
         return {}
     score = _make_score(search, {k: networks[k] for k in complete})
-    # Of equal candidates the most regularised one is picked.
-    order = sorted(complete, key=lambda k: _measure_strength(search.candidates[k]), reverse=True)
+    # Of equal candidates the simplest one is picked.
+    order = sorted(complete, key=lambda k: _measure_complexity(search.candidates[k], networks[k]))
     selection = select_greedily(score, len(search.candidates), best, order)
     picked = np.flatnonzero(selection.weights).tolist()
     members = [network for k in picked for network in networks[k]]
@@ -107,12 +108,14 @@ def make_ensemble(search: Search, best: int) -> dict:
     }
 
 
-def _measure_strength(candidate) -> tuple:
-    """Return what makes a candidate simple: a large L2 strength, then a large dropout rate."""
-    return tuple(
+def _measure_complexity(candidate: Candidate, networks: list) -> tuple:
+    """Return what makes a candidate complex: many weights, a small `l2`, then a small `dropout`."""
+    n_weights = sum(kernel.size for kernel in networks[0].coefs_)
+    strengths = [
         -1.0 if isinstance(value, str) else float(np.mean(value))
         for value in (candidate.l2, candidate.dropout)
-    )
+    ]
+    return n_weights, *(-strength for strength in strengths)
 
 
 def _make_score(search: Search, networks: dict[int, list]) -> Callable[[np.ndarray], float]:

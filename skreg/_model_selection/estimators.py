@@ -40,7 +40,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
 
     The scores and the winner equal those of `GridSearchCV` over a RegularizedMLPClassifier with
     the same `random_state`. The search is faster, since all candidates share the tables of the
-    folds and one compiled program, and train in threads.
+    folds, those of one kind share one compiled program, and networks train in threads.
 
     Parameters
     ----------
@@ -52,6 +52,19 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         which is a number of its own on each fold. An integer is the number of strengths, evenly
         spaced from 1e-5 to 0.1 on a logarithmic scale. ``l2s="auto"`` is five strengths, from 0.1
         to 10 times what `l2="auto"` stands for with all rows.
+    candidates : list of dict or "auto", default="auto"
+        Kinds of networks to try: dicts from names of further parameters to lists of values, as in
+        the `param_grid` of `GridSearchCV`. Each combination of the values of a dict is a kind, and
+        is crossed with `dropouts` and `l2s`. A kind without hidden layers has no dropout, and is
+        crossed with `l2s` only. The other parameters are those of this estimator; an empty dict is
+        its network. A kind that is listed twice counts once. Parameters that are the same for all
+        networks, such as `loss`, `class_weight` and `random_state`, are refused.
+
+        "auto" is three kinds with ``refit="ensemble"``: ``hidden_layer_sizes=()``,
+        ``numerical_encoding="piecewise"`` and ``numerical_encoding="periodic"``. A table that is
+        sparse or has no column with more than two numbers has two kinds: ``hidden_layer_sizes=()``
+        and the network of the parameters. With other values of `refit`, "auto" is that network
+        only.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -63,9 +76,10 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         How to predict. True trains the winner on all rows. "folds" stores its networks of the folds
         as `estimators_` and averages their probabilities. "ensemble" averages the networks of
         several candidates, which are chosen one by one so that the score of the held-out rows
-        improves most [3]_. False gives scores only. A callable receives `cv_results_` and returns
-        the index of the winner, for example :func:`skreg.one_standard_error`. With several metrics,
-        the name of the metric that chooses the winner, a callable or False.
+        improves most [3]_; it tries three kinds of networks, see `candidates`. False gives scores
+        only. A callable receives `cv_results_` and returns the index of the winner, for example
+        :func:`skreg.one_standard_error`. With several metrics, the name of the metric that chooses
+        the winner, a callable or False.
     search : {"grid", "halving"}, default="grid"
         "grid" trains every candidate to the end on all folds. "halving" drops candidates early:
 
@@ -75,8 +89,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
            best 16 % of all candidates continue.
         3. They train to the end on all folds.
 
-        At least three candidates continue. The cost is about a third of the grid, with five folds
-        and sixteen candidates or more, and half of it for fewer than 200 rows.
+        At least three candidates continue, and the best one of each kind. The cost is about a
+        third of the grid, with five folds and sixteen candidates or more, and half of it for fewer
+        than 200 rows. It is more if there are few candidates of each kind.
     n_jobs : int or None, default=None
         Number of networks to train in parallel, in threads unless `joblib.parallel_config` sets
         another backend. None means 1 unless in a `joblib.parallel_config` context.
@@ -104,7 +119,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         L2 strength of the winner. "auto" for a winner of that name that is not trained on all rows.
         Not set with several metrics if `refit` is False.
     best_params_ : dict
-        `dropout` and `l2` of the winner. Not set with several metrics if `refit` is False.
+        Values of the winner: `dropout`, `l2` and the parameters of its kind. Not set with several
+        metrics if `refit` is False.
     best_index_ : int
         Index of the winner in `cv_results_`. Not set with several metrics if `refit` is False.
     best_score_ : float
@@ -116,9 +132,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     estimators_ : list of RegularizedMLPClassifier
         The networks that predict: with "folds" those of the winner, one per fold; with "ensemble"
         those of all chosen candidates. Not set with other values of `refit`. Of the attributes of a
-        network, only `classes_`, `n_outputs_`, `n_layers_`, `out_activation_`,
-        `n_features_in_`, `feature_names_in_` and `n_iter_`, an array of shape (n_folds,), are then
-        set.
+        network, only `classes_`, `n_outputs_`, `n_layers_` if all have as many, `out_activation_`,
+        `n_features_in_`, `feature_names_in_` and `n_iter_`, one number per network, are
+        then set.
     estimator_weights_ : ndarray of shape (n_members_,)
         Weights of the networks in `estimators_`, of sum 1. Only set if `refit` is "ensemble", as
         the next three.
@@ -131,15 +147,20 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         Number of networks.
     cv_results_ : dict of ndarrays
         Results as in `GridSearchCV`, and `n_epochs`, the number of epochs after which a candidate
-        was dropped by halving or the search ended. Dropped candidates rank last. Their scores are
-        NaN for folds that they were not trained on, and their means are over the other folds.
+        was dropped by halving or the search ended, and `rung`, the number of that step of halving.
+        Dropped candidates rank last. Their scores are NaN for folds that they were not trained on,
+        and their means are over the other folds. Candidates are in the order of kinds, then of
+        `dropouts`, then of `l2s`.
     scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds) or dict of such ndarrays
-        Scores of the held-out rows. With several metrics a dict from metric to scores.
+        Scores of the held-out rows. With several metrics a dict from metric to scores. Of shape
+        (n_candidates, n_folds) if there are several kinds of networks, or one of `candidates`
+        without hidden layers.
     loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
-        `loss_curve_` of each network. Only set if `store_curves` is True.
+        `loss_curve_` of each network. Only set if `store_curves` is True. Of the shape of
+        `scores_`.
     validation_loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
         `validation_loss_curve_` of each network, None without `early_stopping`. Only set if
-        `store_curves` is True.
+        `store_curves` is True. Of the shape of `scores_`.
     scorer_ : callable
         The scorer of the held-out rows.
     multimetric_ : bool
@@ -204,6 +225,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         dropouts=(0.0, 0.2, 0.4, 0.6),
         l2s="auto",
         *,
+        candidates="auto",
         cv=None,
         scoring="loss",
         refit=True,
@@ -242,7 +264,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, **params):
-        """Tune `dropout` and `l2`, and train the winner.
+        """Tune `dropout`, `l2` and the kind of network, and train the winner.
 
         Parameters
         ----------
@@ -286,11 +308,11 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
 
     The scores and the winner equal those of `GridSearchCV` over a RegularizedMLPRegressor with
     the same `random_state`. The search is faster, since all candidates share the tables of the
-    folds and one compiled program, and train in threads.
+    folds, those of one kind share one compiled program, and networks train in threads.
 
     Parameters
     ----------
-    <entries: dropouts, l2s>
+    <entries: dropouts, l2s, candidates>
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in `GridSearchCV`. None means 5 folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -302,9 +324,10 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         How to predict. True trains the winner on all rows. "folds" stores its networks of the folds
         as `estimators_` and averages their predictions. "ensemble" averages the networks of
         several candidates, which are chosen one by one so that the score of the held-out rows
-        improves most [3]_. False gives scores only. A callable receives `cv_results_` and returns
-        the index of the winner, for example :func:`skreg.one_standard_error`. With several metrics,
-        the name of the metric that chooses the winner, a callable or False.
+        improves most [3]_; it tries three kinds of networks, see `candidates`. False gives scores
+        only. A callable receives `cv_results_` and returns the index of the winner, for example
+        :func:`skreg.one_standard_error`. With several metrics, the name of the metric that chooses
+        the winner, a callable or False.
     <entries: search, n_jobs, memory, store_curves>
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, l1, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
@@ -324,8 +347,9 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     estimators_ : list of RegularizedMLPRegressor
         The networks that predict: with "folds" those of the winner, one per fold; with "ensemble"
         those of all chosen candidates. Not set with other values of `refit`. Of the attributes of a
-        network, only `n_outputs_`, `n_layers_`, `out_activation_`, `n_features_in_`,
-        `feature_names_in_` and `n_iter_`, an array of shape (n_folds,), are then set.
+        network, only `n_outputs_`, `n_layers_` if all have as many, `out_activation_`,
+        `n_features_in_`, `feature_names_in_` and `n_iter_`, one number per network, are
+        then set.
     <entries: estimator_weights_, ensemble_weights_, ensemble_scores_, n_members_, cv_results_,
         scores_, loss_curves_, validation_loss_curves_, scorer_, multimetric_,
         n_splits_, refit_time_>
@@ -397,6 +421,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         dropouts=(0.0, 0.2, 0.4, 0.6),
         l2s="auto",
         *,
+        candidates="auto",
         cv=None,
         scoring="loss",
         refit=True,
@@ -437,7 +462,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, **params):
-        """Tune `dropout` and `l2`, and train the winner.
+        """Tune `dropout`, `l2` and the kind of network, and train the winner.
 
         Parameters
         ----------

@@ -20,11 +20,19 @@ from skreg._engine.trainer import Trainer
 from skreg._estimators.attributes import judge_training, make_attributes, simplify
 from skreg._estimators.automatic import is_auto
 from skreg._estimators.callbacks import FitCallback
-from skreg._estimators.fit import make_job, make_validation_scoring, prepare_fit, read_settings
-from skreg._estimators.prepared import PreparedFit
+from skreg._estimators.fit import (
+    encode_rows,
+    make_job,
+    make_tables,
+    make_validation_scoring,
+    prepare_fit,
+    read_settings,
+)
+from skreg._estimators.prepared import EncodedRows, PreparedFit, TrainingTables
 from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.halving import count_epochs
+from skreg._model_selection.kinds import Kind
 
 # Values of a fold's table above which the fold is prepared again in each rung: 16 MiB.
 _LARGE_FOLD = 1 << 22
@@ -33,13 +41,14 @@ _LARGE_FOLD = 1 << 22
 class Fold:
     """One split of the rows, and what all candidates share on it.
 
-    The fold is prepared once, by the first job that needs it. What it prepared is not pickled: a
-    worker process prepares it again.
+    The fold is prepared once for each kind of network, by the first job that needs it. The kinds
+    share the encoded rows and, if they scale and hold out alike, the padded tables. What it
+    prepared is not pickled: a worker process prepares it again.
 
     Parameters
     ----------
     estimator : estimator
-        Not fitted. Candidates differ from it in `dropout` and `l2` only.
+        Not fitted. Candidates differ from it in their searched parameters only.
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     scored_y : array-like
@@ -66,18 +75,19 @@ class Fold:
 
     def forget(self) -> None:
         """Free the memory of what was prepared."""
-        self._prepared: tuple[PreparedFit, Trainer] | None = None
+        self._prepared: dict[Kind, tuple[PreparedFit, Trainer]] = {}
+        self._encoded: EncodedRows | None = None
+        self._tables: dict[tuple, TrainingTables] = {}
         self._test_rows: tuple = ()
         self._lock = threading.Lock()
 
     def is_large(self) -> bool:
         """Whether the prepared fold is too large to be held from rung to rung."""
-        if self._prepared is None:
-            return False
-        return len(self.train) * self._prepared[1].job.n_features > _LARGE_FOLD
+        n_features = max((t.job.n_features for _, t in self._prepared.values()), default=0)
+        return len(self.train) * n_features > _LARGE_FOLD
 
     def __getstate__(self):
-        transient = ("_prepared", "_test_rows", "_lock", "stop")
+        transient = ("_prepared", "_encoded", "_tables", "_test_rows", "_lock", "stop")
         return {name: value for name, value in vars(self).items() if name not in transient}
 
     def __setstate__(self, state):
@@ -94,23 +104,36 @@ class Fold:
             None if weight is None else weight[self.train],
         )
 
-    def prepare(self) -> tuple[PreparedFit, Trainer]:
-        """Return the prepared fit and the trainer of its networks."""
+    def prepare(self, kind: Kind = ()) -> tuple[PreparedFit, Trainer]:
+        """Return the prepared fit and the trainer of the networks of a kind."""
+        found = self._prepared.get(kind)  # without the lock, while another kind is prepared
+        if found is not None:
+            return found
         with self._lock:
-            if self._prepared is None:
-                # A copy, since the fit draws its seed from the state that all folds start with.
-                state = copy.deepcopy(self.estimator.random_state)
-                estimator = copy_shallow(self.estimator, random_state=state)
-                request = estimator._make_request(*self.take_training_rows())
-                fit = prepare_fit(estimator, request, read_settings(estimator))
-                self._prepared = fit, Trainer(make_job(fit))
-                self._test_rows = tuple(
-                    safe_indexing(part, self.test) for part in (self.X, self.scored_y)
-                )
-                for part in self._test_rows:  # shared by the scorers of all candidates
-                    if isinstance(part, np.ndarray):
-                        part.flags.writeable = False
-            return self._prepared
+            if kind not in self._prepared:
+                self._prepared[kind] = self._prepare(kind)
+            return self._prepared[kind]
+
+    def _prepare(self, kind: Kind) -> tuple[PreparedFit, Trainer]:
+        # A copy, since the fit draws its seed from the state that all folds start with.
+        state = copy.deepcopy(self.estimator.random_state)
+        estimator = copy_shallow(self.estimator, **dict(kind), random_state=state)
+        request = estimator._make_request(*self.take_training_rows())
+        settings = read_settings(estimator)
+        if self._encoded is None:
+            self._encoded = encode_rows(estimator, request, settings)
+            self._test_rows = tuple(
+                safe_indexing(part, self.test) for part in (self.X, self.scored_y)
+            )
+            for part in self._test_rows:  # shared by the scorers of all candidates
+                if isinstance(part, np.ndarray):
+                    part.flags.writeable = False
+        fit = prepare_fit(estimator, request, settings, self._encoded)
+        held_out = estimator.early_stopping and estimator.validation_fraction
+        key = estimator.standardize, held_out, fit.chunk  # what the tables depend on
+        if key not in self._tables:
+            self._tables[key] = make_tables(fit)
+        return fit, Trainer(make_job(fit, self._tables[key]))
 
     def train_network(self, candidate: Candidate, checkpoint: Checkpoint | None, share: float):
         """Train the network of a candidate for a share of its epochs.
@@ -123,7 +146,7 @@ class Fold:
         checkpoint : Checkpoint or None
             Where to continue. None if training has ended.
         """
-        fit, trainer = self.prepare()
+        fit, trainer = self.prepare(candidate.kind)
         n_hidden = len(fit.settings.hidden_layer_sizes)
         strengths = fit.read_l2(candidate.l2)
         scoring = None
@@ -147,16 +170,18 @@ class Fold:
         checkpoint = result.get_checkpoint() if result.status is Status.RUNNING else None
         return attributes, judge_training(fit, attributes, result.status), checkpoint
 
-    def estimate_visits(self) -> int:
-        """Return about how many rows a network visits in all its epochs."""
-        n_rows, max_iter = len(self.train), self.estimator.max_iter
+    def estimate_visits(self, candidate: Candidate) -> int:
+        """Return about how many rows the network of a candidate visits in all its epochs."""
+        n_rows, network = len(self.train), self.make_network(candidate)
+        batch_size, max_iter = network.batch_size, network.max_iter
         if is_auto(max_iter):
-            max_iter = choose_epochs(n_rows, choose_batch_size(n_rows))
+            batch_size = choose_batch_size(n_rows) if is_auto(batch_size) else batch_size
+            max_iter = choose_epochs(n_rows, min(batch_size, n_rows))
         return n_rows * max_iter
 
     def make_network(self, candidate: Candidate, attributes: dict | None = None):
         """Make an estimator with the values of a candidate, fitted if attributes are given."""
-        return copy_shallow(self.estimator, **candidate._asdict(), **(attributes or {}))
+        return copy_shallow(self.estimator, **candidate.get_params(), **(attributes or {}))
 
     def score_network(self, estimator) -> tuple[dict[str, float], str | None]:
         """Return the scores of the test rows by name, and the traceback if scoring failed."""

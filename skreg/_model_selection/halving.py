@@ -68,13 +68,16 @@ def plan_rungs(
     n_rows: Sequence[int],
     max_iter: int | str,
     shares: Sequence[RungShares] = (),
+    n_kinds: int = 1,
 ) -> list[Rung]:
     """Plan the rungs of a search whose folds have `n_rows` test rows each.
 
+    One candidate of each kind continues besides the overall best ones.
     A grid search, without `shares`, has one rung of all epochs. The epochs increase from rung to
     rung, so a small `max_iter` gives fewer rungs.
     """
-    least_epochs = MIN_EPOCHS if is_auto(max_iter) else int(max_iter)
+    least_epochs = count_least_epochs(max_iter)
+    min_survivors = MIN_SURVIVORS + n_kinds - 1
     order = spread_order(len(n_rows))
     n_tested = np.cumsum([n_rows[fold] for fold in order])
     n_first = 1 + int(np.searchsorted(n_tested, MIN_ROWS))
@@ -83,11 +86,16 @@ def plan_rungs(
         epoch = count_epochs(share.epochs, least_epochs)
         if epoch > last_epoch:
             last_epoch = epoch
-            n_survivors = max(MIN_SURVIVORS, int(share.survivors * n_candidates))
+            n_survivors = max(min_survivors, int(share.survivors * n_candidates))
             n_survivors = min(n_candidates, n_survivors)
             folds = order[: max(n_first, round(share.folds * len(order)))]
             rungs.append(Rung(share.epochs, tuple(sorted(folds)), n_survivors))
     return [*rungs, Rung(1.0, tuple(range(len(order))), n_survivors)]
+
+
+def count_least_epochs(max_iter: int | str) -> int:
+    """Return how many epochs the parameter `max_iter` stands for, at least if it is "auto"."""
+    return MIN_EPOCHS if is_auto(max_iter) else int(max_iter)
 
 
 def count_epochs(share: float, max_iter: int) -> int:

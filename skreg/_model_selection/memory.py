@@ -11,7 +11,6 @@ import joblib
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_info
 
-from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 
 
@@ -55,7 +54,7 @@ def make_key(fold: Fold) -> str:
     parameters = {
         name: value
         for name, value in fold.estimator.get_params().items()
-        if name not in (*Candidate._fields, "verbose")
+        if name not in ("dropout", "l2", "verbose")
     }
     packages = "skreg", "tensorflow", "numpy", "scikit-learn"
     versions = [metadata.version(name) for name in packages]

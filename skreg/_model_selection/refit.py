@@ -10,7 +10,12 @@ import numpy as np
 from sklearn.base import clone
 
 from skreg._model_selection.candidates import Candidate
-from skreg._model_selection.results import find_compared_folds, list_metrics, read_values
+from skreg._model_selection.results import (
+    find_compared_folds,
+    find_dropped,
+    list_metrics,
+    read_values,
+)
 from skreg._model_selection.scoring import Scoring
 from skreg._model_selection.search import Search
 
@@ -21,8 +26,9 @@ def one_standard_error(cv_results) -> int:
     For `refit` of the estimators that tune themselves, or of GridSearchCV over `dropout` and `l2`.
     The folds cannot tell this candidate from the best one, and it is the simplest of those
     (Breiman et al. 1984). The most regularised candidate has the largest `l2` and, if several have
-    it, the largest `dropout`. A sequence counts as its mean. One of the two parameters may be
-    missing. Candidates that halving dropped are not chosen, so the rule is best used with
+    it, the largest `dropout`; of those with both, the best one. A sequence counts as its mean. One
+    of the two parameters may be missing, for all candidates or for some, for which it counts as the
+    smallest. Candidates that halving dropped are not chosen, so the rule is best used with
     ``search="grid"``.
 
     Parameters
@@ -69,7 +75,11 @@ def one_standard_error(cv_results) -> int:
             "one_standard_error: expected numbers of l2, the largest of which regularises most; "
             "received 'auto' among them."
         )
-    strengths = [[float(np.mean(value)) for value in values] for values in searched if values]
+    strengths = [
+        [-1.0 if value is None else float(np.mean(value)) for value in values]
+        for values in searched
+        if values
+    ]
     if not strengths:
         raise ValueError(
             "one_standard_error: expected a search over 'l2' or 'dropout'; received one over "
@@ -78,13 +88,12 @@ def one_standard_error(cv_results) -> int:
     mean, best = cv_results["mean_test_score"], int(np.argmin(cv_results["rank_test_score"]))
     n_folds = len(find_compared_folds(cv_results))
     error = cv_results["std_test_score"][best] / np.sqrt(max(n_folds - 1, 1))
-    n_epochs = cv_results.get("n_epochs", np.zeros(len(mean)))
-    good = np.flatnonzero((mean >= mean[best] - error) & (n_epochs == n_epochs[best]))
+    good = np.flatnonzero((mean >= mean[best] - error) & ~find_dropped(cv_results))
     if not len(good):
         raise ValueError(
             "one_standard_error: expected a finite score of at least one candidate; received none."
         )
-    return int(max(good, key=lambda k: [values[k] for values in strengths]))
+    return int(max(good, key=lambda k: [*(values[k] for values in strengths), mean[k]]))
 
 
 def choose_winner(refit, results: dict, metric: str | None) -> int:
@@ -110,7 +119,7 @@ def summarise_winner(search: Search, scoring: Scoring, results: dict) -> dict:
     winner = search.candidates[index]
     attributes = {
         "best_index_": index,
-        "best_params_": winner._asdict(),
+        "best_params_": winner.get_params(),
         "dropout_": winner.dropout,
         "l2_": winner.l2,
     }
@@ -139,8 +148,13 @@ def list_fitted_attributes(estimator) -> list[str]:
 
 
 def average_networks(networks: list) -> dict:
-    """Return the attributes of an estimator that predicts with the average of the networks."""
-    names = "classes_", "n_outputs_", "n_layers_", "out_activation_"
+    """Return the attributes of an estimator that predicts with the average of the networks.
+
+    There is no `n_layers_` if the networks differ in it.
+    """
+    names = ["classes_", "n_outputs_", "out_activation_"]
+    if len({network.n_layers_ for network in networks}) == 1:
+        names.append("n_layers_")
     first = vars(networks[0])
     attributes = {name: first[name] for name in names if name in first}
     n_iter = np.array([network.n_iter_ for network in networks])
@@ -150,11 +164,13 @@ def average_networks(networks: list) -> dict:
 def grid_edge_warnings(candidates: Sequence[Candidate], index: int) -> list[str]:
     """Make a warning for each axis of three or more numbers that the winner is at the edge of.
 
+    The axes are those of the candidates of its kind.
     Zero is not an edge, since no smaller value is allowed.
     """
     messages = []
-    for name in Candidate._fields:
-        values = {getattr(candidate, name) for candidate in candidates}
+    kind = candidates[index].kind
+    for name in ("dropout", "l2"):
+        values = {getattr(candidate, name) for candidate in candidates if candidate.kind == kind}
         if len(values) < 3 or not all(isinstance(value, Real) for value in values):
             continue
         best = getattr(candidates[index], name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from numbers import Real
@@ -20,7 +20,7 @@ from skreg._model_selection.search import Result, Search
 
 
 def summarise_results(
-    search: Search, scoring: Scoring, shape: tuple[int, int], store_curves: bool
+    search: Search, scoring: Scoring, shape: tuple[int, ...], store_curves: bool
 ) -> dict[str, Any]:
     """Return the fitted attributes that say how all candidates of a grid performed.
 
@@ -49,7 +49,7 @@ def summarise_results(
 
 
 def make_cv_results(search: Search) -> dict[str, Any]:
-    """Make `cv_results_` as GridSearchCV does, and add `n_epochs` of each candidate.
+    """Make `cv_results_` as GridSearchCV does, and add `n_epochs` and `rung` of each candidate.
 
     Candidates that halving dropped rank after the others, and the last dropped ranks first.
     """
@@ -61,13 +61,7 @@ def make_cv_results(search: Search) -> dict[str, Any]:
         seconds = _read_numbers(table, attrgetter(f"{name}_seconds"))
         mean, deviation = _average_folds(seconds, table, last_rungs)
         results[f"mean_{name}_time"], results[f"std_{name}_time"] = mean, deviation
-    for name in Candidate._fields:
-        values = np.empty(n_candidates, dtype=object)  # tuples if there is one value per layer
-        values[:] = [getattr(candidate, name) for candidate in search.candidates]
-        if all(isinstance(value, float) for value in values):
-            values = values.astype(float)
-        results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
-    results["params"] = [candidate._asdict() for candidate in search.candidates]
+    results |= _list_params(search.candidates)
     metrics = dict.fromkeys(name for result in search.results.values() for name in result.scores)
     for metric in metrics:
         scores = _read_numbers(table, partial(_read_score, metric))
@@ -76,17 +70,39 @@ def make_cv_results(search: Search) -> dict[str, Any]:
         mean, deviation = _average_folds(scores, table, last_rungs)
         results[f"mean_test_{metric}"], results[f"std_test_{metric}"] = mean, deviation
         results[f"rank_test_{metric}"] = _rank(mean, last_rungs)
-    results["n_epochs"] = _count_planned(search.results, last_rungs)
+    results["n_epochs"] = _count_planned(search, last_rungs)
+    results["rung"] = last_rungs
     return results
 
 
-def _count_planned(results: dict, last_rungs: np.ndarray) -> np.ndarray:
-    """Return the epochs up to the last rung of each candidate, of the fold that has the most."""
-    n_planned = dict.fromkeys(last_rungs.tolist(), 0)
-    for (candidate, _), result in results.items():
-        rung = int(last_rungs[candidate])
-        n_planned[rung] = max(n_planned[rung], result.n_planned)
-    return np.array([n_planned[rung] for rung in last_rungs.tolist()])
+def _list_params(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Return `params`, and a column of each parameter, masked where a candidate has none."""
+    params = [candidate.get_params() for candidate in candidates]
+    columns: dict[str, Any] = {}
+    for name in dict.fromkeys(name for candidate in params for name in candidate):
+        is_missing = np.array([name not in candidate for candidate in params])
+        found = [candidate[name] for candidate in params if name in candidate]
+        types = {type(value) for value in found}
+        is_number = types <= {bool, int, float}
+        values = np.zeros(len(params), dtype=np.result_type(*types) if is_number else object)
+        for k in np.flatnonzero(~is_missing).tolist():  # one by one, since tuples are values
+            values[k] = params[k][name]
+        columns[f"param_{name}"] = np.ma.MaskedArray(values, mask=is_missing)
+    return {**columns, "params": params}
+
+
+def _count_planned(search: Search, last_rungs: np.ndarray) -> np.ndarray:
+    """Return the epochs up to the last rung of each candidate, of the fold that has the most.
+
+    Candidates of one kind have the same number of epochs.
+    """
+    kinds = [candidate.kind for candidate in search.candidates]
+    groups = list(zip(kinds, last_rungs.tolist(), strict=True))
+    n_planned = dict.fromkeys(groups, 0)
+    for (candidate, _), result in search.results.items():
+        group = groups[candidate]
+        n_planned[group] = max(n_planned[group], result.n_planned)
+    return np.array([n_planned[group] for group in groups])
 
 
 def _read_score(metric: str, result: Result) -> float:
@@ -160,7 +176,7 @@ def _check_scored(search: Search, scoring: Scoring, results: dict) -> None:
     means = [results[f"mean_test_{metric}"] for metric in list_metrics(results)]
     if means and scoring.refit is not False and not callable(scoring.refit):
         means = [results[f"mean_test_{scoring.metric}"]]
-    remaining = results["n_epochs"] == results["n_epochs"].max()
+    remaining = ~find_dropped(results)
     if any((mean[remaining] > -np.inf).any() for mean in means):
         return
     missing = sorted(set(range(len(search.folds))) - scored_folds)
@@ -192,14 +208,25 @@ def stack_scores(results: dict, metric: str = "score") -> np.ndarray:
     return np.stack([results[f"split{fold}{suffix}"] for fold in range(n_folds)], axis=1)
 
 
+def find_dropped(results: dict) -> np.ndarray:
+    """Return which candidates halving dropped: those that did not reach the last rung.
+
+    Results without a column "rung" are compared by their epochs. Those of GridSearchCV have
+    neither.
+    """
+    reached = results.get("rung", results.get("n_epochs"))
+    if reached is None:
+        return np.zeros(len(results[f"mean_test_{list_metrics(results)[0]}"]), dtype=bool)
+    return np.asarray(reached) < np.max(reached)
+
+
 def find_compared_folds(results: dict, metric: str = "score") -> np.ndarray:
     """Find the folds that the means of the best ranked candidates are over.
 
     These are all folds, unless the search was interrupted.
     """
     mean = np.asarray(results[f"mean_test_{metric}"], float)
-    n_epochs = np.asarray(results.get("n_epochs", np.zeros(len(mean))))
-    compared = np.isfinite(mean) & (n_epochs == n_epochs.max())
+    compared = np.isfinite(mean) & ~find_dropped(results)
     scores = stack_scores(results, metric)[compared].astype(float)
     return np.flatnonzero(np.isfinite(scores).all(axis=0))
 
@@ -207,12 +234,13 @@ def find_compared_folds(results: dict, metric: str = "score") -> np.ndarray:
 def read_values(results: dict, parameter: str) -> list:
     """Return the values of a parameter, which may belong to a step of a pipeline.
 
-    The values are numbers, tuples or "auto". The list is empty if the parameter was not searched.
+    The values are numbers, tuples, "auto", or None for candidates without a value. The list is
+    empty if the parameter was not searched.
 
     Raises
     ------
     ValueError
-        If there are two such parameters, or some candidates have no value.
+        If there are two such parameters.
     """
     names = [
         name
@@ -225,11 +253,10 @@ def read_values(results: dict, parameter: str) -> list:
             f"cv_results: expected one parameter {parameter!r}, alone or of a step; received "
             f"{[name.removeprefix('param_') for name in names]}."
         )
-    if any(np.any(np.ma.getmask(results[name])) for name in names):
-        raise ValueError(
-            f"cv_results: expected a value of {parameter!r} for every candidate; received some "
-            "without one. Search over one grid."
-        )
     values = [value for name in names for value in results[name]]
+    values = [None if value is np.ma.masked else value for value in values]
     values = [value.item() if hasattr(value, "item") else value for value in values]
-    return [value if isinstance(value, (Real, str)) else tuple(value) for value in values]
+    return [
+        value if value is None or isinstance(value, (Real, str)) else tuple(value)
+        for value in values
+    ]

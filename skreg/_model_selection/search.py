@@ -154,13 +154,13 @@ def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> St
 def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]]:
     """Train and score the networks of a group, and return them with the index of their fold."""
     with config_context(**group.config):
-        try:
-            group.fold.prepare()
-        except Exception as error:
-            error.add_note(f"In the training rows of fold {fold}.")
-            raise
         train_network = group.memory.cache(_train_network, ignore=["fold", "checkpoint"])
         for job in group.jobs:
+            try:
+                group.fold.prepare(job.candidate.kind)
+            except Exception as error:
+                error.add_note(f"In the training rows of fold {fold}.")
+                raise
             group.results.append((job.candidate_index, _run_job(job, group, train_network)))
     return fold, group.results
 
@@ -170,12 +170,13 @@ def _run_job(job: CandidateJob, group: JobGroup, train_network: Callable) -> Res
     _, attributes, status, checkpoint = _read_or_train(job, group, train_network)
     trained = time.perf_counter()
     network = group.fold.make_network(job.candidate, attributes)
+    fit, _ = group.fold.prepare(job.candidate.kind)
     scores, error = group.fold.score_network(network)
     return Result(
         scores=scores,
         error=error,
         n_epochs=attributes["n_iter_"],
-        n_planned=count_epochs(group.share, group.fold.prepare()[0].settings.hyper.max_iter),
+        n_planned=count_epochs(group.share, fit.settings.hyper.max_iter),
         share=group.share,
         status=status,
         fit_seconds=trained - start,
@@ -267,16 +268,22 @@ class Search:
         )
 
     def _drop_worst(self, rung: Rung, remaining: list[int]) -> list[int]:
-        """Drop all but the best candidates of the rung, and return the others."""
+        """Drop all but the best candidates of the rung, and return the others.
+
+        The best one of each kind survives.
+        """
         scores = [self._average_score(k, rung.folds) for k in remaining]
-        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
-        worst = {remaining[k] for k in order[rung.n_survivors :]}
+        places = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+        order = [remaining[place] for place in places]
+        best_of_kinds = {self.candidates[k].kind: k for k in reversed(order)}
+        order = list(dict.fromkeys([*best_of_kinds.values(), *order]))
+        worst = order[rung.n_survivors :]
         for candidate in worst:
             self.dropped[candidate] = self.reached
             for fold in rung.folds:
                 result = self.results[candidate, fold]
                 self.results[candidate, fold] = result._replace(checkpoint=None, attributes=None)
-        return sorted(set(remaining) - worst)
+        return sorted(set(remaining) - set(worst))
 
     def _average_score(self, candidate: int, folds: Sequence[int]) -> float:
         return float(np.mean([self.refit_score(self.results[candidate, f].scores) for f in folds]))
@@ -353,7 +360,9 @@ class Search:
         # Folds that start here come first, and groups get smaller, so that workers end together.
         for index in sorted(waiting, key=self._find_share):
             fold, jobs = self.folds[index], waiting[index]
-            visits = fold.estimate_visits() * (rung.share - self._find_share(index))
+            kinds = {job.candidate.kind: job.candidate for job in jobs}
+            most = max((fold.estimate_visits(of_kind) for of_kind in kinds.values()), default=0)
+            visits = most * (rung.share - self._find_share(index))
             size = max(1, -(-len(remaining) * len(rung.folds) // (4 * n_workers)))
             while jobs:
                 if threads:

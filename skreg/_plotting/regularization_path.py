@@ -8,6 +8,7 @@ import numpy as np
 
 from skreg._model_selection.results import (
     find_compared_folds,
+    find_dropped,
     list_metrics,
     read_values,
     stack_scores,
@@ -41,6 +42,8 @@ class RegularizationPathDisplay:
         folds that they were not trained on.
     score_name : str, default="score"
         Name of the score.
+    best_over : sequence of str, default=()
+        Other parameters of the search. The scores are those of their best values.
 
     Attributes
     ----------
@@ -75,17 +78,31 @@ class RegularizationPathDisplay:
     4
     """
 
-    def __init__(self, *, dropouts, l2s, scores, best=None, dropped=None, score_name="score"):
+    def __init__(
+        self,
+        *,
+        dropouts,
+        l2s,
+        scores,
+        best=None,
+        dropped=None,
+        score_name="score",
+        best_over=(),
+    ):
         self.dropouts = dropouts
         self.l2s = l2s
         self.scores = scores
         self.best = best
         self.dropped = dropped
         self.score_name = score_name
+        self.best_over = best_over
 
     @classmethod
     def from_estimator(cls, estimator, *, metric=None, kind="heatmap", along="l2", ax=None):
         """Draw the scores of a fitted search.
+
+        If other parameters were searched, too, each pair of `dropout` and `l2` has the scores of
+        the candidate that ranks best, and the title says so.
 
         Parameters
         ----------
@@ -124,11 +141,14 @@ class RegularizationPathDisplay:
     def from_cv_results(cls, cv_results, *, metric=None, kind="heatmap", along="l2", ax=None):
         """Draw the scores in `cv_results_`, also those of GridSearchCV.
 
+        If other parameters were searched, too, each pair of `dropout` and `l2` has the scores of
+        the candidate that ranks best, and the title says so.
+
         Parameters
         ----------
         cv_results : dict
-            `cv_results_` of a full grid over `dropout` and `l2`. The parameters may belong to a
-            step of a pipeline.
+            `cv_results_` of a search over `dropout` and `l2`. The parameters may belong to a step
+            of a pipeline. Candidates without a value of both are left out.
         metric : str, default=None
             Metric to draw. None is the only metric.
         kind : {"heatmap", "curves"}, default="heatmap"
@@ -158,35 +178,32 @@ class RegularizationPathDisplay:
             metrics = list_metrics(results)
             raise ValueError(f"metric: expected one of {metrics}; received {metric!r}.")
         dropout, l2 = (read_values(results, parameter) for parameter in ("dropout", "l2"))
-        if not dropout or not l2:
+        # Candidates without a value of one of them are left out.
+        both = enumerate(zip(dropout, l2, strict=False))  # one of them may not be searched
+        pairs = {k: pair for k, pair in both if None not in pair}
+        if not pairs:
             raise ValueError(
                 "cv_results: expected a search over 'dropout' and 'l2', alone or of a step; "
                 f"received one over {[key[6:] for key in results if key.startswith('param_')]}."
             )
-        candidates = list(zip(dropout, l2, strict=True))
-        if len(set(candidates)) < len(candidates):
-            raise ValueError(
-                "cv_results: expected each pair of dropout and l2 once; received some twice. "
-                "Select the results of one value of each other parameter."
-            )
-        dropouts, l2s = _sort_values(dropout), _sort_values(l2)
-        places = [(dropouts.index(rate), l2s.index(strength)) for rate, strength in candidates]
+        dropouts, l2s = (_sort_values(values) for values in zip(*pairs.values(), strict=True))
+        places = {k: (dropouts.index(rate), l2s.index(c)) for k, (rate, c) in pairs.items()}
         fold_scores = stack_scores(results, name)
         scores = np.full((len(dropouts), len(l2s), fold_scores.shape[1]), np.nan)
         dropped = np.zeros(scores.shape[:2], dtype=bool)
-        n_epochs = results.get("n_epochs", np.zeros(len(candidates)))
-        for k, place in enumerate(places):
-            dropped[place] = n_epochs[k] < max(n_epochs)
-            if np.isfinite(results[f"mean_test_{name}"][k]):
-                scores[place] = fold_scores[k]
-        best = int(np.argmin(results[f"rank_test_{name}"])) if best is None else best
+        is_dropped, rank = find_dropped(results), np.asarray(results[f"rank_test_{name}"])
+        for k in sorted(pairs, key=lambda k: -rank[k]):  # the best one last, which stays
+            dropped[places[k]] = is_dropped[k]
+            is_scored = np.isfinite(results[f"mean_test_{name}"][k])
+            scores[places[k]] = fold_scores[k] if is_scored else np.nan
         return cls(
             dropouts=dropouts,
             l2s=l2s,
             scores=scores.take(find_compared_folds(results, name), axis=2),
-            best=places[best],
+            best=places.get(int(np.argmin(rank)) if best is None else best),
             dropped=dropped if dropped.any() else None,
             score_name=name,
+            best_over=() if len(set(places.values())) == len(places) else _list_others(results),
         )
 
     def plot(self, ax=None, *, kind="heatmap", along="l2"):
@@ -252,9 +269,13 @@ class RegularizationPathDisplay:
         _set_ticks(ax.xaxis, self.l2s)
         _set_ticks(ax.yaxis, self.dropouts)
         early = "" if self.dropped is None else "; (dropped early)"
-        title = f"mean {self.score_name}; chosen: framed{early}"
+        title = f"mean {self.score_name}; chosen: framed{early}{self._describe_others()}"
         ax.set(xlabel="l2", ylabel="dropout", title=title)
         self.figure_.colorbar(self.image_, ax=ax)
+
+    def _describe_others(self) -> str:
+        """Return a line of the title that names the other parameters of the search."""
+        return f"\nbest over {', '.join(self.best_over)}" if self.best_over else ""
 
     def _mark_dropped(self, line, k: int, along: str) -> None:
         """Draw hollow markers on curve k for the candidates that halving dropped."""
@@ -296,12 +317,19 @@ class RegularizationPathDisplay:
                 [place], [mean[k, place]], "o", ms=14, mfc="none", mec="black", label="chosen"
             )
         _set_ticks(self.ax_.xaxis, values)
-        self.ax_.set(xlabel=along, ylabel=f"{self.score_name} (band: standard error)")
+        title = self._describe_others().strip()
+        self.ax_.set(xlabel=along, ylabel=f"{self.score_name} (band: standard error)", title=title)
         early = None if self.dropped is None else "hollow: dropped early"
         self.ax_.legend(fontsize=8, title=early, title_fontsize=8)
 
 
-def _sort_values(values: list) -> list:
+def _list_others(results: dict) -> list[str]:
+    """Return the names of the searched parameters besides dropout and l2."""
+    names = [name.removeprefix("param_") for name in results if name.startswith("param_")]
+    return [name for name in names if name.rpartition("__")[2] not in ("dropout", "l2")]
+
+
+def _sort_values(values) -> list:
     """Return each value once. Numbers are sorted, sequences keep their order."""
     unique = list(dict.fromkeys(values))
     return sorted(unique) if all(isinstance(value, Real) for value in unique) else unique

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarn
 
 X, y = CANCER
 FLOWERS, SPECIES = load_iris(return_X_y=True)
-GRID = {"l2s": [1e-4, 1e-2, 1e-1], "refit": "ensemble"}
+GRID = {"l2s": [1e-4, 1e-2, 1e-1], "refit": "ensemble", "candidates": [{}]}
 
 # -- the selection -----------------------------------------------------------------------------
 

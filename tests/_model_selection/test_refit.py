@@ -34,7 +34,7 @@ def make_results(mean, std=0.1, n_folds=5, **others):
         "mean_test_score": mean,
         "std_test_score": np.full(len(mean), std),
         "rank_test_score": rank,
-        "params": [candidate._asdict() for candidate in grid],
+        "params": [candidate.get_params() for candidate in grid],
         "param_dropout": [candidate.dropout for candidate in grid],
         "param_l2": [candidate.l2 for candidate in grid],
         **splits,

@@ -149,7 +149,7 @@ def test_values_of_two_steps_are_refused():
         read_values(results, "l2")
 
 
-def test_missing_values_are_refused():
-    results = {"param_l2": np.ma.MaskedArray([0.1, 0.2], mask=[False, True])}
-    with pytest.raises(ValueError, match="a value of 'l2' for every candidate"):
-        read_values(results, "l2")
+@pytest.mark.parametrize("dtype", [float, object])
+def test_missing_values_are_none(dtype):
+    results = {"param_l2": np.ma.MaskedArray([0.1, 0.2], mask=[False, True], dtype=dtype)}
+    assert read_values(results, "l2") == [0.1, None]

@@ -48,6 +48,16 @@ def test_worker_processes_change_no_bit(search):
     assert_array_equal(alone.predict_proba(X), together.predict_proba(X))
 
 
+def test_worker_processes_change_no_bit_of_several_kinds():
+    kinds = [{"hidden_layer_sizes": [()]}, {"max_iter": [3, 9], "standardize": [False]}]
+    options = {"candidates": kinds, "search": "halving", "refit": "ensemble"}
+    alone = quick_search(**options).fit(X[:, :4], y)
+    with parallel_config(backend="loky", n_jobs=2):
+        together = quick_search(**options).fit(X[:, :4], y)
+    assert_array_equal(alone.scores_, together.scores_)
+    assert_array_equal(alone.predict_proba(X[:, :4]), together.predict_proba(X[:, :4]))
+
+
 def test_networks_of_worker_processes_have_the_names_of_the_columns(frame):
     X, y = frame
     with parallel_config(backend="loky"):

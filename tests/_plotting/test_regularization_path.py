@@ -250,26 +250,33 @@ def test_search_over_one_parameter_is_refused():
         RegularizationPathDisplay.from_cv_results(results)
 
 
-def test_search_over_a_third_parameter_is_refused():
-    grid = {"dropout": [0.0], "l2": [1e-3], "max_iter": [1, 2]}
+@pytest.mark.parametrize("kind", ["heatmap", "curves"])
+def test_pair_has_the_scores_of_its_best_candidate(kind):
+    grid = {"dropout": [0.0, 0.5], "l2": [1e-3], "max_iter": [1, 2]}
     search = GridSearchCV(RegularizedMLPClassifier(**SMALL), grid, cv=2).fit(X, y)
-    with pytest.raises(ValueError, match="each pair of dropout and l2 once"):
-        RegularizationPathDisplay.from_cv_results(search.cv_results_)
+    display = RegularizationPathDisplay.from_estimator(search, kind=kind)
+    mean = search.cv_results_["mean_test_score"].reshape(2, 1, 2)
+    assert_allclose(display.scores.mean(axis=2), mean.max(axis=2))
+    assert display.ax_.get_title().endswith("best over max_iter")
+    assert display.best == (search.best_index_ // 2, 0)
 
 
-@pytest.mark.parametrize(
-    "read",
-    [
-        RegularizationPathDisplay.from_estimator,
-        lambda search: one_standard_error(search.cv_results_),
-    ],
-    ids=["display", "one standard error"],
-)
-def test_search_over_two_grids_is_refused(read):
+def test_candidate_without_a_value_is_left_out():
     grids = [{"dropout": [0.0, 0.5], "l2": L2S}, {"dropout": [0.0, 0.5]}]
     search = GridSearchCV(RegularizedMLPClassifier(**SMALL), grids, cv=2).fit(X, y)
-    with pytest.raises(ValueError, match="a value of 'l2' for every candidate"):
-        read(search)
+    display = RegularizationPathDisplay.from_cv_results(search.cv_results_)
+    n_pairs = 2 * len(L2S)
+    mean = search.cv_results_["mean_test_score"][:n_pairs].reshape(2, -1)
+    assert_allclose(display.scores.mean(axis=2), mean)
+    assert not display.best_over
+    assert 0 <= one_standard_error(search.cv_results_) < n_pairs + 2
+
+
+def test_results_without_any_pair_are_refused():
+    grids = [{"dropout": [0.0]}, {"l2": [1e-3]}]
+    search = GridSearchCV(RegularizedMLPClassifier(**SMALL), grids, cv=2).fit(X, y)
+    with pytest.raises(ValueError, match="search over 'dropout' and 'l2'"):
+        RegularizationPathDisplay.from_estimator(search)
 
 
 # -- axes --------------------------------------------------------------------------------------

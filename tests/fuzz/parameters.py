@@ -81,6 +81,20 @@ OF_SEARCH = {
         [[1e-3, 1e-2], (0.0,), np.array([1e-3, 1.0]), 2, [1e38]],
         [[], 0, -1, 10**400, [-1.0], [INF], "ab", None, 2.5, {0.1}, [10**400], [None]],
     ),
+    "candidates": (
+        ["auto", [{}], ({"activation": ["relu", "tanh"]},), [{"beta_1": np.array([0.5])}]],
+        [
+            "all",
+            [],
+            {},
+            None,
+            [3],
+            [{"l2": [0.1]}],
+            [{"tol": []}],
+            [{"tol": "ab"}],
+            [{"nope": [1]}],
+        ],
+    ),
     "cv": (
         [2, 3, KFold(2), KFold(2, shuffle=True, random_state=0), TimeSeriesSplit(2)],
         [1, 0, -2, "three", 2.5, [], [([0, 1], [10**6])], [([], [0])], [([0], [])], [(0, 1)], [3]],

@@ -1,0 +1,171 @@
+"""Kinds of networks that a search tries: from the parameter `candidates` to checked parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+
+from skreg._engine.hyperparameters import check_hidden_layer_sizes, read_hyperparameters
+from skreg._estimators.automatic import is_auto, make_placeholders
+from skreg._estimators.encoded import check_dense
+
+# Parameters besides `dropout` and `l2`, as pairs of name and value in the order of the names. The
+# others are those of the estimator.
+Kind = tuple[tuple[str, Any], ...]
+
+_MOST_KINDS = 10_000  # more are a mistake
+_UNITS = "The scores of candidates could not be compared."
+_ONE_FOR_ALL = "It is the same for all candidates: set it as a parameter of the search."
+# Parameters that do not vary, and why.
+_FIXED = {
+    "dropout": "Use dropouts.",
+    "dropouts": "It is a parameter of the search.",
+    "l2": "Use l2s.",
+    "l2s": "It is a parameter of the search.",
+    "loss": _UNITS,
+    "quantile": _UNITS,
+    "standardize_target": _UNITS,
+    "class_weight": _ONE_FOR_ALL,
+    "categorical_features": _ONE_FOR_ALL,
+    "validation_scoring": _ONE_FOR_ALL,
+    "random_state": _ONE_FOR_ALL,
+    "verbose": _ONE_FOR_ALL,
+    "warm_start": "",
+}
+
+
+def make_kinds(candidates, base_estimator, refit, table) -> list[Kind]:
+    """Return each kind once, after a check of its parameters.
+
+    Parameters
+    ----------
+    candidates : "auto" or list of dict
+        The parameter of the search.
+    base_estimator : estimator
+        It has the other parameters.
+    refit : bool, str or callable
+        The parameter of the search.
+    table : ndarray or CSR
+        The numbers of the table.
+    """
+    _check_one_network(base_estimator)
+    if is_auto(candidates):
+        grids, prefix = _choose_grids(refit, table), ""
+    else:
+        grids, prefix = _check_grids(candidates, base_estimator), "candidates: "
+    kinds: dict[tuple, Kind] = {}
+    for grid in grids:
+        for values in ParameterGrid(grid):
+            kind = tuple((name, _make_hashable(values[name])) for name in sorted(values))
+            try:
+                estimator = _check_kind(kind, base_estimator, table)
+            except ValueError as error:
+                raise ValueError(f"{prefix}{error}") from error
+            names = _list_names(base_estimator)
+            parameters = tuple(_make_hashable(getattr(estimator, name)) for name in names)
+            kinds.setdefault(parameters, kind)
+    return list(kinds.values())
+
+
+def set_kind(base_estimator, kind: Kind):
+    """Return a new estimator with the parameters of a kind."""
+    return clone(base_estimator).set_params(**dict(kind))
+
+
+def _choose_grids(refit, table) -> Sequence[dict]:
+    """Return what "auto" stands for."""
+    if not isinstance(refit, str) or refit != "ensemble":
+        return [{}]
+    linear: dict = {"hidden_layer_sizes": [()]}
+    if sparse.issparse(table) or not _has_many_values(table):
+        return [linear, {}]
+    return [linear, {"numerical_encoding": ["piecewise", "periodic"]}]
+
+
+def _has_many_values(table: np.ndarray) -> bool:
+    """Whether a column has more than two values. NaN is none."""
+    least, most = np.fmin.reduce(table, axis=0), np.fmax.reduce(table, axis=0)
+    return bool(((table > least) & (table < most)).any())
+
+
+def _list_names(base_estimator) -> list[str]:
+    """Return the names of the parameters that may vary."""
+    return sorted(set(base_estimator.get_params(deep=False)) - set(_FIXED))
+
+
+def _check_grids(candidates: Sequence, base_estimator) -> Sequence[dict]:
+    """Return `candidates`, if it is a list of dicts from names to lists of values."""
+    if not len(candidates):
+        raise ValueError(f"candidates: expected at least one dict; received {candidates!r}.")
+    names = _list_names(base_estimator)
+    for grid in candidates:
+        if not isinstance(grid, dict):
+            raise TypeError(
+                "candidates: expected a list of dicts from names of parameters to lists of values; "
+                f"received {grid!r} in it."
+            )
+        for name, values in grid.items():
+            if name not in names:
+                reason = _FIXED.get(name, "") if isinstance(name, str) else ""
+                raise ValueError(
+                    f"candidates: expected names of parameters among {names}; received {name!r}. "
+                    f"{reason}".rstrip()
+                )
+            _check_values(name, values)
+        if len(ParameterGrid(grid)) > _MOST_KINDS:
+            raise ValueError(
+                f"candidates: expected at most {_MOST_KINDS} combinations; received "
+                f"{len(ParameterGrid(grid))}."
+            )
+    return candidates
+
+
+def _check_values(name: str, values) -> None:
+    is_list = isinstance(values, (list, tuple))
+    if not is_list and not (isinstance(values, np.ndarray) and values.ndim == 1):
+        raise TypeError(
+            f"candidates: expected a list of values of {name!r}; received {values!r}. One value "
+            "is a list of length one."
+        )
+    if not len(values):
+        raise ValueError(
+            f"candidates: expected at least one value of {name!r}; received {values!r}."
+            + (" A network without hidden layers is [()]." if name == "hidden_layer_sizes" else "")
+        )
+
+
+def _check_one_network(base_estimator) -> None:
+    """Raise if `hidden_layer_sizes` of the search is not that of one network."""
+    sizes = base_estimator.hidden_layer_sizes
+    try:
+        check_hidden_layer_sizes(sizes)
+    except ValueError as error:
+        if isinstance(sizes, (list, tuple)) and any(isinstance(s, (list, tuple)) for s in sizes):
+            hint = f"To try several, use candidates=[{{'hidden_layer_sizes': {list(sizes)!r}}}]."
+            raise ValueError(f"{error} {hint}") from error
+        raise
+
+
+def _check_kind(kind: Kind, base_estimator, table):
+    """Return the estimator of a kind. Raise a ValueError if its parameters are not valid."""
+    estimator = set_kind(base_estimator, kind)
+    estimator._validate_params()
+    n_hidden = len(check_hidden_layer_sizes(estimator.hidden_layer_sizes))
+    # Those of dropout and l2 are checked elsewhere.
+    read_hyperparameters(estimator, n_hidden, **{**make_placeholders(estimator), "l2": 0.0})
+    check_dense(estimator.numerical_encoding, table)
+    return estimator
+
+
+def _make_hashable(value):
+    """Return a value with tuples instead of lists and arrays, and without types of NumPy."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
+        return value.item()
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return tuple(_make_hashable(entry) for entry in value)
+    return value

@@ -1,0 +1,62 @@
+"""What a search warns of when it has ended."""
+
+from __future__ import annotations
+
+from sklearn.exceptions import ConvergenceWarning
+
+from skreg._engine.spec import Status
+from skreg._estimators.user_warnings import warn
+from skreg._model_selection.halving import count_networks
+from skreg._model_selection.refit import grid_edge_warnings
+from skreg._model_selection.scoring import Scoring
+from skreg._model_selection.search import Search
+
+
+def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attributes: dict) -> None:
+    """Warn of missing and failed scores, of divergence, and of a winner at an edge of the grid.
+
+    Parameters
+    ----------
+    search : Search
+    scoring : Scoring
+    stopped : bool
+        Whether a callback stopped the search.
+    attributes : dict
+        Fitted attributes of the search.
+    """
+    results = search.results.values()
+    if stopped:
+        n_networks = count_networks(search.rungs, len(search.candidates))
+        warn(
+            f"The search was stopped by a callback after {len(results)} of {n_networks} "
+            "networks. Missing scores are NaN. The best of the other candidates is used."
+        )
+    errors = [result.error for result in results if result.error]
+    if errors:
+        warn(
+            f"Scoring failed for {len(errors)} of {len(results)} networks. Their scores are "
+            f"NaN. The first error was:\n{errors[0]}"
+        )
+    n_diverged = _warn_about_divergence(search)
+    if stopped or n_diverged == len(results) or "best_index_" not in attributes:
+        return
+    ranks = attributes["cv_results_"].get(f"rank_test_{scoring.metric}", [])
+    if len(set(ranks)) != 1:  # else the winner is just the first candidate
+        for message in grid_edge_warnings(search.candidates, attributes["best_index_"]):
+            warn(message)
+
+
+def _warn_about_divergence(search: Search) -> int:
+    """Warn of networks that diverged, and return their number."""
+    failed = Status.DIVERGED, Status.WORSE_THAN_CONSTANT
+    diverged = [place for place, result in search.results.items() if result.status in failed]
+    if diverged:
+        networks = [search.folds[0].make_network(search.candidates[k]) for k, _ in diverged]
+        rates = sorted({network.learning_rate_init for network in networks})
+        warn(
+            f"{len(diverged)} of {len(search.results)} networks diverged. They are scored with "
+            "their last finite weights. Try a smaller learning_rate_init (now "
+            f"{', '.join(f'{rate:g}' for rate in rates)}) or a smaller l2.",
+            ConvergenceWarning,
+        )
+    return len(diverged)
