@@ -30,6 +30,7 @@ def skreg_network(epochs: int, hidden=HIDDEN, batch_size: int = BATCH_SIZE, **ch
         "max_iter": epochs,
         "learning_rate_init": 1e-3,
         "learning_rate": "constant",
+        "numerical_encoding": None,
         "random_state": 0,
     }
     return RegularizedMLPClassifier(hidden, **{**values, **changes})

@@ -45,6 +45,7 @@ def seconds_of(candidates=8, folds=5, rows=2000, repeats=3):
         cv=folds,
         max_iter=EPOCHS,
         batch_size=64,
+        numerical_encoding=None,
         n_jobs=2,
         refit=False,
         random_state=0,

@@ -20,7 +20,13 @@ from sklearn.neural_network import MLPClassifier
 from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 from skreg._engine.program import Program
 
-NETWORK = {"hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0, "batch_size": 40}
+NETWORK = {
+    "hidden_layer_sizes": (4,),
+    "max_iter": 1,
+    "batch_size": 40,
+    "numerical_encoding": None,
+    "random_state": 0,
+}
 L2S = list(np.logspace(-5, -1, 20))
 
 

@@ -142,6 +142,7 @@ def make_settings(strength: float, n_rows: int) -> dict:
         "learning_rate_init": 0.01,
         "beta_2": 0.99,
         "max_iter": max(8, -(-1000 // max(1, n_rows // 64))),
+        "numerical_encoding": None,
         "random_state": 0,
     }
 

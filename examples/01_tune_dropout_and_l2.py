@@ -47,8 +47,8 @@ FAMILIES = ["neither", "dropout", "L2", "both"]
 
 
 def make_pipeline(max_iter):
-    """Return the pipeline to tune."""
-    network = RegularizedMLPClassifier(max_iter=max_iter, random_state=0)
+    """Return the pipeline to tune: the network of the columns alone, which is that of Keras."""
+    network = RegularizedMLPClassifier(max_iter=max_iter, numerical_encoding=None, random_state=0)
     return Pipeline([("scale", StandardScaler()), ("network", network)])
 
 
@@ -248,7 +248,9 @@ def measure_peers(X, y, settings, seconds):
     n_fits = len(settings["dropouts"]) * len(settings["l2s"]) * settings["folds"]
     peers = {
         "RegularizedMLPClassifier": (
-            RegularizedMLPClassifier(batch_size=32, max_iter=epochs, random_state=0),
+            RegularizedMLPClassifier(
+                batch_size=32, max_iter=epochs, numerical_encoding=None, random_state=0
+            ),
             3,
         ),
         "MLPClassifier (it has no dropout)": (

@@ -38,7 +38,9 @@ SURE = 0.1  # nats of entropy
 def two_moons(n_samples, max_iter):
     """Compute the mutual information on a map around two moons."""
     X, y = make_moons(400, noise=0.15, random_state=0)
-    model = RegularizedMLPClassifier(dropout=0.5, l2=1e-4, max_iter=max_iter, random_state=0)
+    model = RegularizedMLPClassifier(
+        dropout=0.5, l2=1e-4, max_iter=max_iter, numerical_encoding=None, random_state=0
+    )
     model.fit(X, y)
     side = np.linspace(-4, 5, 91)
     points = np.stack(np.meshgrid(side, side - 0.5), axis=-1).reshape(-1, 2)
@@ -94,7 +96,12 @@ def turned_digits(n_samples, max_iter):
     X /= 16  # pixels share a scale; standardised, rarely lit ones would be huge
     X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)
     model = RegularizedMLPClassifier(
-        dropout=0.5, l2=1e-4, standardize=False, max_iter=max_iter, random_state=0
+        dropout=0.5,
+        l2=1e-4,
+        standardize=False,
+        max_iter=max_iter,
+        numerical_encoding=None,
+        random_state=0,
     )
     model.fit(X, y)
     rows = []

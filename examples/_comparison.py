@@ -23,6 +23,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 
 FAMILIES = ["neither", "dropout", "L2", "both"]
 LOWER_IS_BETTER = ["log loss"]
+PLAIN = {"numerical_encoding": None}  # the network of the columns alone
 GRID = {"dropouts": [0.0, 0.25, 0.5, 0.75, 0.9], "l2s": [0.0, 1e-3, 1e-2, 3e-2, 1e-1]}
 QUICK = {"grid": {"dropouts": [0, 0.5], "l2s": [0, 1e-2]}, "folds": 2, "network": {"max_iter": 3}}
 
@@ -116,7 +117,7 @@ def tune(table, train, grid, folds, network, seed):
     groups = None if table.groups is None else table.groups[train]
     cv = folds if groups is None else GroupKFold(folds)
     options = {"cv": cv, "refit": False, "n_jobs": 2, "random_state": seed}
-    search = RegularizedMLPClassifierCV(**grid, **network, **options)
+    search = RegularizedMLPClassifierCV(**grid, **PLAIN, **network, **options)
     with warnings.catch_warnings():  # about the whole grid; `tell` prints the choices
         warnings.filterwarnings("ignore", "The best .* lies on the")
         search.fit(table.X[train], table.y[train], groups=groups)
@@ -139,7 +140,8 @@ def compare(table, splits, grid, folds, network, overlap=True, measure=measure):
         chosen.append(tune(table, train, grid, folds, network, seed))
         rows.append({})
         for family, (dropout, l2) in chosen[-1].items():
-            model = RegularizedMLPClassifier(dropout=dropout, l2=l2, random_state=seed, **network)
+            options = {"dropout": dropout, "l2": l2, "random_state": seed}
+            model = RegularizedMLPClassifier(**options, **PLAIN, **network)
             rows[-1][family] = measure(model.fit(table.X[train], table.y[train]), table, test)
     scores = {
         metric: {family: np.array([row[family][metric] for row in rows]) for family in FAMILIES}

@@ -67,10 +67,9 @@ def show_masks(model, X, n_masks):
 
 
 def network(dropout, max_iter, seed, **options):
-    """Return a network without L2."""
-    return RegularizedMLPClassifier(
-        dropout=dropout, l2=0.0, max_iter=max_iter, random_state=seed, **options
-    )
+    """Return a network without L2, of the columns alone."""
+    options = {"l2": 0.0, "numerical_encoding": None, "random_state": seed, **options}
+    return RegularizedMLPClassifier(dropout=dropout, max_iter=max_iter, **options)
 
 
 def curve_of(split, watched, *parameters):

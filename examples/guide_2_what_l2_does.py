@@ -61,7 +61,8 @@ def measured(model, split):
 
 def fitted(split, seed, max_iter, **parameters):
     """Return a fitted network without dropout, and without L2 unless given."""
-    options = {"dropout": 0.0, "l2": 0.0, "max_iter": max_iter, "random_state": seed}
+    options = {"dropout": 0.0, "l2": 0.0, "numerical_encoding": None}
+    options |= {"max_iter": max_iter, "random_state": seed}
     return RegularizedMLPClassifier(**(options | parameters)).fit(split[0], split[2])
 
 

@@ -96,7 +96,11 @@ def judged(split, place, max_iter, seed):
     """Return test log loss and accuracy of a candidate trained on all training rows."""
     X, X_test, y, y_test = split
     model = RegularizedMLPClassifier(
-        dropout=DROPOUTS[place[0]], l2=L2S[place[1]], max_iter=max_iter, random_state=seed
+        dropout=DROPOUTS[place[0]],
+        l2=L2S[place[1]],
+        max_iter=max_iter,
+        numerical_encoding=None,
+        random_state=seed,
     ).fit(X, y)
     probabilities = model.predict_proba(X_test)
     return log_loss(y_test, probabilities, labels=model.classes_), model.score(X_test, y_test)
@@ -106,7 +110,14 @@ def compare(split, cv, max_iter, seed):
     """Return the measures of each family's winner, and of dropout or L2 alone."""
     X, _, y, _ = split
     search = RegularizedMLPClassifierCV(
-        DROPOUTS, L2S, cv=cv, refit=False, max_iter=max_iter, n_jobs=2, random_state=seed
+        DROPOUTS,
+        L2S,
+        cv=cv,
+        refit=False,
+        max_iter=max_iter,
+        numerical_encoding=None,
+        n_jobs=2,
+        random_state=seed,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The best .* edge", UserWarning)

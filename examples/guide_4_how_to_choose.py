@@ -53,6 +53,7 @@ def searched(X, y, dropouts, l2s, **options):
         l2s,
         scoring=["neg_log_loss", "accuracy"],
         refit=False,
+        numerical_encoding=None,
         n_jobs=2,
         random_state=0,
         **options,
@@ -150,7 +151,11 @@ def test_losses(split, losses, max_iter):
     found = {}
     for row, column in set(places.values()):
         model = RegularizedMLPClassifier(
-            dropout=DROPOUTS[row], l2=L2S[column], max_iter=max_iter, random_state=0
+            dropout=DROPOUTS[row],
+            l2=L2S[column],
+            max_iter=max_iter,
+            numerical_encoding=None,
+            random_state=0,
         ).fit(X, y)
         found[row, column] = log_loss(y_test, model.predict_proba(X_test), labels=model.classes_)
     return [found[place] for place in places.values()]

@@ -55,8 +55,9 @@ def losses_of(model, split):
 
 
 def classifier(max_iter, seed, **parameters):
-    """Return a classifier."""
-    return RegularizedMLPClassifier(max_iter=max_iter, random_state=seed, **parameters)
+    """Return a classifier of the columns alone."""
+    options = {"numerical_encoding": None, "random_state": seed, **parameters}
+    return RegularizedMLPClassifier(max_iter=max_iter, **options)
 
 
 # %%

@@ -68,7 +68,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # Columns are encoded of dense tables only.
-        tags.input_tags.sparse = getattr(self, "numerical_encoding", None) is None
+        tags.input_tags.sparse = getattr(self, "numerical_encoding", None) in (None, "auto")
         tags.input_tags.allow_nan = True
         return tags
 
@@ -134,7 +134,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             Options(Real, {np.inf}),
         ],
         "standardize": ["boolean"],
-        "numerical_encoding": [StrOptions(set(ENCODINGS)), None],
+        "numerical_encoding": [StrOptions({"auto", *ENCODINGS}), None],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 
@@ -9,14 +11,16 @@ from skreg._data.quantiles import measure_quantiles
 from skreg._data.rows import MergedRows
 from skreg._data.scaling import relate_scales, standardize
 from skreg._data.statistics import ColumnStatistics, measure_columns
+from skreg._data.tables import choose_storage
 from skreg._engine.trainer import FIRST_ENCODING, make_generator
+from skreg._estimators.automatic import is_auto
 from skreg._nn.encoding import Encoding
 from skreg._nn.encodings import ENCODINGS
 
 
 def check_dense(numerical_encoding, table) -> None:
-    """Raise a ValueError for a sparse table, of which no column is encoded."""
-    if numerical_encoding is not None and sparse.issparse(table):
+    """Raise a ValueError for a sparse table and the name of an encoding."""
+    if not (numerical_encoding is None or is_auto(numerical_encoding)) and sparse.issparse(table):
         raise ValueError(
             "numerical_encoding: expected a dense table, whose numeric columns are encoded; "
             f"received a sparse one. Use X.toarray(), or numerical_encoding=None instead of "
@@ -25,16 +29,27 @@ def check_dense(numerical_encoding, table) -> None:
 
 
 def begin_encoding(
-    numerical_encoding, X, rows: MergedRows, statistics: ColumnStatistics | None, seed
+    numerical_encoding,
+    X,
+    rows: MergedRows,
+    statistics: ColumnStatistics | None,
+    seed,
+    choose_name: Callable[[int, bool], str | None],
 ) -> Encoding | None:
     """Return the encoding of a new network, or None.
 
-    The columns are those of more than two values.
+    The columns are those of more than two values. For "auto", `choose_name` receives their number
+    and whether the rows are held as dense rows, and returns the name of the encoding or None.
     """
     if numerical_encoding is None:
         return None
     measured = statistics or measure_columns(X, rows.first, rows.weight)
     columns = np.flatnonzero(~measured.is_two_valued & ~measured.constant)
+    if is_auto(numerical_encoding):
+        scaling = (None, None) if statistics is None else (statistics.center, statistics.divisor)
+        numerical_encoding = choose_name(len(columns), choose_storage(X, rows, *scaling) is None)
+        if numerical_encoding is None:
+            return None
 
     def find_quantiles(levels):
         quantiles = measure_quantiles(X, rows.first, rows.weight, columns, levels)
@@ -66,7 +81,7 @@ def continue_encoding(
     """
     encoding = estimator.encoding_
     name = None if encoding is None else encoding.name
-    if estimator.numerical_encoding != name:
+    if estimator.numerical_encoding not in (name, "auto"):
         raise ValueError(
             f"numerical_encoding: expected {name!r}, that of the fitted network, to continue it; "
             f"received {estimator.numerical_encoding!r}. Set warm_start=False and call fit for a "

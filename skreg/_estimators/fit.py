@@ -33,7 +33,7 @@ from skreg._estimators.attributes import (
     make_early_attributes,
     make_network_attributes,
 )
-from skreg._estimators.automatic import is_auto, make_placeholders
+from skreg._estimators.automatic import choose_encoding, is_auto, make_placeholders
 from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
 from skreg._estimators.encoded import begin_encoding, check_dense, continue_encoding
 from skreg._estimators.prepared import (
@@ -152,7 +152,9 @@ def prepare_fit(
         class_totals=rows.class_totals,
         statistics=statistics,
         column_attributes=attributes,
-        encoding=_choose_encoding(estimator, request, settings, X, rows, statistics, sequence.seed),
+        encoding=_choose_encoding(
+            estimator, request, settings, X, rows, targets, statistics, sequence.seed
+        ),
     )
     return _replace_auto(fit)
 
@@ -167,11 +169,20 @@ def _replace_auto(fit: PreparedFit) -> PreparedFit:
     return replace(fit, settings=replace(fit.settings, hyper=hyper))
 
 
-def _choose_encoding(estimator, request, settings, X, rows: SelectedRows, statistics, seed):
+def _choose_encoding(
+    estimator, request, settings, X, rows: SelectedRows, targets, statistics, seed
+):
     """Return the encoding of the fitted network, or that of a new one."""
     if not settings.continues:
+
+        def choose_name(n_numeric: int, is_dense: bool) -> str | None:
+            if request.partial:  # its first batch may be a few rows, which say little of quantiles
+                return None
+            n_hidden, n_rows = len(settings.hidden_layer_sizes), len(rows.training.first)
+            return choose_encoding(targets, n_hidden, n_rows, n_numeric, is_dense)
+
         name = estimator.numerical_encoding
-        return begin_encoding(name, X, rows.training, statistics, seed)
+        return begin_encoding(name, X, rows.training, statistics, seed, choose_name)
     before, _ = get_statistics(estimator)
     return continue_encoding(estimator, before, statistics, keeps_function(request.stream))
 

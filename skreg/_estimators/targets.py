@@ -75,8 +75,10 @@ class ClassTargets:
 
     @property
     def l2_of_one_row(self) -> float:
-        """What l2="auto" is for one row; benchmarks/choose_l2.py has the figures."""
+        """What l2="auto" is for one row; decision 30 has the figures."""
         return 6.0 if self.n_outputs == 1 else 2.0
+
+    automatic_encoding = "piecewise"  # decision 31 has the figures
 
     @property
     def loss(self) -> ClassLoss:
@@ -277,6 +279,7 @@ class NumberTargets:
     statistics: Statistics | None = None
 
     l2_of_one_row = 3.0  # as in `ClassTargets`
+    automatic_encoding = None
 
     @classmethod
     def from_numbers(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import assert_same_network
+from scipy.sparse import csr_matrix
 from sklearn.model_selection import GridSearchCV
 
 from skreg import (
@@ -12,6 +13,8 @@ from skreg import (
     RegularizedMLPRegressor,
     one_standard_error,
 )
+from skreg._estimators.automatic import choose_encoding
+from skreg._estimators.targets import ClassTargets
 
 rng = np.random.default_rng(0)
 N_ROWS = 240  # enough for numbers below the largest one
@@ -152,3 +155,52 @@ def test_other_epochs_are_refused(max_iter):
 def test_another_word_is_refused(l2):
     with pytest.raises(ValueError, match="l2"):
         RegularizedMLPClassifier(**SMALL, l2=l2).fit(FEW, few_y)
+
+
+# -- numerical_encoding --------------------------------------------------------------------------
+
+
+def test_classes_are_encoded_by_bins_and_numbers_are_not():
+    model = RegularizedMLPClassifier(**SMALL).fit(X, y)
+    assert model.encoding_.name == "piecewise"
+    named = RegularizedMLPClassifier(**SMALL, numerical_encoding="piecewise").fit(X, y)
+    assert_same_network(named, model)
+    assert RegularizedMLPRegressor(**SMALL).fit(X, y).encoding_ is None
+
+
+@pytest.mark.parametrize(
+    ("n_hidden", "n_rows", "n_numeric", "is_dense", "expected"),
+    [
+        (1, 64, 128, True, "piecewise"),
+        (0, 64, 128, True, None),
+        (1, 63, 128, True, None),
+        (1, 64, 129, True, None),
+        (1, 64, 0, True, None),
+        (1, 64, 128, False, None),
+    ],
+)
+def test_what_the_automatic_encoding_depends_on(n_hidden, n_rows, n_numeric, is_dense, expected):
+    targets = ClassTargets.from_labels(y, None)
+    assert choose_encoding(targets, n_hidden, n_rows, n_numeric, is_dense) == expected
+
+
+@pytest.mark.parametrize("density", [0.03, 0.5])
+def test_automatic_encoding_is_the_same_for_sparse_and_dense_tables(density):
+    table = np.where(rng.random((200, 40)) < density, rng.normal(size=(200, 40)), 0)
+    labels = np.arange(200) % 2
+    dense = RegularizedMLPClassifier(**SMALL).fit(table, labels)
+    stored = RegularizedMLPClassifier(**SMALL).fit(csr_matrix(table), labels)
+    assert (dense.encoding_ is None) == (density < 1 / 16)
+    assert_same_network(stored, dense)
+    np.testing.assert_array_equal(
+        stored.predict_proba(csr_matrix(table)), dense.predict_proba(table)
+    )
+
+
+def test_automatic_encoding_leaves_streams_alone_and_continues_what_is_there():
+    model = RegularizedMLPClassifier(**SMALL).partial_fit(X, y, classes=[0, 1])
+    assert model.encoding_ is None
+    assert model.partial_fit(X, y).encoding_ is None
+    model = RegularizedMLPClassifier(**SMALL, warm_start=True).fit(X, y)
+    assert model.fit(X[:40], y[:40]).encoding_.name == "piecewise"
+    assert model.partial_fit(X, y).encoding_.name == "piecewise"
