@@ -132,6 +132,7 @@ def quick_search(**changes):
         "l2s": [1e-3, 1e-2],
         "hidden_layer_sizes": (8,),
         "max_iter": 9,
+        "numerical_encoding": None,
         "cv": 3,
         "random_state": 0,
         **changes,

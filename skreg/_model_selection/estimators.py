@@ -44,7 +44,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
 
     Parameters
     ----------
-    dropouts : array-like or int, default=(0.0, 0.2, 0.4, 0.6)
+    dropouts : array-like or int, default=(0.0, 0.3)
         Rates to try: each is a number in [0, 1), or a sequence of one number per hidden layer. An
         integer is the number of rates, evenly spaced from 0 to 0.8.
     l2s : array-like, int or "auto", default="auto"
@@ -222,7 +222,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
 
     def __init__(
         self,
-        dropouts=(0.0, 0.2, 0.4, 0.6),
+        dropouts=(0.0, 0.3),
         l2s="auto",
         *,
         candidates="auto",
@@ -418,7 +418,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
 
     def __init__(
         self,
-        dropouts=(0.0, 0.2, 0.4, 0.6),
+        dropouts=(0.0, 0.3),
         l2s="auto",
         *,
         candidates="auto",

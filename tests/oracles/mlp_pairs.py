@@ -42,8 +42,9 @@ def call_quietly(fit, *arguments, **others):
 
 
 def make_small(Estimator=RegularizedMLPClassifier, **changes):
-    values = {"hidden_layer_sizes": (6,), "dropout": 0.0, "l2": 0.0, "random_state": 0}
-    return Estimator(**{**values, "max_iter": 5, **changes})
+    values = {"hidden_layer_sizes": (6,), "dropout": 0.0, "l2": 0.0, "max_iter": 5}
+    values |= {"numerical_encoding": None, "random_state": 0}
+    return Estimator(**{**values, **changes})
 
 
 def make_full_batch(Estimator=RegularizedMLPClassifier, **changes):

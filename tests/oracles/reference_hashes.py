@@ -65,13 +65,15 @@ def make_table(n_rows: int = 180, n_columns: int = 7):
 
 def build(Estimator, **changes):
     """An estimator that is fitted quickly."""
-    values = {"hidden_layer_sizes": (16, 8), "max_iter": 6, "random_state": 0}
+    values = {"hidden_layer_sizes": (16, 8), "max_iter": 6, "numerical_encoding": None}
+    values["random_state"] = 0
     return Estimator(**{**values, **changes})
 
 
 def classifier():
     X, y = load_breast_cancer(return_X_y=True)
-    model = RegularizedMLPClassifier(max_iter=10, random_state=0).fit(X, y)
+    model = RegularizedMLPClassifier(max_iter=10, numerical_encoding=None, random_state=0)
+    model.fit(X, y)
     return get_network(model), model.predict_proba(X), model.predict_log_proba(X.astype(np.float32))
 
 

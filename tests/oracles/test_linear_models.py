@@ -56,7 +56,8 @@ def test_classifier_is_logistic_regression_at_the_converted_strength(name, C, we
 
 def test_standardising_inside_equals_standardising_before():
     X, y = load_breast_cancer(return_X_y=True)
-    inside = RegularizedMLPClassifier(max_iter=5, random_state=0).fit(X, y)
+    inside = RegularizedMLPClassifier(max_iter=5, numerical_encoding=None, random_state=0)
+    inside.fit(X, y)
     scaler = StandardScaler().fit(X)
     np.testing.assert_allclose(inside.center_, scaler.mean_)
     np.testing.assert_allclose(inside.scale_, scaler.scale_)
