@@ -282,6 +282,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
             networks, X, lambda logits: self._link.average(np.stack(logits), shares)
         )
 
+    def _read_logits(self, network, logits):
+        return self._link.predict(self._stack_classes(logits))
+
 
 @_copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
 class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch):
@@ -479,8 +482,11 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
             members = zip(networks, logits, shares, strict=True)
             # Multiplied before the sum, which could overflow, and does so by rounding at most.
             with np.errstate(over="ignore"):
-                mean = sum(network._rescale(of_member) * s for network, of_member, s in members)
+                mean = sum(self._read_logits(network, z) * share for network, z, share in members)
             largest = np.finfo(mean.dtype).max
             return np.clip(mean, -largest, largest)
 
         return predict_together(networks, X, average)
+
+    def _read_logits(self, network, logits):
+        return network._rescale(logits)

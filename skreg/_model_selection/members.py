@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import count_threads
 from skreg._data.columns import MixedTable
@@ -45,3 +47,116 @@ def predict_together(
         members.append(Member(network._network, encoded[columns.key]))
     precision = choose_precision(next(iter(tables.values())))
     return predict_members(members, precision, combine, count_threads())
+
+
+class MembersMixin:
+    """The networks of a searching estimator, and what each of them predicts."""
+
+    _base_estimator_class: type[BaseRegularizedMLP]
+
+    def member_predictions(self, X):
+        """Predict with each network on its own.
+
+        `predict` and `predict_proba` average these predictions. Where the networks disagree, more
+        data would help: for classes :func:`skreg.predictive_uncertainty` measures it, for numbers
+        the standard deviation does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Columns as in training.
+
+        Returns
+        -------
+        predictions : ndarray of shape (n_members, n_samples, ...)
+            In the order of `estimators_`; one member for a refitted winner. For classes the
+            probabilities, of shape (n_members, n_samples, n_classes) or
+            (n_members, n_samples, n_labels). For numbers of shape (n_members, n_samples) or
+            (n_members, n_samples, n_outputs).
+
+        Raises
+        ------
+        NotFittedError
+            If there is no fitted network.
+        ValueError
+            If `X` is not valid, as in `predict`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skreg import RegularizedMLPClassifierCV, predictive_uncertainty
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = RegularizedMLPClassifierCV(
+        ...     [0.3], [1e-3], cv=3, refit="folds", max_iter=20, random_state=0
+        ... ).fit(X, y)
+        >>> probabilities = model.member_predictions(X)
+        >>> probabilities.shape
+        (3, 150, 3)
+        >>> predictive_uncertainty(probabilities).mutual_information.shape
+        (150,)
+        """
+        networks = self._get_networks()
+
+        def stack(logits: list[np.ndarray]) -> np.ndarray:
+            pairs = zip(networks, logits, strict=True)
+            return np.stack([self._read_logits(*pair) for pair in pairs], axis=1)
+
+        return np.ascontiguousarray(np.swapaxes(predict_together(networks, X, stack), 0, 1))
+
+    def mc_dropout(self, X, n_samples=100, random_state=None):
+        """Sample predictions of the winner with dropout on.
+
+        The same as `mc_dropout` of `best_estimator_`. If several networks predict, there is none,
+        and `member_predictions` tells how much they disagree.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Columns as in training.
+        n_samples : int, default=100
+            Number of samples. Each has its own masks for every row.
+        random_state : int, RandomState instance or None, default=None
+            Determines the masks.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_samples, n_rows, ...)
+            For classes the probabilities, for numbers the predictions.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no fitted network.
+        ValueError
+            If several networks predict, if the winner has no dropout, or if `n_samples` is not an
+            integer >= 1.
+        """
+        networks = self._get_networks()
+        if not hasattr(self, "best_estimator_"):
+            raise ValueError(
+                "mc_dropout: expected the one network of a refitted winner; received an average of "
+                f"{len(networks)} networks. member_predictions(X) tells how much they disagree."
+            )
+        return self.best_estimator_.mc_dropout(X, n_samples, random_state)
+
+    def _read_logits(self, network: BaseRegularizedMLP, logits: np.ndarray) -> np.ndarray:
+        """Return what a network predicts, given its logits."""
+        raise NotImplementedError
+
+    def _get_shares(self) -> np.ndarray:
+        """Return the weight of each network that predicts."""
+        n_networks = len(self._get_networks())
+        return getattr(self, "estimator_weights_", np.full(n_networks, 1 / n_networks))
+
+    def _get_networks(self) -> list:
+        """Return the networks that predict: one, or those of the folds."""
+        check_is_fitted(self)
+        if hasattr(self, "estimators_"):
+            return self.estimators_
+        if not hasattr(self, "best_estimator_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} has no network to predict with: it was fitted with "
+                "refit=False, or the fit was interrupted. Set refit=True, or fit a "
+                f"{self._base_estimator_class.__name__} with best_params_."
+            )
+        return [self.best_estimator_]
