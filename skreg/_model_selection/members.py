@@ -10,10 +10,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import count_threads
-from skreg._data.columns import MixedTable
+from skreg._data.columns import Columns, MixedTable
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.validation import check_table, choose_precision, encode_later
 from skreg._nn.members import Member, predict_members
+from skreg.keras._average import make_average_model
+from skreg.keras._inputs import merge_columns
 
 
 def predict_together(
@@ -138,6 +140,77 @@ class MembersMixin:
                 f"{len(networks)} networks. member_predictions(X) tells how much they disagree."
             )
         return self.best_estimator_.mc_dropout(X, n_samples, random_state)
+
+    def to_keras(self):
+        """Return the networks that predict as one Keras model.
+
+        The model of a refitted winner is that of `best_estimator_`. Several networks become one
+        functional model: each network is a `keras.Sequential` called "network_1" and so on, and the
+        model is the mean of their outputs with the weights `estimator_weights_`.
+
+        Returns
+        -------
+        model : keras.Sequential or keras.Model
+            In float32. It predicts what `predict_proba` returns, for two classes the probability of
+            the second one; for a regressor what `predict` returns. The model of several networks is
+            not compiled, since each was trained on rows of its own.
+
+        Raises
+        ------
+        ImportError
+            If Keras is not installed.
+        NotFittedError
+            If there is no fitted network.
+        ValueError
+            As in `to_keras` of the estimator that is tuned, or if a column is a category in some
+            folds only.
+
+        Notes
+        -----
+        If the rows of any fold had categories or missing values, the model has an input for each
+        column, which :func:`skreg.keras.make_inputs` makes of a table. It has a layer "encoder_1"
+        and so on for each way to encode the columns, which is one for each fold. If they had none,
+        the input is one table of numbers, in which NaN remains NaN.
+
+        `from_keras` does not read a model of several networks.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skreg import RegularizedMLPClassifierCV
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = RegularizedMLPClassifierCV(
+        ...     [0.3], [1e-3], cv=3, refit="folds", max_iter=20, random_state=0
+        ... ).fit(X, y)
+        >>> exported = model.to_keras()
+        >>> bool(abs(exported.predict(X, verbose=0) - model.predict_proba(X)).max() < 1e-5)
+        True
+        """
+        networks = self._get_networks()
+        if len(networks) == 1:
+            return networks[0].to_keras()
+        return make_average_model(
+            [network._make_export()[0] for network in networks],
+            [network._columns for network in networks],
+            self._get_shares(),
+            networks[0]._column_names,
+        )
+
+    @property
+    def _input_columns(self) -> Columns | None:
+        """How the columns of the Keras model's inputs are encoded."""
+        networks = self._get_networks()
+        if len(networks) == 1:
+            return networks[0]._input_columns
+        return merge_columns([network._columns for network in networks])
+
+    def _check_inputs(self, X) -> tuple[Columns | None, MixedTable, Sequence[str]]:
+        """Return what the inputs of the Keras model are made of, as that of one network."""
+        first, *others = self._get_networks()
+        if not others:
+            return first._check_inputs(X)
+        columns = merge_columns([network._columns for network in (first, *others)])
+        return None if columns.is_plain else columns, check_table(first, X)[0], first._column_names
 
     def _read_logits(self, network: BaseRegularizedMLP, logits: np.ndarray) -> np.ndarray:
         """Return what a network predicts, given its logits."""
