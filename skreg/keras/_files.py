@@ -174,7 +174,7 @@ def _make_signature(model) -> list | None:
     None for one input, of which Keras makes the signature.
     """
     keras = import_keras()
-    if not isinstance(model.input, dict):
+    if isinstance(model, keras.Sequential) or not isinstance(model.input, dict):
         return None
     names: list[str] = []
     for name in model.input:
