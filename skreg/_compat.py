@@ -13,6 +13,10 @@ from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 
 # Rows of anything table-like, as scikit-learn's splits take them; can go when public.
 from sklearn.utils import _safe_indexing as safe_indexing
+
+# How many threads OpenMP may use here, after the limits of joblib and threadpoolctl; can go when
+# public.
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as count_threads
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 # What every meta-estimator routes metadata with; the names without underscore are public.
@@ -64,6 +68,7 @@ __all__ = [
     "StrOptions",
     "check_method_params",
     "check_sample_weight",
+    "count_threads",
     "fit_context",
     "process_routing",
     "raise_for_params",

@@ -11,6 +11,7 @@ import skreg._estimators.classifier
 import skreg._estimators.regressor
 import skreg._estimators.uncertainty
 import skreg._model_selection.estimators
+import skreg._model_selection.members
 import skreg._model_selection.refit
 import skreg._plotting.regularization_path
 import skreg._plotting.training_curve
@@ -76,6 +77,7 @@ MODULES = (
     skreg._estimators.classifier,
     skreg._estimators.regressor,
     skreg._model_selection.estimators,
+    skreg._model_selection.members,
     skreg._model_selection.refit,
     skreg._plotting.regularization_path,
     skreg._plotting.training_curve,

@@ -229,6 +229,12 @@ class Columns:
         names = tuple(_select(names, ~is_category))
         return cls(is_category, names, medians, is_missing & ~np.isnan(medians), categories)
 
+    @property
+    def key(self) -> tuple:
+        """What columns have in common that make the same numbers of a table, as a key of a dict."""
+        arrays = self.is_category, self.medians, self.has_indicator
+        return (*(array.tobytes() for array in arrays), self.names, self.categories)
+
     @cached_property
     def _kept(self) -> np.ndarray:
         """Places of the numbers that are not dropped."""

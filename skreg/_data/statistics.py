@@ -195,9 +195,12 @@ def compute_shares(weight: np.ndarray) -> np.ndarray:
     return relative / relative.sum()
 
 
-def iterate_blocks(n_rows: int, n_columns: int):
-    """Yield slices of rows whose float64 copy fits into the cache of a core."""
-    step = max(1, _BLOCK_VALUES // max(n_columns, 1))
+def iterate_blocks(n_rows: int, n_columns: int, n_threads: int = 1):
+    """Yield slices of rows whose float64 copy fits into the cache of a core.
+
+    At least one for each thread, if there are as many rows.
+    """
+    step = max(1, min(_BLOCK_VALUES // max(n_columns, 1), -(-n_rows // n_threads)))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 

@@ -28,6 +28,7 @@ from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.encodings import ENCODINGS
+from skreg._nn.losses import Loss
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES
 from skreg._nn.predict import DropoutSampler, predict_logits, sample_logits
@@ -295,6 +296,16 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         category of numbers or booleans, is in float32, and NaN if it is missing. A category of text
         is a string tensor of TensorFlow. A missing text is "", or "[MISSING]" if "" is a level.
         """
+        network, hyper, loss = self._make_export()
+        return make_keras_model(
+            network, self.solver, hyper, loss, self._columns, self._column_names
+        )
+
+    def _make_export(self) -> tuple[Network, Hyperparameters, Loss]:
+        """Return the network with all that its layers in Keras need, and what it is compiled for.
+
+        Raises as `to_keras`.
+        """
         check_is_fitted(self)
         self._validate_params()
         hyper = self._read_hyperparameters()
@@ -310,9 +321,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         if network.input_scaling is not None:
             inputs = round_constant_columns(network.input_scaling, self._statistics.constant)
             network = replace(network, input_scaling=inputs)
-        return make_keras_model(
-            network, self.solver, hyper, loss, self._columns, self._column_names
-        )
+        return network, hyper, loss
 
     @classmethod
     def _from_network(cls, network: Network, solver: dict, attributes: dict, **parameters):
@@ -424,6 +433,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     def _column_names(self):
         """Names of the columns of the table."""
         return get_names(vars(self))
+
+    @property
+    def _input_columns(self) -> Columns | None:
+        """How the columns of the Keras model's inputs are encoded; None of a network from Keras."""
+        return self._columns
 
     def _check_inputs(self, X) -> tuple[Columns | None, MixedTable, Sequence[str]]:
         """Return what the inputs of the Keras model are made of.

@@ -16,7 +16,7 @@ class Uncertainty(NamedTuple):
     mutual_information: np.ndarray
 
 
-def predictive_uncertainty(samples):
+def predictive_uncertainty(samples, weights=None):
     """Summarise sampled class probabilities: their mean, its entropy, and their disagreement.
 
     The entropy of the mean has two parts. The mean entropy of the samples comes from classes that
@@ -26,8 +26,12 @@ def predictive_uncertainty(samples):
     Parameters
     ----------
     samples : array-like of shape (n_samples, n_rows, n_classes)
-        From `RegularizedMLPClassifier.mc_dropout`. For several labels per row, pass one label at a
-        time: ``np.stack([1 - p, p], axis=-1)``.
+        From `mc_dropout` of a classifier, or from `member_predictions` of a search, whose networks
+        disagree without dropout. For several labels per row, pass one label at a time:
+        ``np.stack([1 - p, p], axis=-1)``.
+    weights : array-like of shape (n_samples,), default=None
+        Weights of the samples, for example `estimator_weights_` of an ensemble. If None, all
+        samples have the same weight.
 
     Returns
     -------
@@ -42,7 +46,8 @@ def predictive_uncertainty(samples):
     ------
     ValueError
         If `samples` are not finite numbers of three axes with at least one sample, or not
-        probabilities that sum to 1 over the classes.
+        probabilities that sum to 1 over the classes. If `weights` are not numbers >= 0 with a
+        positive sum, one for each sample.
 
     References
     ----------
@@ -75,8 +80,23 @@ def predictive_uncertainty(samples):
             "samples: expected probabilities, none below 0, that sum to 1 over the classes; "
             f"received {samples[wrong][0][:5]}, of the sum {sums[wrong][0]:.4g}."
         )
-    mean = samples.mean(axis=0)
+    shares = _compute_shares(weights, len(samples))
+    mean = np.average(samples, axis=0, weights=shares)
     entropy = entr(mean).sum(axis=1)
-    of_samples = entr(samples).sum(axis=2).mean(axis=0)
+    of_samples = np.average(entr(samples).sum(axis=2), axis=0, weights=shares)
     # Rounding can make sums exceed 1 by a little, and both measures fall below zero.
     return Uncertainty(mean, np.maximum(entropy, 0), np.maximum(entropy - of_samples, 0))
+
+
+def _compute_shares(weights, n_samples: int) -> np.ndarray | None:
+    """Return the weights in units of the largest one; None for None."""
+    if weights is None:
+        return None
+    weights = np.asarray(weights)
+    is_valid = weights.dtype.kind in "fiub" and weights.shape == (n_samples,)
+    if not is_valid or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
+        raise ValueError(
+            f"weights: expected {n_samples} finite numbers >= 0, one for each sample, that are not "
+            f"all zero; received {weights!r}."
+        )
+    return weights / weights.max()

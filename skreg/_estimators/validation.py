@@ -113,11 +113,16 @@ def encode_table(estimator, X):
     float32 for a table of float32, else float64.
     """
     table, _ = check_table(estimator, X)
-    is_narrow = table.numbers.dtype.newbyteorder("=") == np.float32
-    dtype = np.float32 if is_narrow else np.float64
+    dtype = choose_precision(table)
     if estimator._columns is None:  # of a network from Keras
         return table.numbers, dtype
     return encode_later(estimator._columns, table), dtype
+
+
+def choose_precision(table: MixedTable):
+    """Return float32 for a table of float32, else float64."""
+    is_narrow = table.numbers.dtype.newbyteorder("=") == np.float32
+    return np.float32 if is_narrow else np.float64
 
 
 def encode_later(columns: Columns, table: MixedTable, name: str = "X"):

@@ -12,11 +12,9 @@ import numpy as np
 import sklearn
 from scipy import sparse
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import NotFittedError
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, indexable
-from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import (
     HasMethods,
@@ -46,6 +44,7 @@ from skreg._model_selection.halving import (
     plan_rungs,
 )
 from skreg._model_selection.kinds import Kind, make_kinds, set_kind
+from skreg._model_selection.members import MembersMixin
 from skreg._model_selection.memory import is_disabled, open_memory
 from skreg._model_selection.refit import (
     average_networks,
@@ -94,7 +93,7 @@ class SearchData(NamedTuple):
     kinds: list[Kind]
 
 
-class BaseSearch(BaseNetwork, metaclass=ABCMeta):
+class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     """A regularised network whose `dropout` and `l2` are tuned by cross-validation."""
 
     _base_estimator_class: type[BaseRegularizedMLP]
@@ -399,21 +398,3 @@ class BaseSearch(BaseNetwork, metaclass=ABCMeta):
     def __sklearn_is_fitted__(self) -> bool:
         # During the search, callbacks see an estimator that predicts with one network.
         return hasattr(self, "cv_results_") or hasattr(self, "best_estimator_")
-
-    def _get_shares(self) -> np.ndarray:
-        """Return the weight of each network that predicts."""
-        n_networks = len(self._get_networks())
-        return getattr(self, "estimator_weights_", np.full(n_networks, 1 / n_networks))
-
-    def _get_networks(self) -> list:
-        """Return the networks that predict: one, or those of the folds."""
-        check_is_fitted(self)
-        if hasattr(self, "estimators_"):
-            return self.estimators_
-        if not hasattr(self, "best_estimator_"):
-            raise NotFittedError(
-                f"This {type(self).__name__} has no network to predict with: it was fitted with "
-                "refit=False, or the fit was interrupted. Set refit=True, or fit a "
-                f"{self._base_estimator_class.__name__} with best_params_."
-            )
-        return [self.best_estimator_]

@@ -10,6 +10,7 @@ from skreg._compat import fit_context
 from skreg._estimators.classifier import ClassPredictions, RegularizedMLPClassifier
 from skreg._estimators.regressor import NumberPredictions, RegularizedMLPRegressor
 from skreg._model_selection.base import BaseSearch
+from skreg._model_selection.members import predict_together
 from skreg._model_selection.scoring import SearchScoreMixin
 
 
@@ -298,8 +299,13 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         networks = self._get_networks()
         if len(networks) == 1:
             return networks[0]._compute_logits(X)
-        logits = np.stack([network._compute_logits(X) for network in networks])
-        return self._link.average(logits, self._get_shares())
+        shares = self._get_shares()
+        return predict_together(
+            networks, X, lambda logits: self._link.average(np.stack(logits), shares)
+        )
+
+    def _read_logits(self, network, logits):
+        return self._link.predict(self._stack_classes(logits))
 
 
 @_copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
@@ -492,12 +498,20 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         return self._fit(X, y, sample_weight, params)
 
     def _predict(self, X):
-        predictions = [network.predict(X) for network in self._get_networks()]
-        if len(predictions) == 1:
-            return predictions[0]
-        # Multiplied before the sum, which could overflow, and does so by rounding at most.
-        with np.errstate(over="ignore"):
-            pairs = zip(predictions, self._get_shares().tolist(), strict=True)
-            mean = sum(prediction * share for prediction, share in pairs)
-        largest = np.finfo(mean.dtype).max
-        return np.clip(mean, -largest, largest)
+        networks = self._get_networks()
+        if len(networks) == 1:
+            return networks[0].predict(X)
+        shares = self._get_shares().tolist()
+
+        def average(logits: list[np.ndarray]) -> np.ndarray:
+            members = zip(networks, logits, shares, strict=True)
+            # Multiplied before the sum, which could overflow, and does so by rounding at most.
+            with np.errstate(over="ignore"):
+                mean = sum(self._read_logits(network, z) * share for network, z, share in members)
+            largest = np.finfo(mean.dtype).max
+            return np.clip(mean, -largest, largest)
+
+        return predict_together(networks, X, average)
+
+    def _read_logits(self, network, logits):
+        return network._rescale(logits)

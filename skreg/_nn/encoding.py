@@ -57,6 +57,11 @@ class Encoding(ABC):
         """Encoded inputs."""
         return len(self.sources)
 
+    @property
+    def key(self) -> tuple:
+        """What encodings have in common that compute the same, as a key of a dict."""
+        return (self.name, *(array.tobytes() for array in vars(self).values()))
+
     @abstractmethod
     def name_outputs(self, names: Sequence[str]) -> list[str]:
         """Return names of the encoded inputs, given those of the columns."""

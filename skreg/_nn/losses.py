@@ -119,10 +119,8 @@ class LogisticLink(ClassLink):
 
     def average(self, logits, shares):
         """Return log(mean p) - log(mean (1 - p))."""
-        weight = shares[:, None, None]
-        yes, no = (
-            special.logsumexp(special.log_expit(z), axis=0, b=weight) for z in (logits, -logits)
-        )
+        wide = logits.astype(np.float64, copy=False)
+        yes, no = (_log_average(special.expit, special.log_expit, z, shares) for z in (wide, -wide))
         return (yes - no).astype(logits.dtype)
 
     def invert(self, probabilities, least):
@@ -139,23 +137,37 @@ class SoftmaxLink(ClassLink):
     # for one row, which is an eighth of `predict`.
     def predict(self, logits):
         """Return the probabilities, which sum to one in each row."""
-        exps = np.exp(logits - logits.max(axis=1, keepdims=True))
-        exps /= exps.sum(axis=1, keepdims=True)
+        exps = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        exps /= exps.sum(axis=-1, keepdims=True)
         return exps
 
     def log_predict(self, logits):
         """Return the logarithm of `predict`."""
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
     def average(self, logits, shares):
         """Return log(mean p)."""
-        logs = np.stack([self.log_predict(of_network) for of_network in logits])
-        return special.logsumexp(logs, axis=0, b=shares[:, None, None]).astype(logs.dtype)
+        wide = logits.astype(np.float64, copy=False)
+        functions = self.predict, self.log_predict
+        return _log_average(*functions, wide, shares).astype(logits.dtype)
 
     def invert(self, probabilities, least):
         """Return log(p)."""
         return np.log(probabilities.clip(least))
+
+
+# Smaller probabilities have fewer digits in float64.
+_LEAST_PRECISE = 1e-300
+
+
+def _log_average(predict, log_predict, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return log(mean p) over the first axis, given p and log(p) as functions of the logits."""
+    mean = np.tensordot(shares, predict(logits), axes=1)
+    if mean.min() >= _LEAST_PRECISE:
+        return np.log(mean)
+    # By logarithms, which takes five times as long.
+    return special.logsumexp(log_predict(logits), axis=0, b=shares[:, None, None])
 
 
 LINKS: dict[str, Any] = {

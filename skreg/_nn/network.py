@@ -73,3 +73,10 @@ class Network:
     def n_columns(self) -> int:
         """Columns of the table."""
         return len(self.kernels[0]) - (0 if self.encoding is None else self.encoding.n_outputs)
+
+    @property
+    def inputs_key(self) -> tuple:
+        """What networks have in common whose first layers take the same inputs, as a key."""
+        scaling = () if self.input_scaling is None else self.input_scaling
+        parts = (None if part is None else part.tobytes() for part in scaling)
+        return (self.is_sparse, *parts, None if self.encoding is None else self.encoding.key)

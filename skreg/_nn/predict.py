@@ -73,26 +73,28 @@ def sample_logits(network: Network, X, dtype, sampler: DropoutSampler, n_samples
 def _forward_in_blocks(network, X, dtype, sampler, n_samples) -> np.ndarray:
     kernels = [kernel.astype(dtype, copy=False) for kernel in network.kernels]
     biases = network.biases
-    center, scale = network.input_scaling or (None, None)
     n_rows, n_columns = X.shape
     logits = np.empty((n_samples, n_rows, len(biases[-1])), dtype=dtype)
     in_one_thread = _are_few(n_rows, kernels)
     widest = max(len(kernels[0]) - n_columns, *(kernel.shape[1] for kernel in kernels))
     is_narrow = network.is_sparse and sparse.issparse(X)
     for block in iterate_blocks(n_rows, max(0 if is_narrow else n_columns, widest)):
-        rows = X[block]
-        if network.is_sparse:
-            values = standardize_sparse(rows, center, scale).astype(dtype, copy=False)
-        else:
-            rows = rows.toarray() if sparse.issparse(rows) else rows
-            # In C order, since BLAS sums otherwise for columns that are contiguous.
-            values = standardize(rows, center, scale).astype(dtype, order="C", copy=False)
-        enter = _prepare_inputs(network, values, sampler)
+        enter = _prepare_inputs(network, scale_rows(network, X[block], dtype), sampler)
         for sample in range(n_samples):
             logits[sample, block] = forward(
                 enter(), kernels, biases, network.activation, in_one_thread, sampler
             )
     return logits
+
+
+def scale_rows(network: Network, rows, dtype):
+    """Return rows of a table as the network scales them, as CSR if it was trained on CSR."""
+    center, scale = network.input_scaling or (None, None)
+    if network.is_sparse:
+        return standardize_sparse(rows, center, scale).astype(dtype, copy=False)
+    rows = rows.toarray() if sparse.issparse(rows) else rows
+    # In C order, since BLAS sums otherwise for columns that are contiguous.
+    return standardize(rows, center, scale).astype(dtype, order="C", copy=False)
 
 
 def _prepare_inputs(network: Network, values, sampler):

@@ -72,14 +72,9 @@ def make_keras_model(
     with preserve_python_random():
         model = layers = make_keras_layers(network)
         if columns is not None and not columns.is_plain:
-            precise = _choose_precise_dtype(keras)
+            precise = choose_precise_dtype(keras)
             model = make_named_model(keras, layers, columns, names, precise)
-    of_encoding = find_encoding_model(keras, layers.layers)
-    if of_encoding is not None:
-        set_encoding_weights(of_encoding, network.encoding)
-    dense = [layer for layer in layers.layers if isinstance(layer, keras.layers.Dense)]
-    for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
-        layer.set_weights([kernel, bias])
+    of_encoding = set_weights(keras, layers, network)
     if model is layers:
         # Keras exports a Sequential to ONNX only if it was called.
         model(np.zeros((1, network.n_columns), np.float32))
@@ -109,6 +104,17 @@ def make_keras_layers(network: Network):
     return keras.Sequential(list(_iterate_layers(keras, network)), name="regularized_mlp")
 
 
+def set_weights(keras, layers, network: Network):
+    """Set the weights of layers made of a network. Return the model of the encoding, or None."""
+    of_encoding = find_encoding_model(keras, layers.layers)
+    if of_encoding is not None:
+        set_encoding_weights(of_encoding, network.encoding)
+    dense = [layer for layer in layers.layers if isinstance(layer, keras.layers.Dense)]
+    for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
+        layer.set_weights([kernel, bias])
+    return of_encoding
+
+
 def round_constant_columns(inputs: Scaling, constant: np.ndarray) -> Scaling:
     """Return the scaling with the centers of constant columns rounded to float32.
 
@@ -121,7 +127,7 @@ def round_constant_columns(inputs: Scaling, constant: np.ndarray) -> Scaling:
     return Scaling(np.where(rounds, rounded, center), inputs.scale)
 
 
-def _choose_precise_dtype(keras) -> str:
+def choose_precise_dtype(keras) -> str:
     """Return the type of columns, targets and probabilities, also where a policy is float16.
 
     Columns and targets may be beyond its range, and probabilities beyond its precision.
@@ -131,7 +137,7 @@ def _choose_precise_dtype(keras) -> str:
 
 def _iterate_layers(keras, network: Network):
     layers = keras.layers
-    precise = _choose_precise_dtype(keras)
+    precise = choose_precise_dtype(keras)
     n_columns, rate = network.n_columns, network.input_dropout
     yield keras.Input((n_columns,), name="features")
     if network.input_scaling is not None:

@@ -174,7 +174,7 @@ def _make_signature(model) -> list | None:
     None for one input, of which Keras makes the signature.
     """
     keras = import_keras()
-    if isinstance(model, keras.Sequential):
+    if isinstance(model, keras.Sequential) or not isinstance(model.input, dict):
         return None
     names: list[str] = []
     for name in model.input:
@@ -273,8 +273,9 @@ def save_model(estimator, path, format=None):
 
     Parameters
     ----------
-    estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
-        Fitted. Pass the `best_estimator_` of a searching estimator.
+    estimator : estimator of skreg
+        Fitted. Of a search, the refitted winner is written, or one model that averages the networks
+        of ``refit="folds"`` or "ensemble".
     path : str or os.PathLike
         File to write or replace, or new folder for a SavedModel.
     format : {"keras", "onnx", "tf_saved_model"}, default=None
@@ -300,7 +301,8 @@ def save_model(estimator, path, format=None):
     The labels of a classifier are saved as JSON with "dtype" and "classes", in the order of the
     outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, and
     in `.keras` as `classes.json` in the archive, which `from_keras` reads. If Keras saves the model
-    again, the labels are lost, and `from_keras` needs `classes`.
+    again, the labels are lost, and `from_keras` needs `classes`. It does not read a model that
+    averages networks.
 
     In ONNX and in a SavedModel, the inputs of a table with categories or missing values have names
     that a graph of TensorFlow allows: other characters than ASCII letters, digits, "_", "." and "-"
@@ -326,13 +328,13 @@ def save_model(estimator, path, format=None):
     """
     if not hasattr(estimator, "to_keras"):
         raise TypeError(
-            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor, or the "
-            f"best_estimator_ of a search; received {type(estimator).__name__}."
+            "estimator: expected an estimator of skreg, such as a RegularizedMLPClassifier; "
+            f"received {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
     path = Path(path)
     format = check_format(path, format)
-    if format == "onnx" and has_text(estimator._columns):
+    if format == "onnx" and has_text(estimator._input_columns):
         raise ValueError(
             "format: expected 'keras' or 'tf_saved_model' for a network of a table with categories "
             "of text, which tf2onnx cannot convert; received 'onnx'. Or encode the categories "

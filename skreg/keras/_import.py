@@ -20,6 +20,7 @@ from skreg._nn.losses import (
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES, from_keras_regularizer
 from skreg._nn.solvers import SOLVERS
+from skreg.keras._average import AVERAGE_NAME
 from skreg.keras._encodings import find_encoding_model, read_encoding
 from skreg.keras._export import import_keras
 from skreg.keras._quantiles import read_levels, sorts_rows
@@ -126,6 +127,11 @@ def _read_chain(keras, model) -> list:
         and layer is not of_encoding
         and not sorts_rows(keras, layer)
     ]
+    if inner and model.name == AVERAGE_NAME:
+        raise ValueError(
+            f"from_keras: expected one network; received {model.name!r}, which averages "
+            f"{len(inner)} of them. Keep a pickle of the estimator beside the model."
+        )
     if inner:
         raise ValueError(
             "from_keras: expected a model of a table of numbers, whose layers follow one another; "

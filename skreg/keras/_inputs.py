@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,17 +60,84 @@ def make_named_model(keras: Any, network: Any, columns: Columns, names: Sequence
     dtype : str
         Of the numbers.
     """
-    encoder = _make_encoder(keras, columns, dtype)
-    names = _name_inputs(names)
-    # Names in a model are different. Inside the encoder they cannot be those of columns, since
-    # inputs have no names there.
-    encoder.name, network.name = (_find_free(name, names) for name in ("encoder", "network"))
-    inputs = {
-        name: keras.Input((1,), dtype=tensor.dtype, name=name)
-        for name, tensor in zip(names, encoder.inputs, strict=True)
-    }
-    outputs = network(encoder(list(inputs.values())))
-    return keras.Model(inputs, outputs, name="regularized_mlp")
+    inputs, [encoded] = make_named_inputs(keras, [columns], names, dtype)
+    network.name = find_free("network", list(inputs))
+    return keras.Model(inputs, network(encoded), name="regularized_mlp")
+
+
+def make_named_inputs(
+    keras: Any, columns: Sequence[Columns], names: Sequence[str], dtype: str
+) -> tuple[dict, list]:
+    """Return an input for each column of a table, and the encoded table for each network.
+
+    Parameters
+    ----------
+    keras : module
+    columns : sequence of Columns
+        How the columns are encoded for each network. Equal ones share an encoder.
+    names : sequence of str, length n_features
+        Of all columns.
+    dtype : str
+        Of the numbers.
+
+    Returns
+    -------
+    inputs : dict
+        From the name of each input to its tensor.
+    encoded : list of tensors
+    """
+    merged, names = merge_columns(columns), _name_inputs(names)
+    encoders = {of_network.key: of_network for of_network in columns}
+    inputs: dict[str, Any] = {}
+    encoded: dict[tuple, Any] = {}
+    for k, (key, of_networks) in enumerate(encoders.items(), 1):
+        encoder = _make_encoder(keras, of_networks, merged, dtype)
+        # Names in a model are different. Inside the encoder they cannot be those of columns, since
+        # inputs have no names there.
+        encoder.name = find_free("encoder" if len(encoders) == 1 else f"encoder_{k}", names)
+        inputs = inputs or {
+            name: keras.Input((1,), dtype=tensor.dtype, name=name)
+            for name, tensor in zip(names, encoder.inputs, strict=True)
+        }
+        encoded[key] = encoder(list(inputs.values()))
+    return inputs, [encoded[of_network.key] for of_network in columns]
+
+
+def merge_columns(columns: Sequence[Columns]) -> Columns:
+    """Return columns with all that those of several networks know about the inputs.
+
+    Raises
+    ------
+    ValueError
+        If a column has several kinds.
+    """
+    first = columns[0]
+    if any((other.is_category != first.is_category).any() for other in columns):
+        raise ValueError(
+            "to_keras: expected networks for which the same columns are categories; received "
+            "columns that are categories in some folds and numbers in others. Name the categories "
+            "in categorical_features."
+        )
+    of_folds = zip(*(other.categories for other in columns), strict=True)
+    return replace(
+        first,
+        medians=np.max([other.medians for other in columns], axis=0),  # NaN if one is
+        has_indicator=np.any([other.has_indicator for other in columns], axis=0),
+        categories=tuple(_merge_categories(categories) for categories in of_folds),
+    )
+
+
+def _merge_categories(categories: Sequence[Category]) -> Category:
+    """Return a category with the levels of all, and the kind of those that have levels."""
+    kinds = {category.kind for category in categories} - {None}
+    if "strings" in kinds and len(kinds) > 1:
+        raise ValueError(
+            f"to_keras: expected levels of one kind in all folds; column {categories[0].name!r} of "
+            f"X has {sorted(map(str, kinds))}."
+        )
+    levels = set().union(*(category.levels for category in categories))
+    kind = "numbers" if len(kinds) > 1 else next(iter(kinds), None)
+    return replace(categories[0], kind=kind, levels=tuple(sorted(levels)))
 
 
 def _name_inputs(names: Sequence[str]) -> list[str]:
@@ -77,28 +145,31 @@ def _name_inputs(names: Sequence[str]) -> list[str]:
     given: list[str] = []
     for name in names:
         allowed = name.replace("/", "_") or "_"
-        given.append(name if name == allowed else _find_free(allowed, [*names, *given]))
+        given.append(name if name == allowed else find_free(allowed, [*names, *given]))
     return given
 
 
-def _find_free(name: str, taken: Sequence[str]) -> str:
+def find_free(name: str, taken: Sequence[str]) -> str:
     while name in taken:
         name += "_"
     return name
 
 
-def _make_encoder(keras: Any, columns: Columns, dtype: str):
-    """Return a functional model from a list of columns to the encoded table."""
-    if has_text(columns) and keras.config.backend() != "tensorflow":
+def _make_encoder(keras: Any, columns: Columns, merged: Columns, dtype: str):
+    """Return a functional model from a list of columns to the encoded table.
+
+    Kinds and tokens of the categories are those of `merged`.
+    """
+    if has_text(merged) and keras.config.backend() != "tensorflow":
         raise ValueError(
             "to_keras: expected Keras to run on TensorFlow, since X has categories of text, for "
             f"which other backends have no type; received KERAS_BACKEND={keras.config.backend()!r}."
         )
-    in_order = iter(columns.categories)
-    of_inputs = [next(in_order) if is_category else None for is_category in columns.is_category]
+    pairs = zip(columns.categories, merged.categories, strict=True)
+    of_inputs = [next(pairs) if is_category else None for is_category in columns.is_category]
     inputs = [
-        keras.Input((1,), dtype="string" if category and _is_text(category) else dtype)
-        for category in of_inputs
+        keras.Input((1,), dtype="string" if pair and _is_text(pair[1]) else dtype)
+        for pair in of_inputs
     ]
     parts, places, width = [], [], 0
     numbers = [inputs[k] for k in np.flatnonzero(~columns.is_category)]
@@ -107,11 +178,14 @@ def _make_encoder(keras: Any, columns: Columns, dtype: str):
         parts.append(encoded)
         places += used
         width += encoded.shape[1]
-    for category, tensor in zip(of_inputs, inputs, strict=True):
-        if category is None:
+    for pair, tensor in zip(of_inputs, inputs, strict=True):
+        if pair is None:
             continue
-        encode = _encode_text if _is_text(category) else _encode_levels
-        encoded = encode(keras, category, tensor, dtype)
+        category, of_all = pair
+        if _is_text(of_all):
+            encoded = _encode_text(keras, category, _choose_tokens(of_all), tensor, dtype)
+        else:
+            encoded = _encode_levels(keras, category, tensor, dtype)
         if category.default >= 0:  # what is not the first level is the second one
             encoded = 1 - encoded[:, :2]
         parts.append(encoded)
@@ -134,9 +208,9 @@ def _encode_numbers(ops: Any, numbers: list, columns: Columns, dtype: str) -> tu
     return encoded, [*range(len(kept)), *indicators.tolist()]
 
 
-def _encode_text(keras: Any, category: Category, tensor, dtype: str):
+def _encode_text(keras: Any, category: Category, tokens: tuple[str, str], tensor, dtype: str):
     """Return columns for other levels, for each level, and for missing ones."""
-    missing, other = _choose_tokens(category)
+    missing, other = tokens
     lookup = keras.layers.StringLookup(
         vocabulary=[*category.levels, missing], oov_token=other, output_mode="one_hot"
     )
@@ -187,8 +261,8 @@ def make_inputs(estimator, X):
 
     Parameters
     ----------
-    estimator : RegularizedMLPClassifier or RegularizedMLPRegressor
-        Fitted. Pass the `best_estimator_` of a searching estimator.
+    estimator : estimator of skreg
+        Fitted.
     X : array-like of shape (n_samples, n_features)
         As for `predict`.
 
@@ -221,8 +295,8 @@ def make_inputs(estimator, X):
     """
     if not hasattr(estimator, "to_keras"):
         raise TypeError(
-            "estimator: expected a RegularizedMLPClassifier or RegularizedMLPRegressor, or the "
-            f"best_estimator_ of a search; received {type(estimator).__name__}."
+            "estimator: expected an estimator of skreg, such as a RegularizedMLPClassifier; "
+            f"received {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
     columns, table, names = estimator._check_inputs(X)

@@ -185,3 +185,17 @@ BAD_SAMPLES = {
 def test_bad_samples_are_refused(samples, message):
     with pytest.raises(ValueError, match=message):
         predictive_uncertainty(samples)
+
+
+def test_weights_count_samples_as_often():
+    samples = np.random.default_rng(0).dirichlet([1, 2, 3], size=(3, 5))
+    expected = predictive_uncertainty(samples[[0, 1, 1, 1]])
+    for found, value in zip(predictive_uncertainty(samples, [2, 6, 0]), expected, strict=True):
+        np.testing.assert_allclose(found, value)
+
+
+@pytest.mark.parametrize("weights", [[1, 2], [1, -1, 1], [0, 0, 0], [1, np.nan, 1], ["a"] * 3])
+def test_weights_are_checked(weights):
+    samples = np.full((3, 5, 2), 0.5)
+    with pytest.raises(ValueError, match="weights: expected 3 finite numbers"):
+        predictive_uncertainty(samples, weights)

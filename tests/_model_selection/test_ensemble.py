@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import CANCER, quick_regression_search, quick_search
 from numpy.testing import assert_allclose, assert_array_equal
@@ -12,6 +13,7 @@ from sklearn.datasets import load_iris
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 
+from skreg._model_selection import members
 from skreg._model_selection.ensemble import select_greedily
 from skreg._nn.losses import LINKS
 
@@ -158,3 +160,62 @@ def test_logits_of_probabilities_give_them_back(name):
     mean = 0.2 * probabilities + 0.8 * link.predict(logits[1])
     assert_allclose(link.predict(link.average(logits, shares)), mean, rtol=1e-9)
     assert np.isfinite(link.invert(expit([[-1e9, 1e9]]), 1e-15)).all()
+
+
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_the_mean_of_probabilities_that_round_to_zero_has_finite_logits(name):
+    logits = np.array([[[-900.0, 0.0, 800.0]], [[-1000.0, 0.0, 900.0]]])
+    link = LINKS[name]
+    log_mean = link.log_predict(link.average(logits, np.array([0.25, 0.75])))
+    assert_allclose(log_mean[0, 0], link.log_predict(logits[0])[0, 0] + np.log(0.25), rtol=1e-12)
+    assert np.isfinite(log_mean).all()
+
+
+# -- how they predict ---------------------------------------------------------------------------
+
+
+def make_table(n_rows, seed=0):
+    """A table whose folds have other levels, medians and columns with missing values."""
+    rng = np.random.default_rng(seed)
+    size = rng.normal(size=n_rows)
+    size[rng.random(n_rows) < 0.1] = np.nan
+    age = np.where(np.arange(n_rows) == 3, np.nan, rng.normal(size=n_rows))
+    colour = rng.choice(["red", "blue", "green"], n_rows).astype(object)
+    colour[:2] = "", None
+    return pd.DataFrame(
+        {"size": size, "age": age, "colour": colour, "on": rng.random(n_rows) < 0.5}
+    )
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    table = make_table(60)
+    labels = np.where(table["on"] ^ (table["size"] > 0), "b", "a")
+    grid = {**GRID, "refit": "folds", "numerical_encoding": "piecewise"}
+    return quick_search(**grid, cv=3, hidden_layer_sizes=(4,)).fit(table, labels)
+
+
+def test_folds_with_columns_of_their_own_predict_the_mean(mixed):
+    table = make_table(40, seed=1)
+    expected = np.mean([network.predict_proba(table) for network in mixed.estimators_], axis=0)
+    assert_allclose(mixed.predict_proba(table), expected, rtol=1e-12)
+    alone = np.concatenate([mixed.predict_proba(table[k : k + 1]) for k in range(len(table))])
+    assert_allclose(alone, mixed.predict_proba(table), rtol=1e-12)
+
+
+def test_a_table_is_checked_once_and_encoded_once_for_each_fold(classifier, monkeypatch):
+    checks, encodings = [], []
+    module = "skreg._model_selection.members"
+    for name, calls in (("check_table", checks), ("encode_later", encodings)):
+        function = getattr(members, name)
+        monkeypatch.setattr(
+            f"{module}.{name}", lambda *a, f=function, c=calls: c.append(1) or f(*a)
+        )
+    pickle.loads(pickle.dumps(classifier)).predict_proba(X)
+    assert len(checks) == 1
+    assert len(encodings) == 3
+
+
+def test_a_wrong_table_has_the_error_of_one_network(classifier):
+    with pytest.raises(ValueError, match="X has 3 features, but RegularizedMLPClassifier"):
+        classifier.predict(X[:, :3])

@@ -1,0 +1,87 @@
+"""Predictions of the networks of a search, and with dropout."""
+
+import numpy as np
+import pytest
+from helpers import quick_regression_search, quick_search
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import KFold
+
+from skreg import RegularizedMLPClassifierCV, predictive_uncertainty
+
+# The winner of a small grid often lies on its edge.
+pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+
+X, SPECIES = load_iris(return_X_y=True)
+TINY = {
+    "l2s": [1e-3, 1e-1],
+    "dropouts": [0.5],
+    "hidden_layer_sizes": (4,),
+    "max_iter": 2,
+    "cv": KFold(3, shuffle=True, random_state=0),
+}
+
+
+def fit_classes(refit, y=SPECIES):
+    return quick_search(**TINY, refit=refit).fit(X, y)
+
+
+@pytest.mark.parametrize("refit", ["folds", "ensemble", True])
+@pytest.mark.parametrize(
+    ("y", "n_columns"),
+    [(SPECIES, 3), (SPECIES == 1, 2), (np.c_[SPECIES == 0, SPECIES > 0].astype(int), 2)],
+)
+def test_each_network_predicts_on_its_own(refit, y, n_columns):
+    model = fit_classes(refit, y)
+    found = model.member_predictions(X)
+    networks = [model.best_estimator_] if refit is True else model.estimators_
+    assert found.shape == (len(networks), len(X), n_columns)
+    assert_array_equal(found, [network.predict_proba(X) for network in networks])
+    weights = getattr(model, "estimator_weights_", None)
+    assert_allclose(np.average(found, axis=0, weights=weights), model.predict_proba(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_numbers_have_a_prediction_of_each_network(n_outputs):
+    y = X[:, 0] if n_outputs == 1 else X[:, :2]
+    model = quick_regression_search(**TINY, refit="folds").fit(X, y)
+    found = model.member_predictions(X)
+    assert found.shape == (3, *y.shape)
+    assert_array_equal(found, [network.predict(X) for network in model.estimators_])
+    assert_allclose(found.mean(axis=0), model.predict(X), rtol=1e-12)
+
+
+def test_quantiles_of_each_network_are_sorted():
+    levels = {"loss": "quantile", "quantile": (0.1, 0.5, 0.9)}
+    model = quick_regression_search(**{**TINY, "max_iter": 1}, **levels, refit="folds")
+    found = model.fit(X[:, 1:], X[:, 0]).member_predictions(X[:, 1:])
+    assert found.shape == (3, len(X), 3)
+    assert (np.diff(found, axis=2) >= 0).all()
+
+
+def test_a_table_of_float32_has_predictions_of_float32():
+    assert fit_classes("folds").member_predictions(X.astype(np.float32)).dtype == np.float32
+
+
+def test_dropout_samples_the_winner():
+    model = fit_classes(True)
+    samples = model.mc_dropout(X, 5, random_state=0)
+    assert_array_equal(samples, model.best_estimator_.mc_dropout(X, 5, random_state=0))
+
+
+def test_an_average_has_disagreement_instead_of_dropout():
+    model = fit_classes("ensemble")
+    with pytest.raises(ValueError, match=r"mc_dropout: expected .* member_predictions"):
+        model.mc_dropout(X)
+    found = predictive_uncertainty(model.member_predictions(X), model.estimator_weights_)
+    assert_allclose(found.mean, model.predict_proba(X), rtol=1e-9)
+    assert (found.mutual_information > 0).any()
+
+
+@pytest.mark.parametrize("method", ["member_predictions", "mc_dropout"])
+def test_without_a_network_there_is_an_error(method):
+    with pytest.raises(NotFittedError):
+        getattr(RegularizedMLPClassifierCV(), method)(X)
+    with pytest.raises(NotFittedError, match="has no network to predict with"):
+        getattr(fit_classes(False), method)(X)
