@@ -231,7 +231,7 @@ class _Run:
             self._report(f"{call.method} raises {name} of TensorFlow", k, trace)
         elif not faults:
             self._report(f"{call.method} refuses what is valid, in {place}", k, trace)
-        elif not any(re.search(fault.words, str(error)) for fault in faults):
+        elif not any(re.search(fault.words, _read_message(error)) for fault in faults):
             words = sorted({fault.words for fault in faults})
             kind = f"{call.method} blames something else, in {place}"
             self._report(kind, k, f"{trace}\nexpected one of {words}")
@@ -252,6 +252,11 @@ class _Run:
         for problem in problems:
             kind = re.sub(r"\b\d[\d.e+-]*", "#", problem)
             self._report(f"{call.method}: {kind}", k, problem)
+
+
+def _read_message(error: BaseException) -> str:
+    """Return the message of an error with its notes."""
+    return "\n".join([str(error), *getattr(error, "__notes__", [])])
 
 
 def find_place(error: BaseException) -> str:
