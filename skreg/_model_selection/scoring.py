@@ -123,6 +123,8 @@ class Scoring:
         elif callable(scoring):
             self.scorer = scoring
         elif self.several:
+            if not scoring:
+                raise ValueError(f"scoring: expected at least one metric; received {scoring!r}.")
             self.scorer = check_scoring(estimator, scoring=_replace_loss(scoring), raise_exc=False)
         else:
             self.scorer = check_scoring(estimator, scoring=scoring)

@@ -148,6 +148,12 @@ def test_several_metrics_are_those_of_grid_search():
     assert fitted.scores_.keys() == {"accuracy", "neg_log_loss"}
 
 
+@pytest.mark.parametrize("scoring", [[], (), {}])
+def test_no_metrics_are_refused(scoring):
+    with pytest.raises(ValueError, match="scoring: expected at least one metric"):
+        quick_search(scoring=scoring, refit=False).fit(X, y)
+
+
 @pytest.mark.parametrize("scoring", [["loss", "accuracy"], {"a": "accuracy", "loss": "loss"}])
 def test_loss_may_be_one_of_several_metrics(scoring):
     weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
