@@ -182,6 +182,7 @@ SMALL = {
     "dropout": 0.1,
     "learning_rate_init": 0.02,
     "max_iter": 20,
+    "numerical_encoding": None,
     "random_state": 0,
 }
 

@@ -21,8 +21,8 @@ from skreg import RegularizedMLPClassifier
 
 
 def make_small(**changes):
-    values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "random_state": 0}
-    return RegularizedMLPClassifier(**{**values, **changes})
+    values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "numerical_encoding": None}
+    return RegularizedMLPClassifier(**{**values, "random_state": 0, **changes})
 
 
 # -- parameters --------------------------------------------------------------------------------

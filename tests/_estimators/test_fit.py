@@ -15,8 +15,8 @@ X, y = load_iris(return_X_y=True)
 
 
 def make_small(**changes):
-    values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "random_state": 0}
-    return RegularizedMLPClassifier(**{**values, **changes})
+    values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "numerical_encoding": None}
+    return RegularizedMLPClassifier(**{**values, "random_state": 0, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -409,8 +409,8 @@ def test_prediction_refuses_another_order_of_columns(of_frames):
 
 
 def make_small(**changes):
-    values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "random_state": 0}
-    return RegularizedMLPClassifier(**{**values, **changes})
+    values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "numerical_encoding": None}
+    return RegularizedMLPClassifier(**{**values, "random_state": 0, **changes})
 
 
 TABLES = {
