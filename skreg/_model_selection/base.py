@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABCMeta
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -39,6 +40,8 @@ from skreg._model_selection.ensemble import make_ensemble
 from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
 from skreg._model_selection.halving import (
     HALVING,
+    HALVING_OF_ENSEMBLE,
+    RungShares,
     count_least_epochs,
     count_trainings,
     plan_rungs,
@@ -227,7 +230,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         self, folds: list[Fold], candidates: list[Candidate], scoring, memory: joblib.Memory
     ) -> Search:
         n_rows = [len(fold.test) for fold in folds]
-        shares = HALVING if self.search == "halving" else ()
+        shares: Sequence[RungShares] = ()
+        if self.search == "halving":
+            shares = HALVING_OF_ENSEMBLE if self.refit == "ensemble" else HALVING
         by_kind = {candidate.kind: candidate for candidate in candidates}
         max_iters = [folds[0].make_network(one).max_iter for one in by_kind.values()]
         least = min(max_iters, key=count_least_epochs)

@@ -45,7 +45,8 @@ def test_validation_rows_are_refused():
 def test_subclass_may_have_fewer_parameters():
     class Small(RegularizedMLPClassifierCV):
         def __init__(self, dropouts=(0.0, 0.5)):
-            options = {"hidden_layer_sizes": (8,), "max_iter": 9, "cv": 3, "random_state": 0}
+            options = {"hidden_layer_sizes": (8,), "max_iter": 9, "numerical_encoding": None}
+            options |= {"cv": 3, "random_state": 0}
             super().__init__(dropouts, [1e-3, 1e-2], **options)
 
     assert_array_equal(Small().fit(X, y).scores_, quick_search().fit(X, y).scores_)

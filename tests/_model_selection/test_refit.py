@@ -186,7 +186,8 @@ def test_search_with_equal_scores_does_not_warn_of_an_edge(recwarn):
 
 def test_refitted_network_is_the_base_estimator_with_the_best_values():
     model = quick_search().fit(X, y)
-    options = {"hidden_layer_sizes": (8,), "max_iter": 9, "random_state": 0}
+    options = {"hidden_layer_sizes": (8,), "max_iter": 9, "numerical_encoding": None}
+    options["random_state"] = 0
     plain = RegularizedMLPClassifier(**options, dropout=model.dropout_, l2=model.l2_).fit(X, y)
     assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
     assert model.best_estimator_.get_params() == plain.get_params()
