@@ -128,8 +128,11 @@ def test_a_copy_gives_the_same_predictions(default, make_copy, tmp_path):
 
 
 def assert_pickle_is_small(model):
-    """A pickle is the weights and at most 8 kilobytes."""
-    weights = sum(array.nbytes for array in (*model.coefs_, *model.intercepts_))
+    """A pickle is the weights, the encoding and at most 8 kilobytes."""
+    arrays = [*model.coefs_, *model.intercepts_]
+    if model.encoding_ is not None:
+        arrays += [value for value in vars(model.encoding_).values() if hasattr(value, "nbytes")]
+    weights = sum(array.nbytes for array in arrays)
     assert weights < len(pickle.dumps(model)) <= weights + 8 * 1024
 
 

@@ -195,7 +195,8 @@ def diverged(request):
     "make", [RegularizedMLPClassifier, RegularizedMLPRegressor], ids=["classes", "numbers"]
 )
 def test_a_network_that_is_worse_than_a_constant_warns(make):
-    model = make(learning_rate_init=50, max_iter=20, random_state=0)
+    options = {"max_iter": 20, "numerical_encoding": None, "random_state": 0}
+    model = make(learning_rate_init=50, **options)
     with pytest.warns(ConvergenceWarning, match="a constant predicts.*learning_rate_init"):
         model.fit(X, y)
 

@@ -47,7 +47,13 @@ NAMES = [
     *("city_Ulm", "plan_free", "plan_paid", "plan_missing", "sex_m"),
 ]
 CATEGORIES = ["city", "plan", "sex"]
-SMALL = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, "dropout": 0.2}
+SMALL = {
+    "hidden_layer_sizes": (8,),
+    "max_iter": 5,
+    "dropout": 0.2,
+    "numerical_encoding": None,
+    "random_state": 0,
+}
 
 
 SMALL_SEARCH = {name: value for name, value in SMALL.items() if name != "dropout"}

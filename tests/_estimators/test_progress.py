@@ -161,7 +161,7 @@ def test_bar_of_a_search_fits_into_80_columns(monkeypatch):
     with progress.open():
         for fold in range(2):
             values = {"dropout": (0.25, 0.5), "l2": 1e-3}
-            progress.update(values, fold, 12, 12 * (fold + 1), -0.0712345)
+            progress.update({}, values, fold, 12, 12 * (fold + 1), -0.0712345)
     text = terminal.getvalue()
     assert "dropout=(0.25, 0.5), l2=0.001: -0.07123" in text
     assert "100%" in text
