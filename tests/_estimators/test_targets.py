@@ -10,7 +10,12 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
-LOSSES = ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
+# Each compiles programs of its own, which stay in memory.
+IN_FULL = ["huber", "quantile"]
+LOSSES = [
+    pytest.param(loss, marks=pytest.mark.full if loss in IN_FULL else ())
+    for loss in ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
+]
 
 
 def make_classifier(**changes):

@@ -115,7 +115,7 @@ def test_search_of_values_per_layer_equals_grid_search():
     assert fitted.cv_results_["param_dropout"][2] == (0.5, 0.0)
 
 
-@pytest.mark.parametrize("table", ["breast cancer", "noisy"])
+@pytest.mark.parametrize("table", ["breast cancer", pytest.param("noisy", marks=pytest.mark.full)])
 def test_search_with_weights_and_groups_equals_grid_search(table):
     X, y = TABLES[table]()
     generator = np.random.default_rng(1)

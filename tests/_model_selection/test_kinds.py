@@ -51,8 +51,13 @@ GRIDS = {
 }
 
 
+IN_FULL = "rates and steps", "penalties"  # for their programs, which stay in memory
+
+
 @pytest.mark.filterwarnings("ignore:.* networks diverged", "ignore:Training led nowhere")
-@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=pytest.mark.full if x in IN_FULL else ()) for x in GRIDS]
+)
 def test_scores_and_winner_are_those_of_grid_search(name):
     search = small_search(candidates=GRIDS[name])
     crossed = [
