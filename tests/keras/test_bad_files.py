@@ -18,7 +18,8 @@ pytest.importorskip("keras")
 @pytest.fixture(scope="module")
 def model():
     X, y = load_iris(return_X_y=True)
-    return RegularizedMLPClassifier((8,), max_iter=5, random_state=0).fit(X, y)
+    options = {"max_iter": 5, "numerical_encoding": None, "random_state": 0}
+    return RegularizedMLPClassifier((8,), **options).fit(X, y)
 
 
 # -- refused before anything is written --------------------------------------------------------
@@ -48,7 +49,7 @@ def test_a_bad_path_or_format_is_refused(path, options, error, message, model, t
     ("estimator", "error", "message"),
     [
         (RegularizedMLPClassifier(), NotFittedError, "not fitted"),
-        (RegularizedMLPClassifierCV(), TypeError, "received RegularizedMLPClassifierCV"),
+        (RegularizedMLPClassifierCV(), NotFittedError, "not fitted"),
     ],
     ids=["not fitted", "a search"],
 )

@@ -160,6 +160,7 @@ def test_keras_trains_by_the_same_loss(loss):
 def exported():
     """The Keras model of a classifier of digits with the layers of the tutorials."""
     layers = {"hidden_layer_sizes": (128, 64), "dropout": 0.5, "l2": 1e-3}
+    layers["numerical_encoding"] = None
     return make_classifier(**layers).fit(*DIGITS).to_keras()
 
 

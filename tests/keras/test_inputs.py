@@ -15,7 +15,12 @@ from skreg.keras import make_inputs, save_model
 keras = pytest.importorskip("keras")
 
 N_ROWS = 200
-SMALL = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
+SMALL = {
+    "hidden_layer_sizes": (8,),
+    "max_iter": 5,
+    "numerical_encoding": None,
+    "random_state": 0,
+}
 
 
 def draw(generator, levels, share_missing=0.0):
@@ -304,7 +309,7 @@ def test_inputs_need_a_fitted_estimator(text):
     _, X = text
     with pytest.raises(NotFittedError):
         make_inputs(RegularizedMLPClassifier(), X)
-    with pytest.raises(TypeError, match="expected a RegularizedMLPClassifier"):
+    with pytest.raises(TypeError, match="such as a RegularizedMLPClassifier"):
         make_inputs("model", X)
 
 
