@@ -44,7 +44,7 @@ def make_preparation():
 
 MODELS = {
     "skreg": RegularizedMLPClassifier(random_state=0),
-    "skreg, l2='auto'": RegularizedMLPClassifier(l2="auto", dropout=0.3, random_state=0),
+    "skreg, no encoding": RegularizedMLPClassifier(numerical_encoding=None, random_state=0),
     "HistGradientBoosting": HistGradientBoostingClassifier(random_state=0),
     "MLPClassifier": make_pipeline(make_preparation(), MLPClassifier(random_state=0)),
     "LogisticRegression": make_pipeline(make_preparation(), LogisticRegression(max_iter=1000)),

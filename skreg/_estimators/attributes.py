@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A network that loses more than so many times what a constant loses has learned nothing.
 _LARGEST_LOSS_RATIO = 10.0
+# In nats for classes; in the units of the scaled target for numbers.
+_LEAST_CONSTANT_LOSS = 1e-3
 # The rows of a stream's batch may all lie near the constant. Losses are in units of about 1.
 _LARGEST_STREAM_LOSS = 20.0
 
@@ -120,8 +122,10 @@ def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status
     losses = attributes["validation_loss_curve_"] or []
     # Few epochs say nothing.
     if has_ended and len(losses) >= fit.settings.hyper.n_iter_no_change:
-        # A loss that float32 has rounded is not above the constant's.
-        if min(losses) > fit.constant_validation_loss * (1 + 1e-6):
+        constant = fit.constant_validation_loss
+        # A loss that float32 has rounded is not above the constant's. Where a constant predicts
+        # nearly all, as for rows of one class, there is nothing to learn.
+        if constant > _LEAST_CONSTANT_LOSS and min(losses) > constant * (1 + 1e-6):
             status = Status.NEVER_BETTER_THAN_CONSTANT
     # The loss in training is known already. It has dropout and penalties, which need not be bad.
     if not has_ended or attributes["loss_"] <= largest or not fit.constant_loss:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skreg._engine.hyperparameters import check_strengths
+from skreg._nn.activations import ACTIVATIONS
 
 # Above it the weights of a network with hidden layers go to zero.
 _LARGEST_L2 = 0.03
@@ -25,9 +26,14 @@ def make_placeholders(estimator) -> dict[str, Any]:
     return {name: number for name, number in numbers.items() if is_auto(getattr(estimator, name))}
 
 
-def compute_l2(targets, n_rows: int) -> float:
-    """Return what `l2="auto"` stands for: a strength divided by the rows, at most `_LARGEST_L2`."""
-    return min(targets.l2_of_one_row / n_rows, _LARGEST_L2)
+def compute_l2(targets, n_rows: int, activation: str, n_hidden: int) -> float:
+    """Return what `l2="auto"` stands for: a strength divided by the rows, at most `_LARGEST_L2`.
+
+    For the same function, kernels behind an activation of a quarter of the slope are four times as
+    large, and their penalty sixteen times. The logistic activation would lose all its weights.
+    """
+    slope = ACTIVATIONS[activation].largest_slope if n_hidden else 1.0
+    return slope**2 * min(targets.l2_of_one_row / n_rows, _LARGEST_L2)
 
 
 def choose_encoding(
@@ -53,7 +59,7 @@ def choose_encoding(
     return targets.automatic_encoding if n_hidden and is_dense and has_room else None
 
 
-def choose_strengths(l2, targets, n_rows: int, n_hidden: int) -> tuple[float, ...]:
+def choose_strengths(l2, targets, n_rows: int, activation: str, n_hidden: int) -> tuple[float, ...]:
     """Return the L2 strength of each kernel.
 
     Parameters
@@ -62,9 +68,11 @@ def choose_strengths(l2, targets, n_rows: int, n_hidden: int) -> tuple[float, ..
     targets : ClassTargets or NumberTargets
     n_rows : int
         Training rows; in a stream all so far.
+    activation : str
+        Of the hidden layers.
     n_hidden : int
         Hidden layers.
     """
     if is_auto(l2):
-        l2 = compute_l2(targets, n_rows)
+        l2 = compute_l2(targets, n_rows, activation, n_hidden)
     return check_strengths("l2", l2, n_hidden)

@@ -147,7 +147,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         "auto" is 6 for two classes, or 2 for more classes or labels, divided by the number
         of training rows, and at most 0.03: the more rows, the less the penalty has to do. If
         weights are multiples of one number, that number is one row; otherwise each distinct row is
-        one. In a stream all rows so far count.
+        one. In a stream all rows so far count. With hidden units that are "logistic", it is a
+        sixteenth of that.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0

@@ -227,7 +227,8 @@ class PreparedFit:
     def read_l2(self, l2) -> tuple[float, ...]:
         """Return the strength of each kernel for a value of the parameter `l2`."""
         n_hidden = len(self.settings.hidden_layer_sizes)
-        return choose_strengths(l2, self.targets, self.n_rows, n_hidden)
+        activation = self.estimator.activation
+        return choose_strengths(l2, self.targets, self.n_rows, activation, n_hidden)
 
     @functools.cached_property
     def constant_columns(self) -> np.ndarray:

@@ -28,6 +28,7 @@ from skreg._compat import (
     raise_for_params,
     routing_enabled,
 )
+from skreg._engine.hyperparameters import check_hidden_layer_sizes
 from skreg._estimators.automatic import compute_l2
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
@@ -206,7 +207,8 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         made = request.make_targets(targets)  # raises if a network cannot train on them
         indexed_y = y if hasattr(y, "iloc") else targets
         n_rows = len(targets) if sample_weight is None else int(np.count_nonzero(sample_weight))
-        automatic_l2 = compute_l2(made, n_rows)
+        n_hidden = len(check_hidden_layer_sizes(self.hidden_layer_sizes))
+        automatic_l2 = compute_l2(made, n_rows, self.activation, n_hidden)
         return SearchData(
             X, targets, indexed_y, sample_weight, checked.attributes, automatic_l2, kinds
         )

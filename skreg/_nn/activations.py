@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.special import expit, ndtr
@@ -37,10 +37,13 @@ class Activation(ABC):
         Value of the parameter `activation`.
     keras_name : str
         Name of the same function in Keras.
+    largest_slope : float
+        About; those of gelu and silu are 1.1.
     """
 
     name: str
     keras_name: str
+    largest_slope: ClassVar[float] = 1.0
 
     @abstractmethod
     def compute(self, z):
@@ -81,6 +84,7 @@ class Logistic(Activation):
     """1 / (1 + exp(-z))."""
 
     name, keras_name = "logistic", "sigmoid"
+    largest_slope = 0.25
 
     def compute(self, z):
         """Return the sigmoid of `z`."""

@@ -40,6 +40,22 @@ def test_automatic_l2_is_a_number_over_the_rows(kind, strength):
     assert kind(**SMALL, l2=(0.1, 0.2)).fit(X, y).l2_ == (0.1, 0.2)
 
 
+@pytest.mark.filterwarnings("ignore:The best l2")
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_automatic_l2_of_logistic_units_is_a_sixteenth(hidden):
+    options = {**SMALL, "hidden_layer_sizes": hidden, "activation": "logistic"}
+    model = RegularizedMLPClassifier(**options).fit(X, y)
+    assert model.l2_ == pytest.approx(6 / N_ROWS / (16 if hidden else 1))
+    search = RegularizedMLPClassifierCV([0.0], cv=2, refit=False, **options).fit(X, y)
+    assert search.cv_results_["param_l2"][2] == pytest.approx(model.l2_)
+
+
+def test_logistic_units_learn_few_rows():
+    few, labels = X[:150], y[:150]
+    model = RegularizedMLPClassifier((16,), activation="logistic", random_state=0)
+    assert model.fit(few, labels).score(few, labels) > 0.9
+
+
 def test_automatic_l2_of_several_classes_is_smaller():
     three = RegularizedMLPClassifier(**SMALL, l2="auto").fit(X, np.arange(N_ROWS) % 3)
     assert three.l2_ == pytest.approx(2 / N_ROWS)
