@@ -60,8 +60,10 @@ run_stage("values of sgd",
 l1 = [{"l1": 0.1}, {"l1": (0.0, 0.0, 1.0)}, {"l1": 0.1, "l2": 0.0}]
 run_stage("values of l1", [(table, {"hidden_layer_sizes": (9, 7), **c}) for c in l1])
 run_stage("folds and padded columns",
-        [(make_data(n, d), {"hidden_layer_sizes": (13,)})
+        [(make_data(n, d), {"hidden_layer_sizes": (13,), "numerical_encoding": None})
          for n, d in ((379, 5), (380, 5), (384, 8), (380, 7), (361, 6))])
+run_stage("folds of encoded columns",
+        [(make_data(n, 5), {"hidden_layer_sizes": (13,)}) for n in (379, 380, 361)])
 rng = np.random.default_rng(0)
 run_stage("200 mixed fits", [
     (make_data(int(rng.integers(330, 430)), int(rng.choice([6, 8])), seed=k), {
@@ -70,6 +72,7 @@ run_stage("200 mixed fits", [
         "l2": 10 ** rng.uniform(-6, 0),
         "learning_rate_init": 10 ** rng.uniform(-4, -1),
         "max_iter": int(rng.integers(1, 4)),
+        "numerical_encoding": None,
         "random_state": k,
     })
     for k in range(200)
@@ -95,7 +98,13 @@ def compilations(tmp_path_factory):
     return json.loads(process.stdout)
 
 
-STAGES = ["values of adam", "values of sgd", "values of l1", "folds and padded columns"]
+STAGES = [
+    "values of adam",
+    "values of sgd",
+    "values of l1",
+    "folds and padded columns",
+    "folds of encoded columns",
+]
 
 
 @pytest.mark.parametrize("stage", STAGES)
