@@ -7,7 +7,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import GridSearchCV, KFold, train_test_split
 
 from skreg import (
     RegularizedMLPClassifier,
@@ -124,6 +124,16 @@ CANCER = load_breast_cancer(return_X_y=True)
 
 
 # -- searches ----------------------------------------------------------------------------------
+
+
+# For networks of the folds that predict together.
+TINY = {
+    "l2s": [1e-3, 1e-1],
+    "dropouts": [0.5],
+    "hidden_layer_sizes": (4,),
+    "max_iter": 2,
+    "cv": KFold(3, shuffle=True, random_state=0),
+}
 
 
 def quick_search(**changes):

@@ -12,7 +12,7 @@ _LARGEST_L2 = 0.03
 # With fewer distinct rows each of eight bins would have fewer than eight.
 _LEAST_ENCODED_ROWS = 64
 # Each has nine inputs with its bins, and the first layer is most of the cost of a step.
-_MOST_ENCODED_COLUMNS = 128
+MOST_ENCODED_COLUMNS = 128
 
 
 def is_auto(value) -> bool:
@@ -36,12 +36,8 @@ def compute_l2(targets, n_rows: int, activation: str, n_hidden: int) -> float:
     return slope**2 * min(targets.l2_of_one_row / n_rows, _LARGEST_L2)
 
 
-def choose_encoding(
-    targets, n_hidden: int, n_rows: int, n_numeric: int, is_dense: bool
-) -> str | None:
-    """Return what `numerical_encoding="auto"` stands for.
-
-    It depends on the values of the rows only, and not on how a table is stored.
+def choose_encoding(targets, n_hidden: int, n_rows: int) -> str | None:
+    """Return what `numerical_encoding="auto"` stands for, if the columns allow it.
 
     Parameters
     ----------
@@ -50,13 +46,8 @@ def choose_encoding(
         Hidden layers. Without one the network is a linear model of the columns.
     n_rows : int
         Distinct rows.
-    n_numeric : int
-        Columns of more than two values.
-    is_dense : bool
-        Whether the rows are held as dense rows in training.
     """
-    has_room = n_rows >= _LEAST_ENCODED_ROWS and 0 < n_numeric <= _MOST_ENCODED_COLUMNS
-    return targets.automatic_encoding if n_hidden and is_dense and has_room else None
+    return targets.automatic_encoding if n_hidden and n_rows >= _LEAST_ENCODED_ROWS else None
 
 
 def choose_strengths(l2, targets, n_rows: int, activation: str, n_hidden: int) -> tuple[float, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import sparse
 
@@ -13,7 +11,7 @@ from skreg._data.scaling import relate_scales, standardize
 from skreg._data.statistics import ColumnStatistics, measure_columns
 from skreg._data.tables import choose_storage
 from skreg._engine.trainer import FIRST_ENCODING, make_generator
-from skreg._estimators.automatic import is_auto
+from skreg._estimators.automatic import MOST_ENCODED_COLUMNS, is_auto
 from skreg._nn.encoding import Encoding
 from skreg._nn.encodings import ENCODINGS
 
@@ -34,21 +32,22 @@ def begin_encoding(
     rows: MergedRows,
     statistics: ColumnStatistics | None,
     seed,
-    choose_name: Callable[[int, bool], str | None],
+    *,
+    is_automatic: bool,
 ) -> Encoding | None:
     """Return the encoding of a new network, or None.
 
-    The columns are those of more than two values. For "auto", `choose_name` receives their number
-    and whether the rows are held as dense rows, and returns the name of the encoding or None.
+    The columns are those of more than two values. An automatic encoding needs some of them, not too
+    many, and rows that are held as dense rows.
     """
     if numerical_encoding is None:
         return None
     measured = statistics or measure_columns(X, rows.first, rows.weight)
     columns = np.flatnonzero(~measured.is_two_valued & ~measured.constant)
-    if is_auto(numerical_encoding):
+    if is_automatic:
         scaling = (None, None) if statistics is None else (statistics.center, statistics.divisor)
-        numerical_encoding = choose_name(len(columns), choose_storage(X, rows, *scaling) is None)
-        if numerical_encoding is None:
+        has_room = 0 < len(columns) <= MOST_ENCODED_COLUMNS
+        if not has_room or choose_storage(X, rows, *scaling) is not None:
             return None
 
     def find_quantiles(levels):

@@ -174,15 +174,13 @@ def _choose_encoding(
 ):
     """Return the encoding of the fitted network, or that of a new one."""
     if not settings.continues:
-
-        def choose_name(n_numeric: int, is_dense: bool) -> str | None:
-            if request.partial:  # its first batch may be a few rows, which say little of quantiles
-                return None
-            n_hidden, n_rows = len(settings.hidden_layer_sizes), len(rows.training.first)
-            return choose_encoding(targets, n_hidden, n_rows, n_numeric, is_dense)
-
-        name = estimator.numerical_encoding
-        return begin_encoding(name, X, rows.training, statistics, seed, choose_name)
+        name, training = estimator.numerical_encoding, rows.training
+        is_automatic = is_auto(name)
+        if is_automatic:
+            n_hidden, n_rows = len(settings.hidden_layer_sizes), len(training.first)
+            # The first batch of a stream may be a few rows, which say little of quantiles.
+            name = None if request.partial else choose_encoding(targets, n_hidden, n_rows)
+        return begin_encoding(name, X, training, statistics, seed, is_automatic=is_automatic)
     before, _ = get_statistics(estimator)
     return continue_encoding(estimator, before, statistics, keeps_function(request.stream))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -212,9 +213,9 @@ class MembersMixin:
         columns = merge_columns([network._columns for network in (first, *others)])
         return None if columns.is_plain else columns, check_table(first, X)[0], first._column_names
 
+    @abstractmethod
     def _read_logits(self, network: BaseRegularizedMLP, logits: np.ndarray) -> np.ndarray:
         """Return what a network predicts, given its logits."""
-        raise NotImplementedError
 
     def _get_shares(self) -> np.ndarray:
         """Return the weight of each network that predicts."""

@@ -150,6 +150,7 @@ def _name_inputs(names: Sequence[str]) -> list[str]:
 
 
 def find_free(name: str, taken: Sequence[str]) -> str:
+    """Return the name, with "_" behind it until it is not taken."""
     while name in taken:
         name += "_"
     return name

@@ -13,7 +13,9 @@ from skreg import (
     RegularizedMLPRegressor,
     one_standard_error,
 )
+from skreg._data.rows import MergedRows
 from skreg._estimators.automatic import choose_encoding
+from skreg._estimators.encoded import begin_encoding
 from skreg._estimators.targets import ClassTargets
 
 rng = np.random.default_rng(0)
@@ -185,19 +187,22 @@ def test_classes_are_encoded_by_bins_and_numbers_are_not():
 
 
 @pytest.mark.parametrize(
-    ("n_hidden", "n_rows", "n_numeric", "is_dense", "expected"),
-    [
-        (1, 64, 128, True, "piecewise"),
-        (0, 64, 128, True, None),
-        (1, 63, 128, True, None),
-        (1, 64, 129, True, None),
-        (1, 64, 0, True, None),
-        (1, 64, 128, False, None),
-    ],
+    ("n_hidden", "n_rows", "expected"),
+    [(1, 64, "piecewise"), (0, 64, None), (1, 63, None)],
 )
-def test_what_the_automatic_encoding_depends_on(n_hidden, n_rows, n_numeric, is_dense, expected):
+def test_networks_and_rows_that_have_an_automatic_encoding(n_hidden, n_rows, expected):
     targets = ClassTargets.from_labels(y, None)
-    assert choose_encoding(targets, n_hidden, n_rows, n_numeric, is_dense) == expected
+    assert choose_encoding(targets, n_hidden, n_rows) == expected
+
+
+@pytest.mark.parametrize(("n_columns", "is_encoded"), [(0, False), (128, True), (129, False)])
+def test_number_of_columns_that_have_an_automatic_encoding(n_columns, is_encoded):
+    table = rng.normal(size=(70, n_columns + 1))
+    table[:, -1] = np.arange(70) % 2  # two values are not encoded
+    rows = MergedRows(np.arange(70), np.ones(70))
+    found = begin_encoding("piecewise", table, rows, None, (0, 0), is_automatic=True)
+    assert (found is not None) == is_encoded
+    assert begin_encoding("piecewise", table, rows, None, (0, 0), is_automatic=False) is not None
 
 
 @pytest.mark.parametrize("density", [0.03, 0.5])

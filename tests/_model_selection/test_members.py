@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers import quick_regression_search, quick_search
+from helpers import TINY, quick_regression_search, quick_search
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import KFold
 
 from skreg import RegularizedMLPClassifierCV, predictive_uncertainty
 
@@ -14,13 +13,6 @@ from skreg import RegularizedMLPClassifierCV, predictive_uncertainty
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
 
 X, SPECIES = load_iris(return_X_y=True)
-TINY = {
-    "l2s": [1e-3, 1e-1],
-    "dropouts": [0.5],
-    "hidden_layer_sizes": (4,),
-    "max_iter": 2,
-    "cv": KFold(3, shuffle=True, random_state=0),
-}
 
 
 def fit_classes(refit, y=SPECIES):

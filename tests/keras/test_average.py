@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import quick_regression_search, quick_search
+from helpers import TINY, quick_regression_search, quick_search
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -18,13 +18,6 @@ keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
 
 X, SPECIES = load_iris(return_X_y=True)
-TINY = {
-    "l2s": [1e-3, 1e-1],
-    "dropouts": [0.5],
-    "hidden_layer_sizes": (4,),
-    "max_iter": 2,
-    "cv": KFold(3, shuffle=True, random_state=0),
-}
 
 
 def predict(model, table):
