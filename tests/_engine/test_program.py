@@ -12,7 +12,7 @@ import threading
 import pytest
 from helpers import make_job
 
-from skreg._engine.program import build_advance, count_programs, get_program
+from skreg._engine.program import _trace, build_advance, count_programs, get_program
 from skreg._engine.trainer import train
 
 # The programs of 200 fits with any values, two architectures, 6 or 8 columns and 330 to 430 rows:
@@ -162,3 +162,19 @@ def test_programs_are_counted_once_and_have_their_compile_time():
     train(job)
     assert count_programs() == before + 1
     assert get_program(job.spec).compile_seconds > 0
+
+
+def test_a_program_does_not_keep_the_call_stack_of_its_fit(monkeypatch):
+    """TensorFlow keeps that of the trace with each operation, which takes memory."""
+    functions = []
+
+    def trace_and_record(*arguments):
+        functions.append(_trace(*arguments))
+        return functions[0]
+
+    monkeypatch.setattr("skreg._engine.program._trace", trace_and_record)
+    train(make_job(hidden=(21, 3), max_iter=1))
+    operations = functions[0].graph.get_operations()
+    files = {frame.filename for operation in operations for frame in operation.traceback}
+    assert any(file.endswith("epoch.py") for file in files)
+    assert __file__ not in files
