@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -26,6 +27,20 @@ from skreg._nn.mlp import draw_parameters
 from skreg._nn.penalties import PENALTIES
 
 TESTS = Path(__file__).parent  # the working directory of processes that import this module
+
+
+def in_full(cases, *names):
+    """The cases as parameters of a test, of which those named are run by .ci/full only.
+
+    Each case of such a test compiles a program of its own, which its process keeps. Memory has room
+    for one case of each kind.
+    """
+    assert set(names) <= set(cases)
+    return [
+        pytest.param(case, id=case, marks=pytest.mark.full if case in names else ())
+        for case in cases
+    ]
+
 
 # -- jobs of the engine ------------------------------------------------------------------------
 

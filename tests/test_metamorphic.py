@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from helpers import assert_same_network
+from helpers import assert_same_network, in_full
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -40,19 +40,12 @@ TARGETS = {
 GAPPY = np.where(np.random.default_rng(3).random(X.shape) < 0.1, np.nan, X)
 FEW = ["two classes", "squared_error", "absolute_error"]
 TWO = ["three classes", "squared_error"]
-# Each kind compiles programs of its own, which a process keeps: the others are run by .ci/full.
-DEFAULT = ["two classes", "three classes", "squared_error", "absolute_error", "poisson"]
+RARE = ["huber", "log_cosh", "quantile"]
 
-
-def select(kinds):
-    """The kinds as parameters, of which some are run by .ci/full only."""
-    return [pytest.param(kind, marks=() if kind in DEFAULT else pytest.mark.full) for kind in kinds]
-
-
-every_target = pytest.mark.parametrize("kind", select(TARGETS))
+every_target = pytest.mark.parametrize("kind", in_full(TARGETS, *RARE, "several labels"))
 two_targets = pytest.mark.parametrize("kind", TWO)
-few_targets = pytest.mark.parametrize("kind", FEW)
-losses = pytest.mark.parametrize("loss", select(LOSSES))
+few_targets = pytest.mark.parametrize("kind", in_full(FEW, "absolute_error"))
+losses = pytest.mark.parametrize("loss", in_full(LOSSES, *RARE))
 
 
 def make(kind, **changes):
@@ -123,7 +116,7 @@ def test_unit_of_the_target_does_not_matter(loss, unit):
 
 
 @pytest.mark.parametrize("shift", [-64.0, 0.1, 1e4])
-@pytest.mark.parametrize("loss", select(loss for loss in LOSSES if loss != "poisson"))
+@pytest.mark.parametrize("loss", in_full([loss for loss in LOSSES if loss != "poisson"], *RARE))
 def test_shift_of_the_target_does_not_matter(loss, shift):
     one = make_smooth(loss).fit(X, NUMBERS)
     other = make_smooth(loss).fit(X, NUMBERS + shift)

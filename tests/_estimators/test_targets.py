@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import assert_same_network
+from helpers import assert_same_network, in_full
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_multilabel_classification
 from sklearn.exceptions import DataConversionWarning
@@ -10,12 +10,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
-# Each compiles programs of its own, which stay in memory.
-IN_FULL = ["huber", "quantile"]
-LOSSES = [
-    pytest.param(loss, marks=pytest.mark.full if loss in IN_FULL else ())
-    for loss in ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
-]
+LOSSES = in_full(
+    ["squared_error", "absolute_error", "huber", "quantile", "poisson"], "huber", "quantile"
+)
 
 
 def make_classifier(**changes):

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from helpers import in_full
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.exceptions import NotFittedError
@@ -55,7 +56,9 @@ CLASSIFIERS = {
 }
 
 
-@pytest.fixture(scope="module", params=CLASSIFIERS)
+@pytest.fixture(
+    scope="module", params=in_full(CLASSIFIERS, "two classes", "gelu, l1", "silu, l1 and l2")
+)
 def exported_classifier(request):
     """A classifier, its Keras model and its table."""
     (X, y), changes = CLASSIFIERS[request.param]
@@ -97,7 +100,7 @@ def test_a_classifier_that_came_back_can_be_trained(exported_classifier):
 LOSSES = ["squared_error", "absolute_error", "huber", "poisson"]
 
 
-@pytest.fixture(scope="module", params=LOSSES)
+@pytest.fixture(scope="module", params=in_full(LOSSES, "huber"))
 def exported_regressor(request):
     """A regressor, its Keras model, and the largest target."""
     X, y = DIABETES

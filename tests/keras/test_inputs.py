@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from helpers import in_full
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_iris
@@ -117,7 +118,7 @@ def fit(Estimator, X, y, **changes):
     return Estimator(**{**SMALL, **changes}).fit(X, y)
 
 
-@pytest.fixture(scope="module", params=TABLES)
+@pytest.fixture(scope="module", params=in_full(TABLES, "only categories", "array"))
 def classifier(request):
     """A classifier and two tables: that of its training, and one with what was not there."""
     make_table = TABLES[request.param]

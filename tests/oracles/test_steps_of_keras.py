@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import draw_first_weights, iterate_batches, make_job
+from helpers import draw_first_weights, in_full, iterate_batches, make_job
 
 from skreg._engine.trainer import train
 from skreg._nn.activations import ACTIVATIONS
@@ -139,9 +139,12 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+VARIANTS = ["adam", "l1", "l2 by layer", "sgd, nesterov, softmax", "identity, softmax", "quantile"]
+
+
+@pytest.mark.parametrize("case", in_full(CASES, *VARIANTS))
 def test_fifty_steps_equal_those_of_keras(case):
-    job = make_job(**case)
+    job = make_job(**CASES[case])
     assert job.n_steps * job.hyper.max_iter >= 50
     result = train(job)
     kernels, biases = train_with_keras(job)

@@ -7,7 +7,7 @@ above the score of a dummy.
 import numpy as np
 import pytest
 import sklearn
-from helpers import assert_learned, make_classifier, make_regressor, split
+from helpers import assert_learned, in_full, make_classifier, make_regressor, split
 from scipy.stats import loguniform, uniform
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -216,7 +216,19 @@ META = {
 }
 
 
-@pytest.mark.parametrize("name", META)
+SIMILAR = [
+    "ColumnTransformer",
+    "FeatureUnion",
+    "RandomizedSearchCV",
+    "HalvingGridSearchCV",
+    "FixedThresholdClassifier",
+    "BaggingClassifier of columns",
+    "StackingClassifier with a network on top",
+    "OutputCodeClassifier",
+]
+
+
+@pytest.mark.parametrize("name", in_full(META, *SIMILAR))
 def test_a_meta_estimator_of_networks_learns(name):
     data, bound, make_model = META[name]
     X, X_test, y, y_test = split(data)
