@@ -106,8 +106,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         **{
             name: constraint
             for name, constraint in BaseRegularizedMLP._parameter_constraints.items()
-            if name not in ("dropout", "l2", "warm_start")
+            if name not in ("dropout", "l2", "warm_start", "early_stopping")
         },
+        "early_stopping": ["boolean", StrOptions({"fold"})],
         "dropouts": ["array-like", Interval(Integral, 1, None, closed="left")],
         "l2s": [StrOptions({"auto"}), "array-like", Interval(Integral, 1, None, closed="left")],
         "candidates": [StrOptions({"auto"}), list, tuple],
@@ -137,12 +138,14 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         # A subclass may have fewer parameters than attributes.
         names = set(self._base_estimator_class._get_param_names()) & vars(self).keys()
         parameters = {name: getattr(self, name) for name in names}
-        return clone(self._base_estimator_class(**{**parameters, "verbose": 0}))
+        changes = {"verbose": 0, "early_stopping": bool(self.early_stopping)}
+        return clone(self._base_estimator_class(**{**parameters, **changes}))
 
     # -- fit --------------------------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight, params):
         self._check_fit_params(params)
+        self._check_early_stopping()
         base_estimator = self._make_base_estimator()
         scoring = self._make_scoring(base_estimator)
         memory = open_memory(self.memory, self.validation_scoring)
@@ -176,6 +179,13 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         warn_about_search(search, scoring, stopped, attributes)
         self._store_attributes(attributes)
         return self
+
+    def _check_early_stopping(self) -> None:
+        if self.early_stopping == "fold" and not self._averages:
+            raise ValueError(
+                "early_stopping: expected refit='ensemble' or refit='folds' with 'fold', since a "
+                f"network of all rows has no fold to stop on; received refit={self.refit!r}."
+            )
 
     def _check_fit_params(self, params: dict) -> None:
         given = [name for name in ("X_val", "y_val", "sample_weight_val") if name in params]
@@ -225,7 +235,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             if self._averages and is_classifier(self):
                 check_classes(k, y, train, self.refit)
             score = scoring.scorer, score_params
-            folds.append(Fold(base_estimator, X, y, scored_y, train, test, weight, *score))
+            stops_on_test = self.early_stopping == "fold"
+            rows = X, y, scored_y, train, test, weight
+            folds.append(Fold(base_estimator, *rows, *score, stops_on_test))
         return folds
 
     def _make_search(

@@ -108,9 +108,15 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         Whether to store the loss curves of all networks.
     <entries: hidden_layer_sizes, activation, input_dropout, l1, weight_decay, solver,
         learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
-        epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
-        tol, n_iter_no_change, standardize, numerical_encoding, categorical_features, class_weight,
-        random_state>
+        epsilon, batch_size, max_iter>
+    early_stopping : bool or "fold", default=False
+        Whether each network stops early, and keeps the weights of the epoch that is best on
+        validation rows. True holds out a `validation_fraction` of the training rows of each fold.
+        "fold" takes the rows that the fold holds out, so none is lost for training. They choose
+        the epoch and then score it, which flatters the scores. It needs `refit` "folds" or
+        "ensemble".
+    <entries: validation_fraction, validation_scoring, tol, n_iter_no_change, standardize,
+        numerical_encoding, categorical_features, class_weight, random_state>
     verbose : int, default=0
         If above 0, show a progress bar of the search in a terminal, or print one line per network
         elsewhere. If above 1, also show the training of the winner.
@@ -340,9 +346,15 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     <entries: search, n_jobs, memory, store_curves>
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, l1, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
-        epsilon, batch_size, max_iter, early_stopping, validation_fraction, validation_scoring,
-        tol, n_iter_no_change, standardize, standardize_target, numerical_encoding,
-        categorical_features, random_state>
+        epsilon, batch_size, max_iter>
+    early_stopping : bool or "fold", default=False
+        Whether each network stops early, and keeps the weights of the epoch that is best on
+        validation rows. True holds out a `validation_fraction` of the training rows of each fold.
+        "fold" takes the rows that the fold holds out, so none is lost for training. They choose
+        the epoch and then score it, which flatters the scores. It needs `refit` "folds" or
+        "ensemble".
+    <entries: validation_fraction, validation_scoring, tol, n_iter_no_change, standardize,
+        standardize_target, numerical_encoding, categorical_features, random_state>
     verbose : int, default=0
         If above 0, show a progress bar of the search in a terminal, or print one line per network
         elsewhere. If above 1, also show the training of the winner.

@@ -28,7 +28,7 @@ from skreg._estimators.fit import (
     prepare_fit,
     read_settings,
 )
-from skreg._estimators.prepared import EncodedRows, PreparedFit, TrainingTables
+from skreg._estimators.prepared import EncodedRows, PreparedFit, TrainingTables, ValidationSet
 from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.halving import count_epochs
@@ -60,9 +60,23 @@ class Fold:
     scorer : callable
     score_params : dict
         Metadata of the test rows for the scorer.
+    stops_on_test : bool, default=False
+        Whether early stopping uses the test rows, instead of a fraction of the training rows.
     """
 
-    def __init__(self, estimator, X, y, scored_y, train, test, sample_weight, scorer, score_params):
+    def __init__(
+        self,
+        estimator,
+        X,
+        y,
+        scored_y,
+        train,
+        test,
+        sample_weight,
+        scorer,
+        score_params,
+        stops_on_test=False,
+    ):
         self.estimator = clone(estimator)
         if self.estimator.random_state is None:  # all candidates share one seed
             seed = check_random_state(None).randint(np.iinfo(np.int32).max)
@@ -70,6 +84,7 @@ class Fold:
         self.X, self.y, self.scored_y = X, y, scored_y
         self.train, self.test = train, test
         self.sample_weight, self.scorer, self.score_params = sample_weight, scorer, score_params
+        self.stops_on_test = stops_on_test
         self.stop: threading.Event | None = None
         self.forget()
 
@@ -97,11 +112,18 @@ class Fold:
 
     def take_training_rows(self) -> tuple:
         """Return X, y and the weights of the training rows, in the types of the user."""
+        return self._take(self.train)
+
+    def take_validation_rows(self) -> ValidationSet | None:
+        """Return the test rows if early stopping uses them, else None."""
+        return ValidationSet(*self._take(self.test)) if self.stops_on_test else None
+
+    def _take(self, rows) -> tuple:
         weight = self.sample_weight
         return (
-            safe_indexing(self.X, self.train),
-            safe_indexing(self.y, self.train),
-            None if weight is None else weight[self.train],
+            safe_indexing(self.X, rows),
+            safe_indexing(self.y, rows),
+            None if weight is None else weight[rows],
         )
 
     def prepare(self, kind: Kind = ()) -> tuple[PreparedFit, Trainer]:
@@ -118,7 +140,8 @@ class Fold:
         # A copy, since the fit draws its seed from the state that all folds start with.
         state = copy.deepcopy(self.estimator.random_state)
         estimator = copy_shallow(self.estimator, **dict(kind), random_state=state)
-        request = estimator._make_request(*self.take_training_rows())
+        validation = self.take_validation_rows() if estimator.early_stopping else None
+        request = estimator._make_request(*self.take_training_rows(), validation)
         settings = read_settings(estimator)
         if self._encoded is None:
             self._encoded = encode_rows(estimator, request, settings)
