@@ -2,8 +2,8 @@
 
 Every table of a folder (`index.json`, and CSV files with a column `target`) is split several times
 into 75 % and 25 % of its rows. skreg takes the data frames as they are. Other estimators receive
-what their documentation asks for: CatBoost and HistGradientBoosting categories, the others medians,
-indicators of missing values and one-hot columns, standardised.
+what their documentation asks for: trees get categories, networks and linear models without their
+own preparation get medians, indicators of missing values and one-hot columns, standardised.
 
 Printed is the mean over tables of log(loss / CatBoost's loss), clipped at +-0.7, with its standard
 error; the share of tables on which a model beats CatBoost; the mean rank of the loss; for classes
@@ -12,7 +12,7 @@ the log loss of classes, and the root mean squared error of numbers.
 
     python benchmarks/bench_quality.py --data FOLDER [--rows N] [--splits N] [--memory FOLDER]
 
-The peers need `catboost`, `xgboost` and `pytabkit`; `--models` chooses some.
+The peers need `catboost`, `optuna`, `xgboost`, `lightgbm` and `pytabkit`; `--models` chooses some.
 """
 
 from __future__ import annotations
@@ -20,175 +20,32 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import joblib
 import numpy as np
 from _measure import check_targets, print_header, print_table
+from _models import MODELS, OURS, REFERENCE, TIMED, TYPED, make_typed
 from _tables import read_tables
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skreg import (
-    RegularizedMLPClassifier,
-    RegularizedMLPClassifierCV,
-    RegularizedMLPRegressor,
-    RegularizedMLPRegressorCV,
-)
-
-REFERENCE = "CatBoost"
 KINDS = ("two classes", "more classes", "numbers")
-_CLIP = 0.7
-
-
-# -- models: functions from (is classification, training frame) to an estimator -----------------
-
-
-def make_skreg(is_classes, frame, **parameters):
-    """Return the network of skreg, for the frame as it is."""
-    kind = RegularizedMLPClassifier if is_classes else RegularizedMLPRegressor
-    return kind(random_state=0, **parameters)
-
-
-def make_search(is_classes, frame, **parameters):
-    """Return the search of skreg, for the frame as it is."""
-    kind = RegularizedMLPClassifierCV if is_classes else RegularizedMLPRegressorCV
-    return kind(n_jobs=2, random_state=0, **parameters)
-
-
-def make_ensemble(is_classes, frame):
-    """Return the search of skreg that predicts with an ensemble."""
-    return make_search(is_classes, frame, refit="ensemble")
-
-
-def make_halving(is_classes, frame):
-    """Return the search of skreg that predicts with an ensemble of what halving leaves."""
-    return make_search(is_classes, frame, refit="ensemble", search="halving")
-
-
-def make_catboost(is_classes, frame):
-    """Return CatBoost after texts without missing values, since it refuses those."""
-    from catboost import CatBoostClassifier, CatBoostRegressor
-
-    kind = CatBoostClassifier if is_classes else CatBoostRegressor
-    text = list(frame.select_dtypes(exclude=["number", "bool"]))
-    fill = SimpleImputer(strategy="constant", fill_value="missing").set_output(transform="pandas")
-    prepare = make_column_transformer(
-        (fill, text), remainder="passthrough", verbose_feature_names_out=False
-    ).set_output(transform="pandas")
-    model = kind(
-        cat_features=text, verbose=0, random_seed=0, thread_count=2, allow_writing_files=False
-    )
-    return make_pipeline(prepare, model)
-
-
-def make_xgboost(is_classes, frame):
-    """Return XGBoost, for categories and for integers as classes."""
-    from xgboost import XGBClassifier, XGBRegressor
-
-    options = {"enable_categorical": True, "n_jobs": 2, "random_state": 0}
-    return _CodedClasses(XGBClassifier(**options)) if is_classes else XGBRegressor(**options)
-
-
-class _CodedClasses(ClassifierMixin, BaseEstimator):
-    """A classifier that receives the classes as integers."""
-
-    def __init__(self, classifier):
-        self.classifier = classifier
-
-    def fit(self, X, y):
-        """Fit the classifier."""
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self.classifier.fit(X, codes)
-        return self
-
-    def predict_proba(self, X):
-        """Return the probabilities of the classifier."""
-        return self.classifier.predict_proba(X)
-
-
-def make_realmlp(is_classes, frame):
-    """Return RealMLP at its tuned defaults, for the frame as it is."""
-    from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
-
-    kind = RealMLP_TD_Classifier if is_classes else RealMLP_TD_Regressor
-    return kind(device="cpu", random_state=0, n_threads=2, verbosity=0)
-
-
-def make_trees(is_classes, frame):
-    """Return HistGradientBoosting, for categories of at most 255 levels."""
-    kind = HistGradientBoostingClassifier if is_classes else HistGradientBoostingRegressor
-    return kind(categorical_features="from_dtype", random_state=0)
-
-
-def _prepare():
-    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
-    return make_column_transformer(
-        (numbers, make_column_selector(dtype_include=["number", "bool"])),
-        (
-            OneHotEncoder(handle_unknown="ignore", max_categories=40, sparse_output=False),
-            make_column_selector(dtype_exclude=["number", "bool"]),
-        ),
-    )
-
-
-def make_linear(is_classes, frame):
-    """Return logistic regression or ridge regression after a preparation."""
-    model = LogisticRegression(max_iter=2000) if is_classes else Ridge()
-    return make_pipeline(_prepare(), model)
-
-
-def make_mlp(is_classes, frame):
-    """Return the network of scikit-learn after a preparation, with standardised targets."""
-    if is_classes:
-        return make_pipeline(_prepare(), MLPClassifier(random_state=0))
-    return make_pipeline(_prepare(), MLPRegressor(random_state=0))
-
-
-MODELS = {
-    "skreg": make_skreg,
-    "skreg, tuned": make_search,
-    "skreg, ensemble": make_ensemble,
-    "skreg, ensemble after halving": make_halving,
-    REFERENCE: make_catboost,
-    "XGBoost": make_xgboost,
-    "RealMLP-TD": make_realmlp,
-    "HistGradientBoosting": make_trees,
-    "MLP of scikit-learn": make_mlp,
-    "linear": make_linear,
-}
-
-
-OURS = make_skreg, make_search, make_ensemble, make_halving
+SIZES = (1_000, 4_000, 20_000)
 NEEDED = REFERENCE, "linear"
 # Mean log ratios to CatBoost by kind.
 TARGETS = {"skreg": (0.13, 0.13, -0.03), "skreg, ensemble": (-0.03, -0.09, -0.06)}
+_CLIP = 0.7
 
 
 # -- measuring ---------------------------------------------------------------------------------
 
 
-def make_typed(frame):
-    """Return a frame whose texts are categories of at most 255 levels."""
-    frame = frame.copy()
-    for name in frame.select_dtypes(exclude=["number", "bool"]):
-        frequent = frame[name].value_counts().index[:254]
-        frame[name] = frame[name].where(frame[name].isin(frequent)).astype("category")
-    return frame
-
-
 def score(make_model, frame, y, is_classes: bool, split: int) -> tuple[float, float, float]:
     """Return loss, area under the ROC curve and seconds of the fit, of one split."""
     warnings.simplefilter("ignore")
-    frame = make_typed(frame) if make_model in (make_trees, make_xgboost) else frame
+    frame = make_typed(frame) if make_model in TYPED else frame
     train, test, y_train, y_test = train_test_split(
         frame, y, test_size=0.25, random_state=split, stratify=y if is_classes else None
     )
@@ -214,17 +71,32 @@ def name_kind(y, is_classes: bool) -> str:
     return KINDS[2] if not is_classes else KINDS[0] if len(np.unique(y)) == 2 else KINDS[1]
 
 
-def measure(models: dict, tables: list, n_splits: int, score=score) -> tuple[dict, dict]:
-    """Return loss, area and seconds of each model, table and split, and the kinds of the tables."""
-    kinds = {name: name_kind(y, is_classes) for name, _, y, is_classes in tables}
+def measure(models: dict, tables: list, n_splits: int, score=score) -> dict:
+    """Return for each model loss, area and seconds of each table and split."""
     scores = {model: np.empty((len(tables), n_splits, 3)) for model in models}
     for k, (name, frame, y, is_classes) in enumerate(tables):
         for model, make_model in models.items():
             for split in range(n_splits):
+                if model in TIMED:
+                    seconds = float(scores[TIMED[model]][k, split, 2])
+                    make_model = partial(MODELS[model], seconds=seconds)
                 scores[model][k, split] = score(make_model, frame, y, is_classes, split)
         losses = (f"{model} {scores[model][k, :, 0].mean():.4f}" for model in models)
-        print(f"{name} ({kinds[name]}): {', '.join(losses)}", flush=True)
-    return scores, kinds
+        print(f"{name} ({name_kind(y, is_classes)}): {', '.join(losses)}", flush=True)
+    return scores
+
+
+# -- telling -----------------------------------------------------------------------------------
+
+
+def group(tables: list) -> dict[str, np.ndarray]:
+    """Return which tables are of each kind, and of each size."""
+    kinds = np.array([name_kind(y, is_classes) for _, _, y, is_classes in tables])
+    sizes = np.array([len(y) for _, _, y, _ in tables])
+    groups = {kind: kinds == kind for kind in KINDS}
+    for least, most in zip((0, *SIZES), SIZES, strict=False):
+        groups[f"up to {most:,} rows"] = (least < sizes) & (sizes <= most)
+    return {name: chosen for name, chosen in groups.items() if chosen.any()}
 
 
 def compare(scores: dict, reference: str) -> dict:
@@ -236,26 +108,101 @@ def compare(scores: dict, reference: str) -> dict:
     return {name: of_model.clip(-_CLIP, _CLIP) for name, of_model in differences.items()}
 
 
-def tell(scores: dict, kinds: dict, reference: str) -> None:
-    """Print a table for each kind of task."""
+def get_error(values: np.ndarray) -> float:
+    """Return the standard error of a mean."""
+    return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+
+
+def tell(scores: dict, groups: dict, reference: str) -> None:
+    """Print a table for each group of tables."""
     ratios = compare(scores, reference)
-    of_tables = np.array(list(kinds.values()))
-    for kind in KINDS:
-        chosen = of_tables == kind
-        if not chosen.any():
-            continue
+    for label, chosen in groups.items():
         losses = np.array([of_model[chosen, :, 0] for of_model in scores.values()])
         ranks = 1 + (losses[None] < losses[:, None]).sum(axis=1).mean(axis=(1, 2))
         rows = []
         for rank, (name, of_model) in zip(ranks, scores.items(), strict=True):
             ratio = ratios[name][chosen]
-            error = ratio.std(ddof=1) / np.sqrt(len(ratio)) if len(ratio) > 1 else np.nan
-            area = (of_model[chosen, :, 1] - scores[reference][chosen, :, 1]).mean()
+            # NaN for tables of numbers, of which a group of a size has some.
+            areas = of_model[chosen, :, 1] - scores[reference][chosen, :, 1]
+            area = np.nan if np.isnan(areas).all() else np.nanmean(areas)
             wins, seconds = (ratio < 0).mean(), of_model[chosen, :, 2].sum()
-            rows.append([name, ratio.mean(), error, wins, rank, area, seconds])
-        print(f"{kind}, {chosen.sum()} tables")
+            rows.append([name, ratio.mean(), get_error(ratio), wins, rank, area, seconds])
+        print(f"{label}, {chosen.sum()} tables")
         columns = ["", "log ratio", "error", "wins", "rank", "AUC", "seconds"]
         print_table(columns, rows)
+
+
+def plot(scores: dict, groups: dict, path: Path) -> None:
+    """Draw the loss of each model over the time of its fits, with two standard errors."""
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import AutoLocator, NullLocator, ScalarFormatter
+
+    ratios = compare(scores, REFERENCE)
+    kinds = [kind for kind in KINDS if kind in groups]
+    figure, axes = plt.subplots(
+        1, len(kinds), figsize=(3.2 * len(kinds) + 2.2, 3.6), squeeze=False, layout="constrained"
+    )
+    for kind, ax in zip(kinds, axes[0], strict=True):
+        chosen = groups[kind]
+        ax.axhline(1, color="0.8", zorder=0)
+        for k, (name, of_model) in enumerate(scores.items()):
+            ratio = ratios[name][chosen]
+            seconds = np.exp(np.log(of_model[chosen, :, 2]).mean())
+            middle, error = np.exp(ratio.mean()), 2 * np.nan_to_num(get_error(ratio))
+            bounds = np.abs(np.exp([[ratio.mean() - error], [ratio.mean() + error]]) - middle)
+            style = (
+                {"marker": "*", "ms": 13} if MODELS[name] in OURS else {"marker": "oD^sv"[k % 5]}
+            )
+            ax.errorbar(
+                seconds,
+                middle,
+                bounds,
+                ls="",
+                color=f"C{k % 10}",
+                elinewidth=0.7,
+                label=name,
+                **style,
+            )
+        ax.set(
+            xscale="log",
+            yscale="log",
+            title=f"{kind}, {chosen.sum()} tables",
+            xlabel="seconds of a fit",
+        )
+        ax.yaxis.set_major_locator(AutoLocator())
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter(ScalarFormatter())
+    axes[0, 0].set_ylabel("loss / CatBoost's")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right", fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def list_targets(scores: dict, groups: dict) -> dict:
+    """Return what was measured beside its target."""
+    to_reference, to_linear = compare(scores, REFERENCE), compare(scores, "linear")
+    targets = {}
+    for name, limits in TARGETS.items():
+        if name not in scores:
+            continue
+        for kind, limit in zip(KINDS, limits, strict=True):
+            if kind not in groups:
+                continue
+            ratios = to_reference[name][groups[kind]]
+            targets[f"{name}, {kind}, log ratio to CatBoost"] = ratios.mean(), "<=", limit
+            if name == "skreg, ensemble":
+                targets[f"{name}, {kind}, tables won"] = (ratios < 0).mean(), ">=", 0.65
+        most = np.log(1.02 if name == "skreg, ensemble" else 1.1)
+        largest = to_linear[name].max()
+        targets[f"{name}, largest log ratio to the linear model"] = largest, "<=", most
+    for tuned, ours in TIMED.items():
+        if tuned in scores:
+            ratio = compare(scores, tuned)[ours].mean()
+            targets[f"{ours}, log ratio to {tuned} for as long"] = ratio, "<=", 0.0
+    if "skreg, ensemble" in scores:
+        area = scores["skreg, ensemble"][..., 1] - scores[REFERENCE][..., 1]
+        if not np.isnan(area).all():
+            targets["skreg, ensemble, AUC less CatBoost's"] = np.nanmean(area), ">=", 0.0
+    return targets
 
 
 def main():
@@ -267,6 +214,7 @@ def main():
     parser.add_argument("--every", type=int, default=1, help="use only every so many tables")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--memory", help="folder to store the scores of peers in")
+    parser.add_argument("--figure", type=Path, help="file of the figure of loss over time")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     arguments = parser.parse_args()
     print_header("How good are predictions?")
@@ -275,26 +223,16 @@ def main():
     def score_once(make_model, *rest):
         return (score if make_model in OURS else stored)(make_model, *rest)
 
-    models = {name: MODELS[name] for name in MODELS if name in {*arguments.models, *NEEDED}}
+    chosen = {*arguments.models, *NEEDED}
+    chosen |= {TIMED[name] for name in chosen & TIMED.keys()}
+    models = {name: MODELS[name] for name in MODELS if name in chosen}
     tables = list(read_tables(arguments.data, arguments.rows))[:: arguments.every]
-    scores, kinds = measure(models, tables, arguments.splits, score_once)
-    tell(scores, kinds, REFERENCE)
-    to_reference, to_linear = compare(scores, REFERENCE), compare(scores, "linear")
-    of_tables, targets = np.array(list(kinds.values())), {}
-    for name, limits in TARGETS.items():
-        if name not in models:
-            continue
-        for kind, limit in zip(KINDS, limits, strict=True):
-            ratios = to_reference[name][of_tables == kind]
-            if len(ratios):
-                targets[f"{name}, {kind}, log ratio to CatBoost"] = ratios.mean(), "<=", limit
-        most = np.log(1.02 if name == "skreg, ensemble" else 1.1)
-        targets[f"{name}, largest log ratio to the linear model"] = (
-            to_linear[name].max(),
-            "<=",
-            most,
-        )
-    check_targets(targets, arguments.check)
+    scores = measure(models, tables, arguments.splits, score_once)
+    groups = group(tables)
+    tell(scores, groups, REFERENCE)
+    if arguments.figure:
+        plot(scores, groups, arguments.figure)
+    check_targets(list_targets(scores, groups), arguments.check)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from _measure import print_table
+from _models import make_linear, make_skreg
 from _tables import read_tables
-from bench_quality import KINDS, make_linear, make_skreg, name_kind, score
+from bench_quality import KINDS, name_kind, score
 from joblib import Parallel, delayed
 
 from skreg._data.tables import MIN_EPOCHS, choose_batch_size
