@@ -36,7 +36,7 @@ def searches_of(epochs: int) -> dict:
 
     def ours(**changes):  # by its own loss, which is the log loss without scikit-learn's checks
         values = {**shared, **options, "scoring": "loss", **changes}
-        return RegularizedMLPClassifierCV(DROPOUTS, L2S, **values)
+        return RegularizedMLPClassifierCV(dropouts=DROPOUTS, l2s=L2S, **values)
 
     alphas = [alpha_of(l2) for l2 in L2 * 10.0 ** np.linspace(-3, 1, len(DROPOUTS) * len(L2S))]
     keras = {f"kerasclassifier__{name}": values for name, values in MEASURED.items()}

@@ -29,9 +29,9 @@ from sklearn.datasets import load_breast_cancer
 from skreg import RegularizedMLPClassifierCV
 X, y = load_breast_cancer(return_X_y=True)
 options = dict(max_iter=3, n_jobs=2, random_state=0, refit={refit!r}, search={search!r})
-RegularizedMLPClassifierCV([0.5], [1e-3], **options).fit(X, y)
+RegularizedMLPClassifierCV(dropouts=[0.5], l2s=[1e-3], **options).fit(X, y)
 before = memory("VmHWM")
-RegularizedMLPClassifierCV({n}, {n}, cv=10, **options).fit(X, y)
+RegularizedMLPClassifierCV(dropouts={n}, l2s={n}, cv=10, **options).fit(X, y)
 print((memory("VmHWM") - before) / 1e6)
 """
 
@@ -40,8 +40,8 @@ def seconds_of(candidates=8, folds=5, rows=2000, repeats=3):
     """Median of a search of so many candidates and folds on a table of so many rows."""
     X, y = make_classification(rows, 20, random_state=0)
     model = RegularizedMLPClassifierCV(
-        list(np.linspace(0, 0.7, candidates)),
-        [1e-3],
+        dropouts=list(np.linspace(0, 0.7, candidates)),
+        l2s=[1e-3],
         cv=folds,
         max_iter=EPOCHS,
         batch_size=64,

@@ -39,7 +39,7 @@ def search(n_dropouts):
     """Our search of 20 networks a dropout and fold."""
     dropouts = list(np.linspace(0, 0.9, n_dropouts))
     return RegularizedMLPClassifierCV(
-        dropouts, L2S, cv=2, scoring=no_score, refit=False, n_jobs=1, **NETWORK
+        dropouts=dropouts, l2s=L2S, cv=2, scoring=no_score, refit=False, n_jobs=1, **NETWORK
     )
 
 

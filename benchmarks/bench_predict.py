@@ -24,7 +24,9 @@ TOGETHER = "30 networks of skreg"
 def average_networks(X, y):
     """Return a search that predicts with the networks of six candidates on five folds."""
     searches = [
-        RegularizedMLPClassifierCV([0.5], [l2], refit="folds", max_iter=EPOCHS, random_state=0)
+        RegularizedMLPClassifierCV(
+            dropouts=[0.5], l2s=[l2], refit="folds", max_iter=EPOCHS, random_state=0
+        )
         for l2 in STRENGTHS
     ]
     networks = [network for search in searches for network in search.fit(X, y).estimators_]

@@ -50,8 +50,8 @@ def load_few_rows(n_rows):
 def search_path(X, y, quick):
     """Train all candidates on all folds."""
     model = RegularizedMLPClassifierCV(
-        DROPOUTS[::3] if quick else DROPOUTS,
-        L2S[::2] if quick else L2S,
+        dropouts=DROPOUTS[::3] if quick else DROPOUTS,
+        l2s=L2S[::2] if quick else L2S,
         max_iter=5 if quick else 50,
         numerical_encoding=None,
         n_jobs=2,

@@ -107,7 +107,7 @@ def make_models(quick):
     dropouts, l2s = ([0.3], [1e-3]) if quick else ([0.0, 0.2, 0.4], [3e-4, 1e-3, 3e-3, 1e-2])
     return {
         NETWORK: RegularizedMLPClassifierCV(
-            dropouts, l2s, cv=3, max_iter=5 if quick else 40, n_jobs=2, random_state=0
+            dropouts=dropouts, l2s=l2s, cv=3, max_iter=5 if quick else 40, n_jobs=2, random_state=0
         ),
         TREES: GridSearchCV(trees, candidates, scoring="neg_log_loss", cv=3),
         LINEAR: GridSearchCV(linear, strengths, scoring="neg_log_loss", cv=3),

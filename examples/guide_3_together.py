@@ -110,8 +110,8 @@ def compare(split, cv, max_iter, seed):
     """Return the measures of each family's winner, and of dropout or L2 alone."""
     X, _, y, _ = split
     search = RegularizedMLPClassifierCV(
-        DROPOUTS,
-        L2S,
+        dropouts=DROPOUTS,
+        l2s=L2S,
         cv=cv,
         refit=False,
         max_iter=max_iter,

@@ -49,8 +49,8 @@ SETTINGS = [  # rows and widths
 def searched(X, y, dropouts, l2s, **options):
     """Return loss and accuracy on held-out rows, shape (rates, strengths, folds) each."""
     search = RegularizedMLPClassifierCV(
-        dropouts,
-        l2s,
+        dropouts=dropouts,
+        l2s=l2s,
         scoring=["neg_log_loss", "accuracy"],
         refit=False,
         numerical_encoding=None,

@@ -171,8 +171,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     validation_loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
         `validation_loss_curve_` of each network, None without `early_stopping`. Only set if
         `store_curves` is True. Of the shape of `scores_`.
-    scorer_ : callable
-        The scorer of the held-out rows.
+    scorer_ : callable or dict
+        The scorer of the held-out rows; with several metrics a dict from metric to scorer.
     multimetric_ : bool
         Whether there are several metrics.
     n_splits_ : int
@@ -232,9 +232,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
 
     def __init__(
         self,
+        *,
         dropouts=(0.0, 0.3),
         l2s="auto",
-        *,
         candidates="auto",
         cv=None,
         scoring="loss",
@@ -422,7 +422,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     Three quantiles, scored by the mean of their pinball losses:
 
     >>> model = RegularizedMLPRegressorCV(
-    ...     [0.0, 0.5], [1e-3, 1e-2], loss="quantile", quantile=(0.1, 0.5, 0.9), random_state=0
+    ...     dropouts=[0.0, 0.5], l2s=[1e-3, 1e-2], loss="quantile", quantile=(0.1, 0.5, 0.9),
+    ...     random_state=0,
     ... )
     >>> model.fit(X, y).predict(X[:5]).shape
     (5, 3)
@@ -439,9 +440,9 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
 
     def __init__(
         self,
+        *,
         dropouts=(0.0, 0.3),
         l2s="auto",
-        *,
         candidates="auto",
         cv=None,
         scoring="loss",

@@ -90,7 +90,7 @@ class MembersMixin:
         >>> from skreg import RegularizedMLPClassifierCV, predictive_uncertainty
         >>> X, y = load_iris(return_X_y=True)
         >>> model = RegularizedMLPClassifierCV(
-        ...     [0.3], [1e-3], cv=3, refit="folds", max_iter=20, random_state=0
+        ...     dropouts=[0.3], l2s=[1e-3], cv=3, refit="folds", max_iter=20, random_state=0
         ... ).fit(X, y)
         >>> probabilities = model.member_predictions(X)
         >>> probabilities.shape
@@ -181,7 +181,7 @@ class MembersMixin:
         >>> from skreg import RegularizedMLPClassifierCV
         >>> X, y = load_iris(return_X_y=True)
         >>> model = RegularizedMLPClassifierCV(
-        ...     [0.3], [1e-3], cv=3, refit="folds", max_iter=20, random_state=0
+        ...     dropouts=[0.3], l2s=[1e-3], cv=3, refit="folds", max_iter=20, random_state=0
         ... ).fit(X, y)
         >>> exported = model.to_keras()
         >>> bool(abs(exported.predict(X, verbose=0) - model.predict_proba(X)).max() < 1e-5)

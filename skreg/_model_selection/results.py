@@ -39,7 +39,7 @@ def summarise_results(
         "scores_": scores if multimetric else scores["score"],
         "multimetric_": multimetric,
         "n_splits_": len(search.folds),
-        "scorer_": scoring.scorer,
+        "scorer_": scoring.list_scorers(),
     }
     if store_curves:
         curves, validation_curves = _stack_curves(search)

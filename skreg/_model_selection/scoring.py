@@ -161,6 +161,10 @@ class Scoring:
             self._check_metric_not_needed(scores)
         return np.nan if self.metric is None else scores.get(self.metric, np.nan)
 
+    def list_scorers(self):
+        """Return the scorer; of several metrics a dict from names to scorers."""
+        return dict(self.scorer._scorers) if self.several else self.scorer
+
     def takes_weights(self) -> bool:
         """Whether the scorer, or one of several, takes `sample_weight`."""
         if self.several:

@@ -48,7 +48,7 @@ def test_automatic_l2_of_logistic_units_is_a_sixteenth(hidden):
     options = {**SMALL, "hidden_layer_sizes": hidden, "activation": "logistic"}
     model = RegularizedMLPClassifier(**options).fit(X, y)
     assert model.l2_ == pytest.approx(6 / N_ROWS / (16 if hidden else 1))
-    search = RegularizedMLPClassifierCV([0.0], cv=2, refit=False, **options).fit(X, y)
+    search = RegularizedMLPClassifierCV(dropouts=[0.0], cv=2, refit=False, **options).fit(X, y)
     assert search.cv_results_["param_l2"][2] == pytest.approx(model.l2_)
 
 
@@ -99,7 +99,9 @@ def test_a_stream_and_keras_take_the_automatic_l2():
 def test_a_search_takes_auto_among_its_values(capsys):
     """Each fold has its own number, as in GridSearchCV."""
     values = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
-    search = RegularizedMLPClassifierCV([0.0], ["auto", 0.3], cv=4, scoring=None, **values)
+    search = RegularizedMLPClassifierCV(
+        dropouts=[0.0], l2s=["auto", 0.3], cv=4, scoring=None, **values
+    )
     search.fit(X, y)
     model = RegularizedMLPClassifier(**values, dropout=0.0)
     grid = GridSearchCV(model, {"l2": ["auto", 0.3]}, cv=4).fit(X, y)

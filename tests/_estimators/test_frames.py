@@ -236,7 +236,9 @@ def test_errors_name_the_column(fitted, convert):
 
 
 def test_the_networks_of_folds_have_no_common_columns():
-    search = RegularizedMLPClassifierCV([0.0], [0.1], cv=2, refit="folds", **SMALL_SEARCH)
+    search = RegularizedMLPClassifierCV(
+        dropouts=[0.0], l2s=[0.1], cv=2, refit="folds", **SMALL_SEARCH
+    )
     with pytest.raises(AttributeError, match=r"refit='folds' have columns of their own"):
         _ = search.fit(frame, y).encoded_feature_names_
 
@@ -352,7 +354,7 @@ def test_a_search_learns_levels_in_each_fold(kind):
     table.loc[:3, "city"] = "Gera"
     settings = {name: value for name, value in SMALL.items() if name != "dropout"}
     cv = KFold(3)
-    search = kind([0.0, 0.3], [1e-3], cv=cv, scoring=None, **settings).fit(table, y)
+    search = kind(dropouts=[0.0, 0.3], l2s=[1e-3], cv=cv, scoring=None, **settings).fit(table, y)
     single = kind._base_estimator_class(**SMALL)
     grid = {"dropout": [0.0, 0.3], "l2": [1e-3]}
     expected = GridSearchCV(single, grid, cv=cv).fit(table, y)
@@ -374,7 +376,9 @@ def test_a_search_takes_objects_that_lack_values_in_some_folds():
     )
     table.loc[:5, ["code", "city"]] = pd.NA
     cv = KFold(3)
-    search = RegularizedMLPClassifierCV([0.0], [1e-3], cv=cv, scoring=None, **SMALL_SEARCH)
+    search = RegularizedMLPClassifierCV(
+        dropouts=[0.0], l2s=[1e-3], cv=cv, scoring=None, **SMALL_SEARCH
+    )
     expected = GridSearchCV(make_small(dropout=0.0), {"l2": [1e-3]}, cv=cv)
     search.fit(table, y), expected.fit(table, y)
     for k in range(3):
@@ -388,7 +392,7 @@ def test_a_search_takes_objects_that_lack_values_in_some_folds():
 
 def test_a_fold_without_values_is_named():
     table = pd.DataFrame({"age": np.where(np.arange(40) < 20, np.nan, 1.0)})
-    search = RegularizedMLPClassifierCV([0.0], [1e-3], cv=KFold(2), **SMALL_SEARCH)
+    search = RegularizedMLPClassifierCV(dropouts=[0.0], l2s=[1e-3], cv=KFold(2), **SMALL_SEARCH)
     with pytest.raises(ValueError, match="received missing values only") as caught:
         search.fit(table, np.arange(40) % 2)
     assert caught.value.__notes__ == ["In the training rows of fold 1."]

@@ -80,7 +80,9 @@ def test_warnings_are_at_the_call():
     table, later = make_frame(["red", "green"] * 20), make_frame(["blue", "black"] * 20)
     model = make_small(early_stopping=True).fit(table, y)
     regressor = RegularizedMLPRegressor(3, max_iter=1, random_state=0).fit(table, X[:, 1])
-    search = RegularizedMLPClassifierCV([0.0], [0.1], cv=2, hidden_layer_sizes=(3,), max_iter=1)
+    search = RegularizedMLPClassifierCV(
+        dropouts=[0.0], l2s=[0.1], cv=2, hidden_layer_sizes=(3,), max_iter=1
+    )
     by_place = np.where(np.arange(N_ROWS) < 20, "red", "green")  # each fold has one level
     calls = (
         lambda: model.predict(later),

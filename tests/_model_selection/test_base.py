@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, KFold
 
-from skreg import RegularizedMLPClassifierCV
+from skreg import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -37,6 +37,13 @@ def test_bad_parameter_is_named_before_training(name, trained):
     assert not trained
 
 
+@pytest.mark.parametrize("kind", [RegularizedMLPClassifierCV, RegularizedMLPRegressorCV])
+def test_parameters_have_names(kind):
+    """A width that is meant for hidden_layer_sizes would be a number of dropouts."""
+    with pytest.raises(TypeError, match="positional argument"):
+        kind(8)
+
+
 def test_validation_rows_are_refused():
     with pytest.raises(TypeError, match="X_val: expected no validation rows in a search"):
         quick_search(early_stopping=True).fit(X, y, X_val=X, y_val=y)
@@ -47,7 +54,7 @@ def test_subclass_may_have_fewer_parameters():
         def __init__(self, dropouts=(0.0, 0.5)):
             options = {"hidden_layer_sizes": (8,), "max_iter": 9, "numerical_encoding": None}
             options |= {"cv": 3, "random_state": 0}
-            super().__init__(dropouts, [1e-3, 1e-2], **options)
+            super().__init__(dropouts=dropouts, l2s=[1e-3, 1e-2], **options)
 
     assert_array_equal(Small().fit(X, y).scores_, quick_search().fit(X, y).scores_)
 

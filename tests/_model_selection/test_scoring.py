@@ -145,9 +145,11 @@ def test_function_without_a_weight_takes_none():
 
 def test_several_metrics_are_those_of_grid_search():
     ours = quick_search(scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss")
-    fitted = clone(ours).fit(X, y)
-    assert_same_search(fitted, grid_search(ours).fit(X, y))
+    fitted, expected = clone(ours).fit(X, y), grid_search(ours).fit(X, y)
+    assert_same_search(fitted, expected)
     assert fitted.multimetric_
+    assert fitted.scorer_.keys() == expected.scorer_.keys()
+    assert fitted.scorer_["accuracy"](fitted, X, y) == fitted.best_estimator_.score(X, y)
     assert fitted.scores_.keys() == {"accuracy", "neg_log_loss"}
 
 
@@ -291,7 +293,12 @@ def test_a_fold_with_a_constant_target_has_the_same_loss_in_every_unit(loss):
     losses = []
     for unit in (1e-3, 1.0, 1e3):
         search = RegularizedMLPRegressorCV(
-            [0.0, 0.3], [1e-2], loss=loss, cv=TimeSeriesSplit(3), max_iter=2, refit=False
+            dropouts=[0.0, 0.3],
+            l2s=[1e-2],
+            loss=loss,
+            cv=TimeSeriesSplit(3),
+            max_iter=2,
+            refit=False,
         )
         search.fit(X, unit * y)
         losses += list(search.cv_results_["split0_test_score"])
