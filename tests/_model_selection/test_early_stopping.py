@@ -16,7 +16,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarn
 X, y = CANCER
 GROUPS = np.arange(len(y)) % 7
 SPLITS = list(GroupKFold(3).split(X, y, GROUPS))
-ON_THE_FOLD = {"early_stopping": "fold", "refit": "folds", "n_iter_no_change": 2, "max_iter": 20}
+ON_THE_FOLD = {
+    "early_stopping": "fold",
+    "refit": "folds",
+    "n_iter_no_change": 2,
+    "max_iter": 40,
+    "learning_rate_init": 0.03,  # so that networks stop before their last epoch
+}
 
 
 def make_single(search, kind):
