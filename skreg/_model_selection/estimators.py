@@ -15,21 +15,25 @@ from skreg._model_selection.scoring import SearchScoreMixin
 
 
 def _copy_entries(*others):
-    """Fill ``<entries: a, b, ...>`` in a docstring from the first class that documents each."""
+    """Fill ``<entries: a, b, ...>`` in a docstring from the first class that documents each.
 
-    def find_entry(name: str) -> str:
+    ``<entries of Class: a, b, ...>`` names the class.
+    """
+
+    def find_entry(name: str, source: str | None) -> str:
         pattern = rf"^    {name} : .*\n(?:(?:     .*)?\n)*"
-        matches = (re.search(pattern, other.__doc__, re.MULTILINE) for other in others)
+        chosen = [other for other in others if source in (None, other.__name__)]
+        matches = (re.search(pattern, other.__doc__, re.MULTILINE) for other in chosen)
         found = next((match for match in matches if match), None)
         assert found is not None, name
         return found[0].rstrip()
 
     def fill(match: re.Match) -> str:
-        return "\n".join(find_entry(name) for name in re.split(r",\s+", match[1]))
+        return "\n".join(find_entry(name, match[1]) for name in re.split(r",\s+", match[2]))
 
     def decorate(cls):
         if cls.__doc__:  # None with python -OO
-            cls.__doc__ = re.sub(r"    <entries: ([^>]*)>", fill, cls.__doc__)
+            cls.__doc__ = re.sub(r"    <entries(?: of (\w+))?: ([^>]*)>", fill, cls.__doc__)
         return cls
 
     return decorate
@@ -347,12 +351,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     <entries: hidden_layer_sizes, loss, quantile, activation, input_dropout, l1, weight_decay,
         solver, learning_rate_init, learning_rate, momentum, nesterovs_momentum, beta_1, beta_2,
         epsilon, batch_size, max_iter>
-    early_stopping : bool or "fold", default=False
-        Whether each network stops early, and keeps the weights of the epoch that is best on
-        validation rows. True holds out a `validation_fraction` of the training rows of each fold.
-        "fold" takes the rows that the fold holds out, so none is lost for training. They choose
-        the epoch and then score it, which flatters the scores. It needs `refit` "folds" or
-        "ensemble".
+    <entries of RegularizedMLPClassifierCV: early_stopping>
     <entries: validation_fraction, validation_scoring, tol, n_iter_no_change, standardize,
         standardize_target, numerical_encoding, categorical_features, random_state>
     verbose : int, default=0
