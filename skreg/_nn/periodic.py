@@ -172,8 +172,8 @@ class PeriodicEncoding(Encoding):
 def _compute_cosines(turns: np.ndarray) -> np.ndarray:
     """Return cos(2 pi turns), for turns within +-1/2.
 
-    In float64 as 1 - 2 sin(pi turns)**2 by a Taylor series, which is exact up to rounding: NumPy's
-    cosine takes three times as long there, but not in float32.
+    In float64 as 1 - 2 sin(pi turns)**2 by a Taylor series, which is exact up to rounding: NumPy
+    has no vector code for that cosine, as it has in float32.
     """
     if turns.dtype == np.float32:
         return np.cos(np.float32(2 * math.pi) * turns)

@@ -72,7 +72,9 @@ class RegularizationPathDisplay:
     >>> from sklearn.datasets import load_iris
     >>> from skreg import RegularizationPathDisplay, RegularizedMLPClassifierCV
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = RegularizedMLPClassifierCV(dropouts=[0.0, 0.5], l2s=[0.001, 0.01]).fit(X, y)
+    >>> model = RegularizedMLPClassifierCV(
+    ...     dropouts=[0.0, 0.5], l2s=[0.001, 0.01], random_state=0
+    ... ).fit(X, y)
     >>> display = RegularizationPathDisplay.from_estimator(model)
     >>> len(display.texts_)
     4
