@@ -17,6 +17,7 @@ import skreg._plotting.regularization_path
 import skreg._plotting.training_curve
 import skreg.keras
 import skreg.keras._scikeras
+import skreg.onnx
 
 # Checks that are not made, each with the reason.
 EXCLUDED = {
@@ -83,6 +84,7 @@ MODULES = (
     skreg._plotting.training_curve,
     skreg._estimators.uncertainty,
     skreg.keras._files,
+    skreg.onnx,
     skreg.keras._builders,
     skreg.keras._scikeras,
 )

@@ -16,6 +16,7 @@ LAYERS = (
     "_estimators",
     "_model_selection",
     "_plotting",
+    "onnx",
 )
 WITHOUT_SKLEARN = ("_tensorflow", "_data", "_nn", "_engine")
 # The only layers that import them.
@@ -24,6 +25,8 @@ OWNERS = {
     "keras": ("keras",),
     "scikeras": ("keras",),
     "matplotlib": ("_plotting",),
+    "onnx": ("onnx",),
+    "skl2onnx": ("onnx",),
 }
 MOST_CODE_LINES, MOST_FUNCTION_LINES = 350, 60
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -7,7 +7,8 @@ category. What is learned here comes from weighted rows, so a row of weight 2 co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -179,6 +180,19 @@ class Category:
         if len(codes) < _FEWEST_CELLS or self.infrequent_share > _MOST_INFREQUENT:
             return False
         return bool(np.count_nonzero(~is_known[codes]) > len(codes) / 2)
+
+
+def choose_tokens(levels: Collection[str]) -> tuple[str, str]:
+    """Return the texts that stand for a missing level and for one that is not known.
+
+    They are for formats without missing texts.
+    """
+    candidates = itertools.chain(["", "[MISSING]"], (f"[MISSING {k}]" for k in itertools.count()))
+    missing = next(token for token in candidates if token not in levels)
+    other = "[UNK]"
+    while other in levels:
+        other = f"[{other}]"
+    return missing, other
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from skreg._engine.spec import Status
 from skreg._estimators.attributes import simplify
 from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.fit import prepare_fit, read_settings, run_fit
-from skreg._estimators.prepared import FitRequest, PreparedFit, ValidationSet
+from skreg._estimators.prepared import FitRequest, PreparedFit
 from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
@@ -429,15 +429,19 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             replaced["l2"] = getattr(self, "l2_", "auto")  # a network from Keras has none
         return read_hyperparameters(self, self.n_layers_ - 2, **replaced)
 
+    def _get_networks(self) -> list:
+        """Return the networks that predict, as of a searching estimator."""
+        check_is_fitted(self)
+        return [self]
+
+    def _get_shares(self) -> np.ndarray:
+        """Return their weights."""
+        return np.ones(1)
+
     @property
     def _column_names(self):
         """Names of the columns of the table."""
         return get_names(vars(self))
-
-    @property
-    def _input_columns(self) -> Columns | None:
-        """How the columns of the Keras model's inputs are encoded; None of a network from Keras."""
-        return self._columns
 
     def _check_inputs(self, X) -> tuple[Columns | None, MixedTable, Sequence[str]]:
         """Return what the inputs of the Keras model are made of.
@@ -476,9 +480,3 @@ def _warn_about(status: Status, fit: PreparedFit, attributes: dict) -> None:
         "hint": "Check that X_val has the units of X, and try" if are_given else "Try",
     }
     warn(_WARNINGS[status].format(**values), ConvergenceWarning)
-
-
-def make_validation_set(X_val, y_val, sample_weight_val) -> ValidationSet | None:
-    """Return the validation rows that were passed to `fit`, or None."""
-    given = ValidationSet(X_val, y_val, sample_weight_val)
-    return None if all(part is None for part in given) else given

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from skreg._compat import StrOptions, fit_context
-from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
-from skreg._estimators.prepared import FitRequest
+from skreg._estimators.base import BaseRegularizedMLP
+from skreg._estimators.prepared import FitRequest, ValidationSet
 from skreg._estimators.targets import ClassTargets, ravel_column
 from skreg._estimators.validation import check_classes
 from skreg._nn.losses import LINKS, find_class_loss
@@ -463,7 +463,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         KeyboardInterrupt
             On Ctrl-C. If an epoch has ended, the estimator is fitted with the best weights so far.
         """
-        validation = make_validation_set(X_val, y_val, sample_weight_val)
+        validation = ValidationSet.read(X_val, y_val, sample_weight_val)
         return self._fit(self._make_request(X, y, sample_weight, validation))
 
     @fit_context(prefer_skip_nested_validation=True)

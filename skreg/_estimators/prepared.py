@@ -33,6 +33,12 @@ class ValidationSet(NamedTuple):
     y: Any
     sample_weight: Any
 
+    @classmethod
+    def read(cls, X_val, y_val, sample_weight_val) -> ValidationSet | None:
+        """Return the validation rows that were passed to `fit`, or None."""
+        given = cls(X_val, y_val, sample_weight_val)
+        return None if all(part is None for part in given) else given
+
 
 @dataclass(frozen=True)
 class FitRequest:

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import Interval, StrOptions, fit_context
 from skreg._engine.hyperparameters import read_loss_parameters
-from skreg._estimators.base import BaseRegularizedMLP, make_validation_set
-from skreg._estimators.prepared import FitRequest
+from skreg._estimators.base import BaseRegularizedMLP
+from skreg._estimators.prepared import FitRequest, ValidationSet
 from skreg._estimators.targets import NumberTargets, ravel_column
 from skreg._nn.losses import LINKS, REGRESSION_LOSSES, RegressionLoss
 from skreg._nn.network import Scaling
@@ -471,7 +471,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         KeyboardInterrupt
             On Ctrl-C. If an epoch has ended, the estimator is fitted with the best weights so far.
         """
-        validation = make_validation_set(X_val, y_val, sample_weight_val)
+        validation = ValidationSet.read(X_val, y_val, sample_weight_val)
         return self._fit(self._make_request(X, y, sample_weight, validation))
 
     @fit_context(prefer_skip_nested_validation=True)

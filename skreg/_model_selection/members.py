@@ -197,14 +197,6 @@ class MembersMixin:
             networks[0]._column_names,
         )
 
-    @property
-    def _input_columns(self) -> Columns | None:
-        """How the columns of the Keras model's inputs are encoded."""
-        networks = self._get_networks()
-        if len(networks) == 1:
-            return networks[0]._input_columns
-        return merge_columns([network._columns for network in networks])
-
     def _check_inputs(self, X) -> tuple[Columns | None, MixedTable, Sequence[str]]:
         """Return what the inputs of the Keras model are made of, as that of one network."""
         first, *others = self._get_networks()

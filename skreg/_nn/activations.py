@@ -1,6 +1,7 @@
 """Activations of the hidden layers.
 
-An activation is one class: its compiled form, its slope, its NumPy form and its name in Keras.
+An activation is one class: its compiled form, its slope, its NumPy form, its name in Keras and its
+form in ONNX.
 To add one, write the class and add it to `ACTIVATIONS`.
 
 In this file `z` is what enters an activation and `a` is what leaves it.
@@ -57,6 +58,10 @@ class Activation(ABC):
     def compute_slope(self, z, a):
         """Return the derivative of `a` by `z`."""
 
+    @abstractmethod
+    def add_to_onnx(self, graph, z: str) -> str:
+        """Add the activation to a `skreg.onnx` graph. Return the name of its tensor."""
+
     def backward(self, delta, layer: HiddenLayer):
         """Return the derivative of the loss by `z`, from that by the dropped activation."""
         return layer.mask.apply(delta) * self.compute_slope(layer.z, layer.a)
@@ -79,6 +84,10 @@ class Identity(Activation):
         """Return ones."""
         return tensorflow().ones_like(a)
 
+    def add_to_onnx(self, graph, z):
+        """Return `z`."""
+        return z
+
 
 class Logistic(Activation):
     """1 / (1 + exp(-z))."""
@@ -99,6 +108,10 @@ class Logistic(Activation):
         """Return a (1 - a)."""
         return a * (1.0 - a)
 
+    def add_to_onnx(self, graph, z):
+        """Add a sigmoid."""
+        return graph.add("Sigmoid", z)
+
 
 class Tanh(Activation):
     """The hyperbolic tangent."""
@@ -116,6 +129,10 @@ class Tanh(Activation):
     def compute_slope(self, z, a):
         """Return 1 - a^2."""
         return 1.0 - a * a
+
+    def add_to_onnx(self, graph, z):
+        """Add tanh(z)."""
+        return graph.add("Tanh", z)
 
 
 class ReLU(Activation):
@@ -142,6 +159,10 @@ class ReLU(Activation):
         # A unit that is both kept and active is positive after dropout, and no other one is.
         return tensorflow().where(layer.dropped > 0, delta * layer.mask.scale, 0.0)
 
+    def add_to_onnx(self, graph, z):
+        """Add max(z, 0)."""
+        return graph.add("Relu", z)
+
 
 class GELU(Activation):
     """z times the normal distribution function of z (Hendrycks and Gimpel 2016)."""
@@ -160,6 +181,12 @@ class GELU(Activation):
         """Return Phi(z) + z phi(z)."""
         density = tensorflow().exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
         return self._compute_distribution(z) + z * density
+
+    def add_to_onnx(self, graph, z):
+        """Add z Phi(z), with an error function, since ONNX has GELU only since opset 20."""
+        error = graph.add("Erf", graph.add("Div", z, np.float32(math.sqrt(2.0))))
+        half = graph.add("Mul", z, np.float32(0.5))
+        return graph.add("Mul", half, graph.add("Add", error, np.float32(1.0)))
 
     def _compute_distribution(self, z):
         return 0.5 * (1.0 + tensorflow().math.erf(z / math.sqrt(2.0)))
@@ -182,6 +209,10 @@ class SiLU(Activation):
         """Return s + a (1 - s) with the sigmoid s of z."""
         sigmoid = tensorflow().sigmoid(z)
         return sigmoid + a * (1.0 - sigmoid)
+
+    def add_to_onnx(self, graph, z):
+        """Add z sigmoid(z)."""
+        return graph.add("Mul", z, graph.add("Sigmoid", z))
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -93,6 +93,10 @@ class Encoding(ABC):
     def apply_in_keras(self, keras: Any, columns, dtype: str):
         """Return a Keras tensor (None, n_outputs), given that of the `columns`."""
 
+    @abstractmethod
+    def add_to_onnx(self, graph, values: str) -> str:
+        """Add the encoded inputs (n, n_outputs) of standardised rows to a `skreg.onnx` graph."""
+
     def get_keras_weights(self) -> dict[str, list[np.ndarray]]:
         """Return the weights of the layers in Keras by their names."""
         return {}

@@ -46,6 +46,10 @@ class Link(ABC):
     def predict(self, logits: np.ndarray) -> np.ndarray:
         """Return the predictions, of the shape of the logits."""
 
+    @abstractmethod
+    def add_to_onnx(self, graph, logits: str, n_outputs: int) -> str:
+        """Add the function to a `skreg.onnx` graph. Return the name of its tensor."""
+
 
 class IdentityLink(Link):
     """The logits themselves."""
@@ -53,6 +57,10 @@ class IdentityLink(Link):
     name, keras_name = "identity", "linear"
 
     def predict(self, logits):
+        """Return the logits."""
+        return logits
+
+    def add_to_onnx(self, graph, logits, n_outputs):
         """Return the logits."""
         return logits
 
@@ -69,6 +77,11 @@ class SortedLink(Link):
         """Return the logits of each row in ascending order."""
         return np.sort(logits, axis=-1)
 
+    def add_to_onnx(self, graph, logits, n_outputs):
+        """Add a sort, as all of the least values."""
+        count = np.array([n_outputs], np.int64)
+        return graph.add("TopK", logits, count, axis=-1, largest=0, sorted=1, n_outputs=2)
+
 
 class ExponentialLink(Link):
     """exp(logits), for positive means."""
@@ -78,6 +91,10 @@ class ExponentialLink(Link):
     def predict(self, logits):
         """Return exp(logits), which may overflow."""
         return np.exp(logits)
+
+    def add_to_onnx(self, graph, logits, n_outputs):
+        """Add exp(logits)."""
+        return graph.add("Exp", logits)
 
 
 class ClassLink(Link):
@@ -127,6 +144,12 @@ class LogisticLink(ClassLink):
         """Return log(p / (1 - p))."""
         return special.logit(probabilities.clip(least, 1 - least))
 
+    def add_to_onnx(self, graph, logits, n_outputs):
+        """Add sigmoids; of one output those of both classes."""
+        if n_outputs == 1:
+            logits = graph.concatenate([graph.add("Neg", logits), logits])
+        return graph.add("Sigmoid", logits)
+
 
 class SoftmaxLink(ClassLink):
     """The probability of each class, of classes that exclude each other."""
@@ -155,6 +178,10 @@ class SoftmaxLink(ClassLink):
     def invert(self, probabilities, least):
         """Return log(p)."""
         return np.log(probabilities.clip(least))
+
+    def add_to_onnx(self, graph, logits, n_outputs):
+        """Add a softmax."""
+        return graph.add("Softmax", logits, axis=-1)
 
 
 # Smaller probabilities have fewer digits in float64.

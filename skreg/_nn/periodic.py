@@ -151,6 +151,20 @@ class PeriodicEncoding(Encoding):
         )(keras.ops.cos(angles))
         return layers.Reshape((n_encoded * N_OUTPUTS,), name="periodic", dtype=dtype)(encoded)
 
+    def add_to_onnx(self, graph, values):
+        """Add the linear map of the waves, as a product of each column."""
+        columns = graph.take_columns(values, self.columns)
+        columns = graph.add("Unsqueeze", columns, np.array([2], np.int64))
+        turns = graph.add("Mul", columns, self.frequencies)
+        turns = graph.add("Add", turns, self.phases / np.float32(2 * math.pi))
+        turns = graph.add("Sub", turns, graph.add("Round", turns))
+        waves = graph.add("Cos", graph.add("Mul", turns, np.float32(2 * math.pi)))
+        by_column = graph.add("Transpose", waves, perm=[1, 0, 2])
+        by_column = graph.add("MatMul", by_column, self.kernels)
+        by_row = graph.add("Transpose", by_column, perm=[1, 0, 2])
+        encoded = graph.add("Add", by_row, self.biases)
+        return graph.add("Reshape", encoded, np.array([0, self.n_outputs], np.int64))
+
     def get_keras_weights(self):
         """Return frequencies and phases, and the maps with their biases."""
         waves, linear = self.keras_layers

@@ -98,6 +98,12 @@ class PiecewiseEncoding(Encoding):
         share = layers.Rescaling(factor, name=width, dtype=dtype)(above)
         return layers.ReLU(max_value=1.0, name=bounds, dtype=dtype)(share)
 
+    def add_to_onnx(self, graph, values):
+        """Add the share of each bin that lies below the value."""
+        above = graph.add("Sub", graph.take_columns(values, self.columns), self.lower)
+        share = graph.add("Div", above, self.width)
+        return graph.add("Clip", share, np.float32(0.0), np.float32(1.0))
+
     @classmethod
     def from_keras(cls, columns, layers):
         """Return the bins of the layers."""

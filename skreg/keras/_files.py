@@ -1,8 +1,12 @@
-"""Files of exported networks: `.keras`, SavedModel and ONNX, with the class labels inside."""
+"""Files of exported networks: `.keras`, SavedModel and ONNX, with the class labels inside.
+
+The graphs of ONNX files are those of `skreg.onnx`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import json
 import logging
@@ -17,7 +21,6 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skreg.keras._export import import_keras, preserve_python_random
-from skreg.keras._inputs import has_text
 
 FORMATS = "keras", "onnx", "tf_saved_model"
 
@@ -27,12 +30,6 @@ _LABELS = "classes.json"  # in the archive of .keras, and in the extra assets of
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"  # in the archive of .keras
 _MOST_BYTES = 1 << 26  # of labels or of a configuration: a few kilobytes could ask for gigabytes
-
-
-_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # of the environment, which tf2onnx sets
-
-
-_LABELS_IN_ONNX = "classes"  # the key among an ONNX model's metadata
 
 
 def check_format(path: Path, format: str | None) -> str:
@@ -64,28 +61,33 @@ def check_format(path: Path, format: str | None) -> str:
             "path: expected a file to write or replace, or a folder that does not exist; received "
             f"{str(path)!r}."
         )
-    backend = import_keras().config.backend()
-    if format != "keras" and backend != "tensorflow":
+    if format == "tf_saved_model" and (backend := import_keras().config.backend()) != "tensorflow":
         raise ValueError(
             f"format: expected 'keras' where Keras runs on another backend than TensorFlow, "
             f"KERAS_BACKEND={backend!r}; received {format!r}."
         )
-    for package in ("onnx", "tf2onnx") if format == "onnx" else ():
-        if importlib.util.find_spec(package) is None:
-            raise ImportError(
-                f"Expected the package {package!r} to write an ONNX file; it is not installed. "
-                "Run `pip install 'skreg[onnx]'`."
-            )
+    if format == "onnx" and importlib.util.find_spec("skl2onnx") is None:
+        raise ImportError(
+            "Expected the package 'skl2onnx' to write an ONNX file; it is not installed. Run "
+            "`pip install '.[onnx]'` in a clone of skreg, or `pip install skl2onnx`."
+        )
     return format
 
 
 def write_model(model: Any, classes: np.ndarray | None, path: Path, format: str) -> None:
     """Write a Keras model and its labels to a file, or a folder for a SavedModel."""
-    writer = {"keras": _write_keras, "onnx": _write_onnx, "tf_saved_model": _write_saved_model}
+    write = {"keras": _write_keras, "tf_saved_model": _write_saved_model}[format]
     labels = None if classes is None else _to_json(classes)
-    with _preserve_process(), tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        there = Path(folder) / ("model.keras" if format == "keras" else "model")
-        writer[format](model, labels, there)
+    with _preserve_process(), _replace_whole(path, f"model{path.suffix}") as there:
+        write(model, labels, there)
+
+
+@contextlib.contextmanager
+def _replace_whole(path: Path, name: str):
+    """Give a path to write to. What is there afterwards replaces `path`, or nothing does."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        there = Path(folder) / name
+        yield there
         os.replace(there, path)
 
 
@@ -101,16 +103,13 @@ def _find_format(path: Path) -> str:
 
 @contextlib.contextmanager
 def _preserve_process():
-    """Undo what the exporters change: handlers of the root logger, and a level of logs."""
-    variable, handlers = os.environ.get(_LOG_LEVEL), logging.root.handlers.copy()
+    """Undo what the exporters change: the handlers of the root logger."""
+    handlers = logging.root.handlers.copy()
     try:
         with preserve_python_random():
             yield
     finally:
         logging.root.handlers[:] = handlers
-        os.environ.pop(_LOG_LEVEL, None)
-        if variable is not None:
-            os.environ[_LOG_LEVEL] = variable
 
 
 def _to_json(classes: np.ndarray) -> str:
@@ -156,18 +155,6 @@ def _write_saved_model(model, labels: str | None, path: Path) -> None:
         (extra / _LABELS).write_text(labels)
 
 
-def _write_onnx(model, labels: str | None, path: Path) -> None:
-    import onnx
-
-    with _provide_numpy_object():
-        signature = _make_signature(model)
-        model.export(path, format="onnx", verbose=False, input_signature=signature)
-    if labels is not None:
-        graph = onnx.load(path)
-        onnx.helper.set_model_props(graph, {_LABELS_IN_ONNX: labels})
-        onnx.save(graph, path)
-
-
 def _make_signature(model) -> list | None:
     """Return the types of named inputs, with names that a graph of TensorFlow may have.
 
@@ -189,19 +176,6 @@ def _make_signature(model) -> list | None:
             for (name, tensor), allowed in zip(model.input.items(), names, strict=True)
         }
     ]
-
-
-@contextlib.contextmanager
-def _provide_numpy_object():
-    """Provide `numpy.object`, which tf2onnx needs. Keras would leave it there."""
-    missing = "object" not in vars(np)
-    if missing:
-        vars(np)["object"] = object
-    try:
-        yield
-    finally:
-        if missing:
-            del vars(np)["object"]
 
 
 def load_model(model: Any) -> tuple[Any, np.ndarray | None]:
@@ -268,19 +242,23 @@ def _load_keras(path: Path):
             return load(path, compile=False)
 
 
-def save_model(estimator, path, format=None):
+def save_model(estimator, path, format=None, X=None):
     """Write a fitted network to a file that Keras, TensorFlow or an ONNX runtime loads.
 
     Parameters
     ----------
-    estimator : estimator of skreg
+    estimator : estimator
         Fitted. Of a search, the refitted winner is written, or one model that averages the networks
-        of ``refit="folds"`` or "ensemble".
+        of ``refit="folds"`` or "ensemble". An ONNX file may also hold a Pipeline or another
+        estimator of scikit-learn.
     path : str or os.PathLike
         File to write or replace, or new folder for a SavedModel.
     format : {"keras", "onnx", "tf_saved_model"}, default=None
         None decides by the ending of `path`: ".keras", ".onnx", or none for a SavedModel. ONNX
-        needs an extra: ``pip install 'skreg[onnx]'``.
+        needs the extra "onnx".
+    X : array-like of shape (n_samples, n_features), default=None
+        For ONNX, some rows whose types are those of the inputs, as in :func:`skreg.onnx.to_onnx`.
+        Needed for a Pipeline. Ignored by other formats.
 
     Raises
     ------
@@ -292,21 +270,20 @@ def save_model(estimator, path, format=None):
     NotFittedError, TypeError
         If `estimator` is not fitted, or has another type.
     ValueError
-        If the format is unknown or does not match the ending, if JSON cannot hold the labels, if
-        the format is "onnx" and `X` had categories of text, which tf2onnx cannot convert, or as in
-        `to_keras`.
+        If the format is unknown or does not match the ending, if JSON cannot hold the labels, or as
+        in `to_keras` or :func:`skreg.onnx.to_onnx`.
 
     Notes
     -----
-    The labels of a classifier are saved as JSON with "dtype" and "classes", in the order of the
-    outputs: in ONNX as the metadata "classes", in a SavedModel as `assets.extra/classes.json`, and
-    in `.keras` as `classes.json` in the archive, which `from_keras` reads. If Keras saves the model
-    again, the labels are lost, and `from_keras` needs `classes`. It does not read a model that
-    averages networks.
+    The labels of a classifier are in an ONNX graph. In other formats they are saved as JSON with
+    "dtype" and "classes", in the order of the outputs: in a SavedModel as
+    `assets.extra/classes.json`, and in `.keras` as `classes.json` in the archive, which
+    `from_keras` reads. If Keras saves the model again, the labels are lost, and `from_keras` needs
+    `classes`. It does not read a model that averages networks.
 
-    In ONNX and in a SavedModel, the inputs of a table with categories or missing values have names
-    that a graph of TensorFlow allows: other characters than ASCII letters, digits, "_", "." and "-"
-    become "_", and "_" is appended to names that differ only by case.
+    In a SavedModel, the inputs of a table with categories or missing values have names that a graph
+    of TensorFlow allows: other characters than ASCII letters, digits, "_", "." and "-" become "_",
+    and "_" is appended to names that differ only by case.
 
     Keras 3.15 saves neither the delta of a Huber loss nor that biases are excluded from weight
     decay. Compile such a network again before you train it further from a file.
@@ -326,18 +303,18 @@ def save_model(estimator, path, format=None):
     >>> back.predict(iris.data[:1]).item()
     'setosa'
     """
-    if not hasattr(estimator, "to_keras"):
+    path = Path(path)
+    format = check_format(path, format)
+    if format != "onnx" and not hasattr(estimator, "to_keras"):
         raise TypeError(
             "estimator: expected an estimator of skreg, such as a RegularizedMLPClassifier; "
             f"received {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
-    path = Path(path)
-    format = check_format(path, format)
-    if format == "onnx" and has_text(estimator._input_columns):
-        raise ValueError(
-            "format: expected 'keras' or 'tf_saved_model' for a network of a table with categories "
-            "of text, which tf2onnx cannot convert; received 'onnx'. Or encode the categories "
-            "before you fit, for example with OneHotEncoder, and the network takes numbers."
-        )
+    if format == "onnx":
+        # By its name, since that layer stands above this one.
+        graph = importlib.import_module("skreg.onnx").to_onnx(estimator, X)
+        with _replace_whole(path, "model.onnx") as there:
+            there.write_bytes(graph.SerializeToString())
+        return
     write_model(estimator.to_keras(), getattr(estimator, "classes_", None), path, format)

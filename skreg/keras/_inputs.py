@@ -6,7 +6,6 @@ those of `Category`.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,14 +14,14 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._data.columns import Category, CategoryCells, Columns
+from skreg._data.columns import Category, CategoryCells, Columns, choose_tokens
 from skreg._tensorflow import tensorflow
 
 # float32 holds all integers below it, and not the next one after it.
 _INTEGERS_END = 2**24
 
 
-def has_text(columns: Columns | None) -> bool:
+def _has_text(columns: Columns | None) -> bool:
     """Whether an input of the Keras model takes strings."""
     return columns is not None and any(_is_text(category) for category in columns.categories)
 
@@ -161,7 +160,7 @@ def _make_encoder(keras: Any, columns: Columns, merged: Columns, dtype: str):
 
     Kinds and tokens of the categories are those of `merged`.
     """
-    if has_text(merged) and keras.config.backend() != "tensorflow":
+    if _has_text(merged) and keras.config.backend() != "tensorflow":
         raise ValueError(
             "to_keras: expected Keras to run on TensorFlow, since X has categories of text, for "
             f"which other backends have no type; received KERAS_BACKEND={keras.config.backend()!r}."
@@ -184,7 +183,7 @@ def _make_encoder(keras: Any, columns: Columns, merged: Columns, dtype: str):
             continue
         category, of_all = pair
         if _is_text(of_all):
-            encoded = _encode_text(keras, category, _choose_tokens(of_all), tensor, dtype)
+            encoded = _encode_text(keras, category, choose_tokens(of_all.levels), tensor, dtype)
         else:
             encoded = _encode_levels(keras, category, tensor, dtype)
         if category.default >= 0:  # what is not the first level is the second one
@@ -242,16 +241,6 @@ def _choose_columns(category: Category) -> list[int]:
         return [1]
     levels = range(1 + category.is_binary, 1 + n_levels)
     return [*levels, *[1 + n_levels] * category.has_missing, *[0] * category.has_infrequent]
-
-
-def _choose_tokens(category: Category) -> tuple[str, str]:
-    """Return the texts that stand for a missing level and for one that is not known."""
-    candidates = itertools.chain(["", "[MISSING]"], (f"[MISSING {k}]" for k in itertools.count()))
-    missing = next(token for token in candidates if token not in category.levels)
-    other = "[UNK]"
-    while other in category.levels:
-        other = f"[{other}]"
-    return missing, other
 
 
 # -- its inputs --------------------------------------------------------------------------------
@@ -325,7 +314,7 @@ def _make_input(category: Category, cells: CategoryCells):
         # Infinity is no level. Levels that are not known may be beyond float32.
         levels = [level if level in category.levels else np.inf for level in cells.levels]
         return np.array([*levels, np.nan], np.float32)[cells.codes][:, None]
-    missing, other = _choose_tokens(category)
+    missing, other = choose_tokens(category.levels)
     # A level that is not known may be the text that stands for a missing one.
     levels = [other if level == missing else level for level in cells.levels]
     values = np.array([*levels, missing], dtype=object)[cells.codes]

@@ -86,16 +86,6 @@ def test_a_single_fold_is_its_network(tmp_path):
     assert isinstance(assert_exports(model, X, tmp_path), keras.Sequential)
 
 
-def test_an_average_is_an_onnx_graph(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    model = quick_search(**TINY, refit="folds").fit(X, SPECIES)
-    save_model(model, tmp_path / "average.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "average.onnx")
-    [found] = session.run(None, {session.get_inputs()[0].name: X.astype(np.float32)})
-    assert_allclose(found, model.predict_proba(X), atol=1e-5)
-    assert "classes" in session.get_modelmeta().custom_metadata_map
-
-
 # -- tables with categories and missing values -------------------------------------------------
 
 
@@ -133,18 +123,14 @@ def test_folds_with_columns_of_their_own_have_encoders(kind, tmp_path):
     assert set(exported.input) == set(table.columns)
     encoders = [layer.name for layer in exported.layers if layer.name.startswith("encoder")]
     assert encoders == ["encoder_1", "encoder_2", "encoder_3"]
-    with pytest.raises(ValueError, match="format: expected 'keras' or 'tf_saved_model'"):
-        save_model(model, tmp_path / "average.onnx")
 
 
 def test_one_fold_with_missing_values_gives_all_named_inputs(tmp_path):
-    pytest.importorskip("onnxruntime")
     table = X.copy()
     table[[0, 3], 1] = np.nan  # in training rows of two folds of three
     model = quick_search(**{**TINY, "cv": KFold(3)}, refit="folds").fit(table, np.arange(150) % 2)
     exported = assert_exports(model, table, tmp_path)
     assert list(exported.input) == ["x0", "x1", "x2", "x3"]
-    save_model(model, tmp_path / "average.onnx")
 
 
 # -- what is refused ---------------------------------------------------------------------------

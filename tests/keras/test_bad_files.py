@@ -62,9 +62,9 @@ def test_an_estimator_without_a_network_is_refused(estimator, error, message, tm
 def test_a_missing_exporter_is_named(model, tmp_path, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name: None if name == "tf2onnx" else find_spec(name)
+        "importlib.util.find_spec", lambda name: None if name == "skl2onnx" else find_spec(name)
     )
-    with pytest.raises(ImportError, match=r"'tf2onnx'.*pip install 'skreg\[onnx\]'"):
+    with pytest.raises(ImportError, match=r"'skl2onnx'.*pip install '\.\[onnx\]'"):
         save_model(model, tmp_path / "model.onnx")
     assert not os.listdir(tmp_path)
 

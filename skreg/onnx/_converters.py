@@ -1,0 +1,174 @@
+"""The converters of the four estimators, and their registration with skl2onnx."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from skl2onnx import update_registered_converter
+from skl2onnx.common.data_types import (
+    BooleanTensorType,
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from skreg._estimators.classifier import RegularizedMLPClassifier
+from skreg._estimators.regressor import RegularizedMLPRegressor
+from skreg._model_selection.estimators import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from skreg._nn.network import Scaling
+from skreg.onnx._columns import add_table, find_cells, find_tokens
+from skreg.onnx._graph import Graph
+from skreg.onnx._network import add_average, add_inputs, add_output_scaling, add_predictions
+
+CLASSIFIERS: tuple[type, ...] = (RegularizedMLPClassifier, RegularizedMLPClassifierCV)
+REGRESSORS: tuple[type, ...] = (RegularizedMLPRegressor, RegularizedMLPRegressorCV)
+
+
+def register_converters() -> None:
+    """Register the converters. It does nothing the second time."""
+    for estimator in CLASSIFIERS:
+        update_registered_converter(
+            estimator,
+            f"Skreg{estimator.__name__}",
+            set_class_types,
+            convert_classifier,
+            parser=parse_classifier,
+            overwrite=True,
+            options={"zipmap": [False]},  # probabilities are always one tensor
+        )
+    for estimator in REGRESSORS:
+        update_registered_converter(
+            estimator,
+            f"Skreg{estimator.__name__}",
+            set_number_types,
+            convert_regressor,
+            overwrite=True,
+        )
+
+
+# -- types of the outputs ------------------------------------------------------------------------
+
+
+def parse_classifier(scope, model, inputs, custom_parsers=None) -> list:
+    """Declare the outputs "label" and "probabilities"."""
+    operator = scope.declare_local_operator(f"Skreg{type(model).__name__}", model)
+    operator.inputs = inputs
+    operator.outputs.append(scope.declare_local_variable("label", Int64TensorType()))
+    operator.outputs.append(scope.declare_local_variable("probabilities", FloatTensorType()))
+    set_class_types(operator)
+    return operator.outputs
+
+
+def set_class_types(operator) -> None:
+    """Set types and shapes of labels and probabilities."""
+    model = operator.raw_operator
+    check_is_fitted(model)
+    label, probabilities = operator.outputs
+    n_columns = len(model.classes_)
+    if model._is_multilabel:
+        label.type = Int64TensorType([None, n_columns])
+    else:
+        label.type = _choose_label_type(model.classes_)([None])
+    probabilities.type = _choose_number_type(operator.inputs)([None, n_columns])
+
+
+def set_number_types(operator) -> None:
+    """Set type and shape of the predicted numbers."""
+    model = operator.raw_operator
+    check_is_fitted(model)
+    operator.outputs[0].type = _choose_number_type(operator.inputs)([None, model.n_outputs_])
+
+
+def _choose_number_type(inputs) -> type:
+    """Return the type of predictions: float64 if an input is, else float32."""
+    is_wide = any(isinstance(variable.type, DoubleTensorType) for variable in inputs)
+    return DoubleTensorType if is_wide else FloatTensorType
+
+
+def _choose_label_type(classes: np.ndarray) -> type:
+    types = {
+        "i": Int64TensorType,
+        "u": Int64TensorType,
+        "f": DoubleTensorType,
+        "b": BooleanTensorType,
+    }
+    return types.get(classes.dtype.kind, StringTensorType)
+
+
+# -- nodes ---------------------------------------------------------------------------------------
+
+
+def convert_classifier(scope, operator, container) -> None:
+    """Add the nodes of a classifier."""
+    graph, model = Graph(scope, container), operator.raw_operator
+    label, probabilities = operator.outputs
+    average = add_average(
+        graph,
+        [add_predictions(graph, *member) for member in _add_members(graph, operator)],
+        model._get_shares().astype(np.float32),
+    )
+    if model._is_multilabel:
+        labels = graph.cast(graph.add("Greater", average, np.float32(0.5)), np.int64)
+    else:
+        codes = graph.add("ArgMax", average, axis=1, keepdims=0)
+        labels = graph.add("Gather", _read_labels(model.classes_), codes, axis=0)
+    graph.set_output(label, labels)
+    graph.set_output(probabilities, graph.cast(average, _find_dtype(probabilities)))
+
+
+def convert_regressor(scope, operator, container) -> None:
+    """Add the nodes of a regressor."""
+    graph, model = Graph(scope, container), operator.raw_operator
+    (variable,) = operator.outputs
+    networks = model._get_networks()
+    scalings = [Scaling(network.target_center_, network.target_scale_) for network in networks]
+    predictions = [
+        add_output_scaling(graph, scaling, add_predictions(graph, *member))
+        for scaling, member in zip(scalings, _add_members(graph, operator), strict=True)
+    ]
+    average = add_average(graph, predictions, model._get_shares())
+    graph.set_output(variable, graph.cast(average, _find_dtype(variable)))
+
+
+def _add_members(graph: Graph, operator) -> list[tuple]:
+    """Add what enters the first layers, once for all networks that have it alike.
+
+    Return the networks, each with the name of its inputs.
+    """
+    networks = operator.raw_operator._get_networks()
+    cells = find_cells(operator.inputs, networks[0].n_features_in_)
+    tokens = find_tokens([estimator._columns for estimator in networks])
+    tables: dict[Any, str] = {}
+    inputs: dict[Any, str] = {}
+    members = []
+    for estimator in networks:
+        columns, network = estimator._columns, estimator._network
+        encoded = None if columns is None else columns.key
+        if encoded not in tables:
+            tables[encoded] = add_table(graph, cells, columns, tokens)
+        key = encoded, network.inputs_key
+        if key not in inputs:
+            inputs[key] = add_inputs(graph, network, tables[encoded])
+        members.append((network, inputs[key]))
+    return members
+
+
+def _read_labels(classes: np.ndarray) -> np.ndarray:
+    """Return labels of a type that ONNX has."""
+    kind = classes.dtype.kind
+    if kind in "biuf":
+        return classes.astype({"b": bool, "f": np.float64}.get(kind, np.int64))
+    texts = classes.tolist()
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(
+            "to_onnx: expected labels that are numbers, strings or booleans, as ONNX has them; "
+            f"received {classes[:3]!r}."
+        )
+    return np.array(texts, dtype=object)
+
+
+def _find_dtype(variable) -> type:
+    return np.float64 if isinstance(variable.type, DoubleTensorType) else np.float32

@@ -1,0 +1,55 @@
+"""From the encoded table to the predictions of a network, in float32, as nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skreg._data.scaling import LARGEST_INPUT
+from skreg._nn.activations import ACTIVATIONS
+from skreg._nn.losses import LINKS
+from skreg._nn.network import Network, Scaling
+from skreg.onnx._graph import Graph
+
+
+def add_inputs(graph: Graph, network: Network, table: str) -> str:
+    """Add what enters the first layer: scaled columns, and what an encoding makes of them.
+
+    Columns are scaled in float64, as in NumPy, since they may be far from zero.
+    """
+    values = table
+    if network.from_keras and network.input_scaling is not None:
+        values = graph.cast(graph.cast(values, np.float32), np.float64)
+    center, scale = network.input_scaling or (None, None)
+    if center is not None:
+        values = graph.add("Sub", values, center)
+    if scale is not None:
+        values = graph.add("Div", values, scale)
+    limit = np.float64(LARGEST_INPUT)
+    values = graph.cast(graph.add("Clip", values, -limit, limit), np.float32)
+    if network.encoding is None or not network.encoding.n_outputs:
+        return values
+    return graph.concatenate([values, network.encoding.add_to_onnx(graph, values)])
+
+
+def add_predictions(graph: Graph, network: Network, inputs: str) -> str:
+    """Add the layers and the link. Of two classes there are the probabilities of both."""
+    values, n_layers = inputs, len(network.kernels)
+    for layer, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True), 1):
+        values = graph.add("Gemm", values, kernel, bias)
+        if layer < n_layers:
+            values = ACTIVATIONS[network.activation].add_to_onnx(graph, values)
+    return LINKS[network.link].add_to_onnx(graph, values, len(network.biases[-1]))
+
+
+def add_average(graph: Graph, predictions: list[str], shares: np.ndarray) -> str:
+    """Add the weighted mean, in the type of the shares."""
+    if len(predictions) == 1:
+        return predictions[0]
+    pairs = zip(predictions, shares, strict=True)
+    return graph.add("Sum", *(graph.add("Mul", tensor, share) for tensor, share in pairs))
+
+
+def add_output_scaling(graph: Graph, scaling: Scaling, predictions: str) -> str:
+    """Add predictions in the units of the targets, in float64."""
+    scaled = graph.add("Mul", graph.cast(predictions, np.float64), scaling.scale)
+    return graph.add("Add", scaled, scaling.center)

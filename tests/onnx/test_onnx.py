@@ -1,0 +1,331 @@
+"""ONNX graphs predict what the estimators predict, alone and inside pipelines."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import TINY, in_full, quick_regression_search, quick_search
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg.keras import save_model
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+from skreg.onnx import make_inputs, to_onnx  # noqa: E402
+
+# The winner of a small grid often lies on its edge.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning"),
+    pytest.mark.filterwarnings("ignore:X. most values of the columns:UserWarning"),
+]
+
+IRIS = load_iris()
+X, SPECIES = IRIS.data, IRIS.target
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
+
+
+def run(graph, table):
+    """The outputs of a graph by their names."""
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, make_inputs(session, table)), strict=True))
+
+
+def assert_converts(model, table, rows=None):
+    """A graph for the types of `table` predicts other rows as the model does."""
+    rows = table if rows is None else rows
+    outputs = run(to_onnx(model, table), rows)
+    if hasattr(model, "predict_proba"):
+        assert list(outputs) == ["label", "probabilities"]
+        assert_allclose(outputs["probabilities"], model.predict_proba(rows), atol=1e-5)
+        assert_array_equal(outputs["label"], model.predict(rows))
+        return outputs
+    assert list(outputs) == ["variable"]
+    expected = model.predict(rows).reshape(len(rows), -1)
+    largest = np.abs(expected).max()
+    assert_allclose(outputs["variable"] / largest, expected / largest, atol=1e-5)
+    return outputs
+
+
+def make_table(seed=0, is_new=False):
+    """Every kind of column. Texts have an empty level and look like those of missing ones."""
+    rng = np.random.default_rng(seed)
+    n_rows = 80
+    text = rng.choice(["red", "blue", "green"], n_rows).astype(object)
+    text[:4] = "", "", None, "once"
+    if is_new:
+        text[4:8] = "new", "[MISSING]", "[UNK]", None
+    return pd.DataFrame(
+        {
+            "size": np.where(rng.random(n_rows) < 0.2, np.nan, rng.normal(1e6, 3, n_rows)),
+            "count": rng.integers(0, 9, n_rows),
+            "is new": rng.random(n_rows) < 0.5,
+            "asked": pd.array(rng.choice([True, False, None], n_rows), dtype="boolean"),
+            "code": pd.Categorical(rng.choice([1, 2, 500], n_rows)),
+            "colour": text,
+            "city": pd.Categorical(rng.choice(["Ulm", "Kiel"], n_rows)),
+            "größe": rng.normal(size=n_rows).astype(np.float32),
+        }
+    )
+
+
+TABLE = make_table()
+LABELS = np.where(TABLE["count"] + (TABLE["colour"] == "red") > 4, "yes", "no")
+
+
+# -- tables of numbers -------------------------------------------------------------------------
+
+CLASSIFIERS = {
+    "relu": {"numerical_encoding": "piecewise"},
+    "periodic": {"numerical_encoding": "periodic"},
+    "linear": {"hidden_layer_sizes": ()},
+    "unscaled": {"standardize": False, "activation": "identity"},
+    **{name: {"activation": name} for name in ("tanh", "logistic", "gelu", "silu")},
+}
+
+
+@pytest.mark.parametrize("changes", in_full(CLASSIFIERS, "tanh", "logistic", "gelu", "silu"))
+def test_a_classifier_is_converted(changes):
+    model = RegularizedMLPClassifier(**{**SMALL, **CLASSIFIERS[changes]}).fit(X, SPECIES)
+    assert_converts(model, X)
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        (SPECIES == 1, bool),
+        (IRIS.target_names[SPECIES], object),
+        (SPECIES * 1.0, np.float64),
+        (SPECIES.astype(np.uint8), np.int64),
+        (np.c_[SPECIES > 0, SPECIES == 1].astype(int), np.int64),
+    ],
+    ids=["booleans", "texts", "floats", "unsigned", "two labels"],
+)
+def test_labels_have_their_type(labels, dtype):
+    model = RegularizedMLPClassifier(**SMALL).fit(X, labels)
+    assert assert_converts(model, X)["label"].dtype == dtype
+
+
+REGRESSORS = {
+    "squares": {},
+    "counts": {"loss": "poisson"},
+    "quantiles": {"loss": "quantile", "quantile": (0.1, 0.5, 0.9)},
+}
+
+
+@pytest.mark.parametrize("changes", REGRESSORS)
+def test_a_regressor_is_converted(changes):
+    model = RegularizedMLPRegressor(**SMALL, **REGRESSORS[changes]).fit(X[:, 1:], 100 + X[:, 0])
+    assert_converts(model, X[:, 1:])
+
+
+def test_several_targets_are_converted():
+    model = RegularizedMLPRegressor(**SMALL).fit(X[:, 2:], X[:, :2] * [1, 1e4])
+    assert assert_converts(model, X[:, 2:])["variable"].shape == (150, 2)
+
+
+def test_columns_far_from_zero_keep_their_digits_in_float64():
+    model = RegularizedMLPClassifier(**SMALL).fit(X + 1e9, SPECIES)
+    assert_converts(model, X + 1e9)
+
+
+def test_precision_is_that_of_the_table():
+    model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES)
+    narrow = X.astype(np.float32)
+    assert assert_converts(model, narrow)["probabilities"].dtype == np.float32
+    assert assert_converts(model, X)["probabilities"].dtype == np.float64
+    assert run(to_onnx(model), X)["probabilities"].dtype == np.float32
+
+
+def test_a_sparse_table_is_converted():
+    table = sparse.csr_array(np.where(X > 3, X, 0))
+    model = RegularizedMLPClassifier(**SMALL).fit(table, SPECIES)
+    outputs = run(to_onnx(model), table)
+    assert_allclose(outputs["probabilities"], model.predict_proba(table), atol=1e-5)
+
+
+def test_a_network_from_keras_rounds_its_inputs():
+    pytest.importorskip("keras")
+    model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES)
+    back = RegularizedMLPClassifier.from_keras(model.to_keras())
+    assert_converts(back, X)
+
+
+# -- categories and missing values -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [lambda table: table, "polars"], ids=["pandas", "polars"])
+def test_a_mixed_table_has_an_input_for_each_column(make):
+    if make == "polars":
+        make = pytest.importorskip("polars").from_pandas
+    model = RegularizedMLPClassifier(**SMALL).fit(make(TABLE), LABELS)
+    assert_converts(model, make(TABLE))
+    assert_converts(model, make(TABLE), make(make_table(1, is_new=True)))
+    names = [name.replace(" ", "_") for name in TABLE]
+    assert [one.name for one in to_onnx(model).graph.input] == names
+
+
+def test_names_that_onnx_does_not_allow_stay_different():
+    texts = np.resize(["", "a", None, "b"], 80)
+    table = pd.DataFrame(dict.fromkeys(["a b", "a_b", "a-b", "1", "_"], texts))
+    table["a b"] = np.resize(["x", "y"], 80)
+    model = RegularizedMLPClassifier(**SMALL).fit(table, LABELS)
+    assert_converts(model, table)
+    assert len({one.name for one in to_onnx(model).graph.input}) == 5
+
+
+def test_missing_numbers_of_an_array_are_replaced():
+    table = X.copy()
+    table[::7, 2] = np.nan
+    model = RegularizedMLPClassifier(**SMALL).fit(table, SPECIES)
+    assert_converts(model, table)
+    assert [one.name for one in to_onnx(model).graph.input] == ["x0", "x1", "x2", "x3"]
+
+
+def test_missing_numbers_that_training_did_not_have_are_replaced():
+    model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES)
+    assert_converts(model, X, np.where(X > 6, np.nan, X))
+
+
+def test_named_categories_of_an_array_are_converted():
+    table = np.c_[X.round(), SPECIES]
+    model = RegularizedMLPClassifier(**SMALL, categorical_features=[0, 4]).fit(table, SPECIES)
+    assert_converts(model, table)
+
+
+# -- searches ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("refit", [True, "folds", "ensemble"])
+def test_a_search_is_converted(refit):
+    model = quick_search(**TINY, refit=refit).fit(X, SPECIES)
+    assert_converts(model, X)
+
+
+def test_numbers_of_an_ensemble_are_averaged():
+    changes = {"loss": "quantile", "quantile": (0.1, 0.9), "refit": "folds"}
+    model = quick_regression_search(**TINY, **changes).fit(X[:, 1:], 10 * X[:, 0])
+    assert_converts(model, X[:, 1:])
+
+
+@pytest.mark.filterwarnings("ignore:X. the columns .* have no values:UserWarning")
+def test_folds_may_know_other_levels_and_columns():
+    table = TABLE.assign(late=np.where(np.arange(80) < 40, None, "a"))
+    model = quick_search(**{**TINY, "cv": KFold(3)}, refit="folds").fit(table, LABELS)
+    new = make_table(1, is_new=True).assign(late=np.resize(["a", None, "b"], 80))
+    assert_converts(model, table, new)
+
+
+# -- scikit-learn around it --------------------------------------------------------------------
+
+
+def test_a_pipeline_is_converted():
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    prepare = make_column_transformer(
+        (numbers, ["size", "größe", "count"]), (OneHotEncoder(), ["city"])
+    )
+    table = TABLE.assign(size=TABLE["size"] - 1e6)
+    pipeline = make_pipeline(prepare, RegularizedMLPClassifier(**SMALL)).fit(table, LABELS)
+    assert_converts(pipeline, table)
+    search = make_pipeline(prepare, quick_search(**TINY, refit="ensemble")).fit(table, LABELS)
+    assert_converts(search, table)
+
+
+def test_a_pipeline_of_a_mixed_table_is_converted():
+    table = TABLE.assign(size=TABLE["size"] - 1e6, colour=TABLE["colour"].fillna("none"))
+    table = table.drop(columns=["asked", "code"])
+    pipeline = make_pipeline(RegularizedMLPClassifier(**SMALL)).fit(table, LABELS)
+    assert_converts(pipeline, table)
+
+
+def test_a_grid_search_is_converted():
+    search = GridSearchCV(RegularizedMLPClassifier(**SMALL), {"l2": [0.0, 0.1]}, cv=2)
+    assert_converts(search.fit(X, SPECIES), X)
+
+
+def test_skl2onnx_converts_it_by_itself():
+    """Importing `skreg.onnx` is enough, in a process of its own."""
+    script = (
+        "import numpy as np, onnxruntime, skl2onnx, skreg.onnx\n"
+        "from skreg import RegularizedMLPRegressor\n"
+        "X = np.arange(40.0).reshape(20, 2)\n"
+        "model = RegularizedMLPRegressor((4,), max_iter=2, random_state=0).fit(X, X[:, 0])\n"
+        "graph = skl2onnx.to_onnx(model, X[:1])\n"
+        "session = onnxruntime.InferenceSession(graph.SerializeToString())\n"
+        "found = session.run(['variable'], {'X': X})[0][:, 0]\n"
+        "np.testing.assert_allclose(found, model.predict(X), rtol=1e-5)\n"
+    )
+    subprocess.run([sys.executable, "-W", "error::DeprecationWarning", "-c", script], check=True)
+
+
+# -- files, and what is refused ----------------------------------------------------------------
+
+
+def test_a_file_of_a_pipeline_needs_rows(tmp_path):
+    pipeline = make_pipeline(StandardScaler(), RegularizedMLPClassifier(**SMALL)).fit(X, SPECIES)
+    with pytest.raises(ValueError, match=r"X: expected rows of the table.*None for a Pipeline"):
+        save_model(pipeline, tmp_path / "model.onnx")
+    with pytest.raises(TypeError, match="expected an estimator of skreg"):
+        save_model(pipeline, tmp_path / "model.keras")
+    assert not list(tmp_path.iterdir())
+    save_model(pipeline, tmp_path / "model.onnx", X=X[:1])
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    found = session.run(["probabilities"], make_inputs(session, X))[0]
+    assert_allclose(found, pipeline.predict_proba(X), atol=1e-5)
+
+
+def test_another_estimator_of_scikit_learn_may_be_written(tmp_path):
+    save_model(LogisticRegression(C=0.01).fit(X, SPECIES), tmp_path / "model.onnx", X=X)
+
+
+def test_what_is_not_fitted_is_refused():
+    with pytest.raises(NotFittedError):
+        to_onnx(RegularizedMLPClassifier(), X)
+
+
+def test_labels_that_onnx_lacks_are_refused():
+    labels = np.array([1, "a"], dtype=object)[(SPECIES > 0).astype(int)]
+    model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES > 0)
+    model.classes_ = np.unique(labels.astype(str)).astype(object)
+    model.classes_[0] = 1
+    with pytest.raises(ValueError, match="expected labels that are numbers, strings or booleans"):
+        to_onnx(model)
+
+
+def test_levels_that_float64_cannot_tell_apart_are_refused():
+    table = pd.DataFrame({"code": np.resize([2**60, 2**60 + 1, 5], 60)})
+    model = RegularizedMLPClassifier(**SMALL, categorical_features=["code"])
+    with pytest.raises(ValueError, match=r"levels that float64 can tell apart; column 'code'"):
+        to_onnx(model.fit(table, np.resize([0, 1, 1], 60)))
+
+
+def test_inputs_of_another_width_or_type_are_refused():
+    model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES)
+    import skl2onnx
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    with pytest.raises(ValueError, match=r"expected inputs of 4 columns.*received 3"):
+        skl2onnx.to_onnx(model, initial_types=[("X", FloatTensorType([None, 3]))])
+    with pytest.raises(ValueError, match=r"expected inputs of numbers.*tensor of strings"):
+        skl2onnx.to_onnx(model, initial_types=[("X", StringTensorType([None, 4]))])
+    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+    with pytest.raises(ValueError, match="expected values of type tensor"):
+        make_inputs(session, np.full((2, 4), "a", dtype=object))
+    mixed = RegularizedMLPClassifier(**SMALL).fit(TABLE, LABELS)
+    session = onnxruntime.InferenceSession(to_onnx(mixed).SerializeToString())
+    with pytest.raises(ValueError, match="expected 8 columns; received 7"):
+        make_inputs(session, TABLE.drop(columns="size"))
+    with pytest.raises(ValueError, match="expected texts for the input 'colour'; received 1"):
+        make_inputs(session, TABLE.assign(colour=1))
