@@ -93,7 +93,7 @@ def add_table(
     """
     if columns is None:
         return _add_numbers(graph, cells)
-    numbers = [cells[k] for k in np.flatnonzero(~columns.is_category)]
+    numbers = [cells[k] for k in np.flatnonzero(~columns.is_category).tolist()]
     parts = _add_filled_numbers(graph, numbers, columns)
     places = np.flatnonzero(columns.is_category).tolist()
     for place, category in zip(places, columns.categories, strict=True):
