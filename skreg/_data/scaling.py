@@ -14,7 +14,7 @@ from skreg._data.statistics import ColumnStatistics
 LARGEST_INPUT = 1e18
 
 # On a scale that is so many times the one before, float32 tells the values of before hardly apart.
-_LARGEST_RATIO = 1 / np.finfo(np.float32).eps
+LARGEST_RATIO = 2.0**23
 
 
 def standardize(block: np.ndarray, center, scale) -> np.ndarray:
@@ -89,23 +89,33 @@ def rescale_inputs(kernel, bias, old: ColumnStatistics, new: ColumnStatistics):
     known: its weights stay, and the function is the same at that one value. Far away from the rows
     of before nothing is known: the weights of such a column stay.
     """
-    ratio, shift = relate_scales(old, new)
+    old_scale = np.where(old.constant, new.scale, old.scale)
+    ratio, shift = relate_scales(old.center, old_scale, new)
     kernel = kernel.astype(np.float64)
     bias = bias + shift @ kernel
     rescaled = ratio[:, None] * kernel
     return rescaled.astype(np.float32), bias.astype(np.float32)
 
 
-def relate_scales(old: ColumnStatistics, new: ColumnStatistics) -> tuple[np.ndarray, np.ndarray]:
+def relate_scales(
+    center, scale, new: ColumnStatistics, least_ratio: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Return ratio and shift of each column: ``old value = ratio * new value + shift``.
 
-    They are 1 and 0 where nothing is known, as in `rescale_inputs`.
+    They are 1 and 0 where the units are so far apart that nothing is known, as in `rescale_inputs`.
+
+    Parameters
+    ----------
+    center, scale : ndarray of float64, shape (d,)
+        Old ones.
+    new : ColumnStatistics
+    least_ratio : float, default=0
+        Smaller ratios are not known.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        old_scale = np.where(old.constant, new.scale, old.scale)
-        ratio = new.scale / old_scale
-        shift = new.center / old_scale - old.center / old_scale
-    is_known = (ratio <= _LARGEST_RATIO) & (np.abs(shift) <= _LARGEST_RATIO)
+        ratio = new.scale / scale
+        shift = new.center / scale - center / scale
+    is_known = (ratio >= least_ratio) & (ratio <= LARGEST_RATIO) & (np.abs(shift) <= LARGEST_RATIO)
     return np.where(is_known, ratio, 1.0), np.where(is_known, shift, 0.0)
 
 
@@ -120,7 +130,7 @@ def rescale_outputs(kernel, bias, old, new):
     with np.errstate(all="ignore"):
         ratio = old_scale / new_scale
         shift = old_center / new_scale - new_center / new_scale
-    is_known = (ratio > 0) & (ratio <= _LARGEST_RATIO) & (np.abs(shift) <= _LARGEST_RATIO)
+    is_known = (ratio > 0) & (ratio <= LARGEST_RATIO) & (np.abs(shift) <= LARGEST_RATIO)
     ratio, shift = np.where(is_known, ratio, 1.0), np.where(is_known, shift, 0.0)
     kernel, bias = kernel.astype(np.float64) * ratio, bias * ratio + shift
     return kernel.astype(np.float32), bias.astype(np.float32)

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from skreg._data.quantiles import measure_quantiles
 from skreg._data.rows import MergedRows
-from skreg._data.scaling import relate_scales, standardize
+from skreg._data.scaling import LARGEST_RATIO, relate_scales, standardize
 from skreg._data.statistics import ColumnStatistics, measure_columns
 from skreg._data.tables import choose_storage
 from skreg._engine.trainer import FIRST_ENCODING, make_generator
@@ -90,5 +90,7 @@ def continue_encoding(
         return encoding
     n_columns = estimator._network.n_columns
     plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
-    ratio, shift = relate_scales(before or plain, now or plain)
+    before = before or plain
+    # Edges and frequencies of much smaller columns would not be finite in float32.
+    ratio, shift = relate_scales(before.center, before.scale, now or plain, 1 / LARGEST_RATIO)
     return encoding.rescale(ratio, shift)

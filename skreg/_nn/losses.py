@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from skreg._data.scaling import rescale_outputs
+from skreg._data.scaling import LARGEST_RATIO, rescale_outputs
 from skreg._data.statistics import Statistics, measure_numbers, measure_robustly
 from skreg._tensorflow import tensorflow
 
@@ -618,7 +618,10 @@ class Poisson(RegressionLoss):
         """Return the last layer with the logarithm of the scales' ratio in the bias."""
         has_scales = (old[1] > 0) & (new[1] > 0)  # else the target was or is constant
         old_scale, new_scale = (np.where(has_scales, pair[1], 1.0) for pair in (old, new))
-        return kernel, (bias + np.log(old_scale) - np.log(new_scale)).astype(np.float32)
+        shift = np.log(old_scale) - np.log(new_scale)
+        # As in `rescale_outputs`: nothing is known of a target that lay far away.
+        is_known = np.abs(shift) <= math.log(LARGEST_RATIO)
+        return kernel, (bias + np.where(is_known, shift, 0.0)).astype(np.float32)
 
     def to_keras(self, losses, scale):
         """Return Keras' Poisson loss, whose unit is the targets'."""

@@ -82,6 +82,14 @@ def test_heavy_sparse_rows_equal_repeated_rows():
     assert_same_network(weighted, make_small().fit(copies, labels.repeat(counts)))
 
 
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 1.7}])
+def test_class_weights_are_no_counts_of_rows(class_weight):
+    rows = np.random.default_rng(0).normal(size=(500, 3))
+    labels = np.arange(500) % 10 < 3  # 3 to 7, whose balanced weights are multiples of one number
+    model = make_small(max_iter=1, class_weight=class_weight).fit(rows, labels)
+    assert model.l2_ == make_small(max_iter=1).fit(rows, labels).l2_ == 6 / 500
+
+
 def test_weights_below_one_times_two_give_the_same_network():
     """While every row has one visit, a common factor leaves every share of the loss as it is."""
     X, y = load_wine(return_X_y=True)
@@ -359,6 +367,21 @@ def test_a_warm_start_on_columns_of_another_magnitude_is_finite(estimator):
     assert model.fit(X, y).score(X, y) > 0.9
 
 
+@pytest.mark.parametrize("encoding", ["piecewise", "periodic"])
+def test_a_warm_start_of_encodings_on_tiny_columns_is_finite(encoding):
+    model = make_small(warm_start=True, numerical_encoding=encoding, max_iter=20)
+    model.fit(X, y).fit(1e-40 * X, y)
+    assert model.score(1e-40 * X, y) > 0.6
+
+
+def test_a_warm_start_of_counts_in_another_unit_is_learned():
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    counts = np.exp(rows[:, 0])
+    options = {"loss": "poisson", "warm_start": True, "max_iter": 30, "random_state": 0}
+    model = RegularizedMLPRegressor((8,), **options).fit(rows, 1e60 * counts).fit(rows, counts)
+    assert model.score(rows, counts) > 0.8
+
+
 def test_a_warm_start_with_another_task_is_refused():
     model = make_classifier(warm_start=True, max_iter=2).fit(X, np.eye(3)[y].astype(int))
     with pytest.raises(ValueError, match=r"'logistic'.*'softmax'"):
@@ -376,6 +399,18 @@ def test_a_constant_column_contributes_nothing(estimator, convert):
     other = np.column_stack([X, np.linspace(-1e6, 1e6, len(X))])
     model = estimator(max_iter=5).fit(convert(constant), y)
     np.testing.assert_array_equal(model.predict(convert(other)), model.predict(convert(constant)))
+
+
+@pytest.mark.parametrize("encoding", ["piecewise", "periodic"])
+def test_an_encoded_column_that_becomes_constant_contributes_nothing(encoding):
+    model = make_small(warm_start=True, numerical_encoding=encoding).fit(X, y)
+    constant, other = X.copy(), X.copy()
+    constant[:, 1], other[:, 1] = 3.0, -5.0
+    model.fit(constant, y)
+    np.testing.assert_array_equal(model.predict_proba(constant), model.predict_proba(other))
+    # It is learned again, with edges in its own units.
+    model.set_params(max_iter=30).fit(X * [1, 1000, 1, 1], y)
+    assert model.score(X * [1, 1000, 1, 1], y) > 0.7
 
 
 def test_a_constant_target_is_predicted_exactly():
