@@ -27,6 +27,9 @@ _HALF = 0.5 - _ROUNDING
 
 _LARGEST = np.finfo(np.float64).max
 
+# Medians of two batches of one stream seldom differ so much.
+_MUCH_WIDER = 100.0
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -79,10 +82,15 @@ class Statistics:
             2 * np.minimum(half_deviation, _LARGEST / 2),
         )
 
-    def replace_constant(self, other: Statistics) -> Statistics:
-        """Return these statistics, with those of the `other` rows for columns constant so far."""
+    def replace_narrow(self, other: Statistics) -> Statistics:
+        """Return these statistics, with those of the `other` rows for columns constant so far.
+
+        And for columns that are much wider in the other rows, since a few first rows may be nearly
+        equal.
+        """
         both = self.combine(other)
-        takes_other, takes_both = self.constant & ~other.constant, self.constant & other.constant
+        is_narrow = self.constant | (other.deviation > _MUCH_WIDER * self.deviation)
+        takes_other, takes_both = is_narrow & ~other.constant, self.constant & other.constant
         center, deviation = (
             np.select([takes_other, takes_both], [of_other, of_both], of_self)
             for of_self, of_other, of_both in (
