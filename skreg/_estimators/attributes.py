@@ -67,8 +67,6 @@ def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: Training
     moments = None if result.status is Status.DIVERGED else result.get_moments()
     seen = 0 if job.warm_start is None else job.warm_start.n_updates
     attributes["_stream"] = Stream(
-        class_totals=fit.class_totals,
-        n_rows=fit.n_rows,
         solver=fit.estimator.solver,
         moments=moments,
         n_updates=0 if moments is None else seen + job.n_steps,
@@ -87,6 +85,9 @@ def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict
     statistics = fit.statistics
     # Nothing is known about columns that are constant in training, whatever they are later.
     kernels[0][fit.constant_columns] = 0.0
+    if encoding is not None:
+        is_constant = np.isin(encoding.sources, fit.constant_columns)
+        kernels[0][fit.X.shape[1] :][is_constant] = 0.0
     return {
         **fit.column_attributes,
         **fit.targets.attributes,
@@ -100,6 +101,7 @@ def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict
         "n_outputs_": fit.targets.n_outputs,
         "_activation": fit.estimator.activation,  # whatever set_params does afterwards
         "_statistics": statistics,
+        "_seen_rows": fit.seen,
         "_is_sparse": fit.chunk is not None,
         "_from_keras": False,
     }

@@ -62,6 +62,7 @@ from skreg._estimators.validation import (
     encode_later,
 )
 from skreg._estimators.warm_start import (
+    SeenRows,
     get_sequence,
     get_statistics,
     keeps_function,
@@ -124,7 +125,8 @@ def prepare_fit(
     if settings.continues:
         _check_same_network(estimator, settings, X.shape[1], targets)
     sequence = get_sequence(estimator, settings.continues)
-    rows = _select_rows(estimator, request, encoded.merged, targets, sequence.seed)
+    earlier = _get_seen_rows(estimator, request, settings)
+    rows = _select_rows(estimator, request, encoded.merged, targets, sequence.seed, earlier)
     input_statistics = target_statistics = None
     if settings.continues and request.partial:
         input_statistics, target_statistics = get_statistics(estimator)
@@ -136,7 +138,6 @@ def prepare_fit(
     elif request.validation is not None:
         held_out = _check_given_rows(estimator, request, attributes, targets, rows.factors)
     statistics = _measure_inputs(estimator, X, rows.training, input_statistics)
-    n_earlier = 0 if request.stream is None else request.stream.n_rows
     fit = PreparedFit(
         estimator=estimator,
         settings=settings,
@@ -147,9 +148,8 @@ def prepare_fit(
         columns=attributes["_columns"],
         targets=targets,
         rows=rows.training,
-        n_rows=count_rows(rows.training.weight) + n_earlier,
+        seen=SeenRows(rows.n_rows + earlier.n_rows, rows.class_totals),
         held_out=held_out,
-        class_totals=rows.class_totals,
         statistics=statistics,
         column_attributes=attributes,
         encoding=_choose_encoding(
@@ -195,18 +195,28 @@ def _learn_columns(checked: CheckedRows, weight) -> Columns:
     return columns
 
 
-def _select_rows(estimator, request, merged: MergedRows, targets: Targets, seed) -> SelectedRows:
+def _get_seen_rows(estimator, request, settings) -> SeenRows:
+    """Return the rows that count beside those of this call: in a stream all of before."""
+    none = SeenRows(0, 0.0)
+    continues = request.partial and settings.continues
+    return getattr(estimator, "_seen_rows", none) if continues else none
+
+
+def _select_rows(
+    estimator, request, merged: MergedRows, targets: Targets, seed, earlier: SeenRows
+) -> SelectedRows:
     """Apply class weights, and hold out rows if early stopping needs them."""
-    class_totals = targets.count_classes(merged)
-    if request.stream is not None:
-        with np.errstate(over="ignore"):
-            class_totals = class_totals + request.stream.class_totals
-        class_totals = np.minimum(class_totals, np.finfo(np.float64).max)
+    with np.errstate(over="ignore"):
+        class_totals = targets.count_classes(merged) + earlier.class_totals
+    class_totals = np.minimum(class_totals, np.finfo(np.float64).max)
     factors = targets.compute_class_weight(class_totals)
     training, held_out = targets.apply_class_weight(merged, factors), None
     if estimator.early_stopping and request.validation is None and not request.partial:
         training, held_out = _hold_out(estimator.validation_fraction, targets, training, seed)
-    return SelectedRows(training, held_out, class_totals, factors)
+    weight = training.weight
+    if factors is not None:  # which are no counts of rows
+        weight = merged.weight[np.isin(merged.first, training.first)]
+    return SelectedRows(training, held_out, count_rows(weight), class_totals, factors)
 
 
 def _check_validation_set(estimator, validation: ValidationSet | None) -> None:

@@ -22,7 +22,7 @@ from skreg._data.tables import (
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._estimators.automatic import choose_strengths, is_auto
 from skreg._estimators.targets import Targets
-from skreg._estimators.warm_start import NoiseSequence, Stream
+from skreg._estimators.warm_start import NoiseSequence, SeenRows, Stream
 from skreg._nn.encoding import Encoding
 
 
@@ -142,6 +142,8 @@ class SelectedRows(NamedTuple):
     training : MergedRows
     held_out : MergedRows or None
         None if no rows of the table are held out.
+    n_rows : int
+        How many rows those to train on stand for, without class weights.
     class_totals : ndarray or float
         Weight of each class; in a stream, of all rows so far.
     factors : list of ndarray or None
@@ -150,6 +152,7 @@ class SelectedRows(NamedTuple):
 
     training: MergedRows
     held_out: MergedRows | None
+    n_rows: int
     class_totals: Any
     factors: Any
 
@@ -175,11 +178,9 @@ class PreparedFit:
     targets : ClassTargets or NumberTargets
     rows : MergedRows
         Rows to train on.
-    n_rows : int
-        How many rows they stand for; in a stream all so far.
+    seen : SeenRows
+        These rows; in a stream all so far.
     held_out : HeldOutRows or None
-    class_totals : ndarray or float
-        As in `SelectedRows`.
     statistics : ColumnStatistics or None
         Of the columns; None if `standardize` is False.
     column_attributes : dict
@@ -197,9 +198,8 @@ class PreparedFit:
     columns: Columns
     targets: Targets
     rows: MergedRows
-    n_rows: int
+    seen: SeenRows
     held_out: HeldOutRows | None
-    class_totals: Any
     statistics: ColumnStatistics | None
     column_attributes: dict
     encoding: Encoding | None
@@ -234,7 +234,7 @@ class PreparedFit:
         """Return the strength of each kernel for a value of the parameter `l2`."""
         n_hidden = len(self.settings.hidden_layer_sizes)
         activation = self.estimator.activation
-        return choose_strengths(l2, self.targets, self.n_rows, activation, n_hidden)
+        return choose_strengths(l2, self.targets, self.seen.n_rows, activation, n_hidden)
 
     @functools.cached_property
     def constant_columns(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -36,16 +36,27 @@ class NoiseSequence:
     n_epochs: int = 0
 
 
+class SeenRows(NamedTuple):
+    """What a network was trained on, of which `partial_fit` needs the sum with its own rows.
+
+    Attributes
+    ----------
+    n_rows : int
+        How many rows there are.
+    class_totals : ndarray or float
+        Weight of each class.
+    """
+
+    n_rows: int
+    class_totals: Any
+
+
 @dataclass(frozen=True)
 class Stream:
     """What a call of `partial_fit` leaves to the next one.
 
     Attributes
     ----------
-    class_totals : ndarray or float
-        Weight of each class so far.
-    n_rows : int
-        Rows so far.
     solver : str
         The solver that the moments belong to.
     moments : tuple or None
@@ -56,8 +67,6 @@ class Stream:
         Whether the stream began with the network of `fit` or of `from_keras`.
     """
 
-    class_totals: Any
-    n_rows: int
     solver: str
     moments: tuple | None
     n_updates: int
@@ -121,9 +130,10 @@ def _draw_missing_rows(fit: PreparedFit, kernel, statistics: ColumnStatistics):
     """
     if not statistics.constant.any():
         return kernel
-    is_missing = ~kernel.any(axis=1)
-    is_missing[: len(statistics.constant)] &= statistics.constant
-    is_missing[len(statistics.constant) :] = False
+    sources = np.arange(len(statistics.constant))
+    if fit.encoding is not None:
+        sources = np.concatenate([sources, fit.encoding.sources])
+    is_missing = ~kernel.any(axis=1) & statistics.constant[sources]
     drawn, _ = _draw_parameters(fit, len(kernel))
     return np.where(is_missing[:, None], drawn[0], kernel)
 
