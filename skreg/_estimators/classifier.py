@@ -224,7 +224,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors of the sample weights by class. "balanced" gives every class the same total weight.
         For several labels per row, a list with one dict for each label; the factors of a row are
-        multiplied.
+        multiplied. They are no counts of rows for ``l2="auto"``.
     warm_start : bool, default=False
         Whether `fit` begins with the weights of the last fit, which needs the same layers and the
         same classes. Dropout masks and orders of the rows continue where that fit ended. If the
@@ -483,7 +483,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or an indicator.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies, as in `fit`. If None, all rows have weight 1.
+            Frequencies, as in `fit`. If None, all rows have weight 1. Only the ratios of the
+            weights of one call matter, so the weight of a single row has no effect. The same holds
+            for `class_weight`.
         classes : array-like of shape (n_classes,), default=None
             All labels of all calls. Required in the first call.
 
@@ -506,6 +508,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{known!r}"
             )
+        classes = classes if known is None else known  # 0 and 1 equal False and True
         request = self._make_request(X, y, sample_weight, classes=classes, partial=True)
         return self._fit(request)
 

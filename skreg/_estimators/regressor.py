@@ -103,6 +103,10 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
 
 def _get_form(estimator) -> RegressionLoss:
     """Return the loss for the parameters of an estimator."""
+    if not isinstance(estimator.loss, str) or estimator.loss not in REGRESSION_LOSSES:
+        raise ValueError(
+            f"loss: expected one of {sorted(REGRESSION_LOSSES)}; received {estimator.loss!r}."
+        )
     return REGRESSION_LOSSES[estimator.loss].choose_form(read_loss_parameters(estimator))
 
 

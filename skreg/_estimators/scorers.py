@@ -119,10 +119,12 @@ class ValidationScorer:
         if not isinstance(number, Real):
             raise ValueError(f"validation_scoring: expected a number; received {score!r}.")
         if np.isnan(float(number)):
-            hint = self._explain_missing_classes(fitted)
-            raise ValueError(
-                f"validation_scoring: expected a number; received NaN. {hint}".rstrip()
+            n_rows = len(self.y)
+            hint = self._explain_missing_classes(fitted) or (
+                f"There are {n_rows} validation rows; some scores need more. Increase "
+                "validation_fraction, pass X_val and y_val, or use validation_scoring='loss'."
             )
+            raise ValueError(f"validation_scoring: expected a number; received NaN. {hint}")
         return float(number)
 
     def _explain_missing_classes(self, fitted) -> str:

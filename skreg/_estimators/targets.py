@@ -235,7 +235,9 @@ class ClassTargets:
 
 def _find_codes(y, classes, name: str) -> np.ndarray:
     """Return the place of each label among the classes."""
-    unseen = np.setdiff1d(y, classes)
+    # NumPy would make texts of numbers beside texts.
+    kinds = {array.dtype.kind in "UT" for array in (y, classes) if array.dtype.kind != "O"}
+    unseen = np.unique(y) if len(kinds) > 1 else np.setdiff1d(y, classes)
     if len(unseen):
         raise ValueError(
             f"{name}: expected labels among the classes {classes}; received also {unseen[:5]}."
@@ -373,7 +375,7 @@ class NumberTargets:
         if earlier is not None and self.loss.combines:
             statistics = earlier.combine(statistics)
         elif earlier is not None:
-            statistics = earlier.replace_constant(statistics)
+            statistics = earlier.replace_narrow(statistics)
         return replace(self, statistics=statistics)
 
     def check_continues(self, fitted) -> None:

@@ -130,7 +130,12 @@ def encode_later(columns: Columns, table: MixedTable, name: str = "X"):
 
     Warn of categories whose values mostly were not in training.
     """
-    encoded = columns.encode(table)
+    try:
+        encoded = columns.encode(table)
+    except ValueError as error:
+        if name == "X":
+            raise
+        raise ValueError(f"{name}: {error}") from error
     unknown = columns.find_unknown(table)
     if unknown:
         warn(

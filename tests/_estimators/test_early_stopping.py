@@ -6,7 +6,7 @@ from helpers import assert_same_network
 from scipy import sparse
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -197,10 +197,9 @@ def test_class_weights_multiply_the_weights_of_validation_rows():
     class_weight = {0: 1.0, 1: 5.0, 2: 1.0}
     weight = np.array([class_weight[label] for label in y])
     arguments = {"X_val": X, "y_val": y}
-    by_class = make_classifier(early_stopping=True, class_weight=class_weight).fit(
-        X, y, **arguments
-    )
-    by_row = make_classifier(early_stopping=True)
+    options = {"early_stopping": True, "l2": 1e-3}
+    by_class = make_classifier(**options, class_weight=class_weight).fit(X, y, **arguments)
+    by_row = make_classifier(**options)
     by_row.fit(X, y, sample_weight=weight, sample_weight_val=weight, **arguments)
     assert_same_network(by_class, by_row)
     assert by_class.validation_loss_curve_ == by_row.validation_loss_curve_
@@ -216,6 +215,20 @@ def test_a_pipeline_transforms_validation_rows_by_metadata_routing(cancer):
     alone = make_classifier(early_stopping=True)
     alone.fit(scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val)
     assert_same_network(pipeline[-1], alone)
+
+
+def test_a_score_that_needs_more_rows_says_how_many_there_are():
+    model = RegularizedMLPRegressor(
+        (4,), early_stopping=True, validation_scoring="r2", random_state=0
+    )
+    with (
+        pytest.warns(UndefinedMetricWarning),
+        pytest.raises(
+            ValueError,
+            match=r"received NaN. There are 1 validation rows.*Increase validation_fraction",
+        ),
+    ):
+        model.fit(X[:10], X[:10, 0])
 
 
 BAD_VALIDATION = {

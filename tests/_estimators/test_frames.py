@@ -340,6 +340,8 @@ def test_validation_rows_are_encoded_as_training_rows(scoring):
     held_out = model.validation_loss_curve_ if scoring == "loss" else model.validation_scores_
     model.set_params(validation_fraction=0.3).fit(frame, y)
     assert len(held_out) == 5
+    with pytest.raises(ValueError, match="X_val: Column 'city' of X: expected strings"):
+        model.fit(frame, y, X_val=frame.assign(city=pd.Categorical([1] * len(y))), y_val=y)
     assert model.n_iter_ == 5
 
 

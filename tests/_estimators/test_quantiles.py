@@ -196,6 +196,14 @@ def test_the_score_of_one_quantile_is_r2(diabetes, fitted):
     )
 
 
+@pytest.mark.parametrize("loss", ["mse", ["huber"]])
+def test_the_score_after_a_bad_loss_was_set_names_it(diabetes, loss):
+    X, y, *_ = diabetes
+    model = make_model(quantile=0.5, max_iter=1).fit(X, y).set_params(loss=loss)
+    with pytest.raises(ValueError, match=r"loss: expected one of .*; received .*(mse|huber)"):
+        model.score(X, y)
+
+
 @pytest.mark.parametrize(
     "changes", [{"quantile": (0.1, 0.9)}, {"quantile": 0.5}, {"loss": "huber"}]
 )

@@ -526,6 +526,13 @@ def test_labels_may_be_numpy_strings(of_float64):
     assert set(model.predict(X)) <= set(names)
 
 
+@pytest.mark.parametrize("n_classes", [3, 40])
+def test_texts_are_not_found_among_numbers(n_classes):
+    """NumPy would make texts of the numbers."""
+    with pytest.raises(ValueError, match=r"(?s)expected labels among the classes .*received also"):
+        make_small().partial_fit(X, y.astype(str), classes=np.arange(n_classes))
+
+
 def test_classes_of_a_stream_may_be_numpy_strings():
     names = np.array(["a", "b", "c"])[y].astype(STRINGS)
     model = make_small().partial_fit(X, names, classes=np.unique(names))
