@@ -252,19 +252,20 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         that were constant in training are zero.
     intercepts_ : list of ndarray of float32
         Biases, each of shape (n_outputs,).
-    center_ : ndarray of float64 of shape (n_encoded_features,), or None
-        Subtracted from each column of the encoded table: its mean; one of its values if there are
-        two; 0 for mostly zeros. None if `standardize` is False.
-    scale_ : ndarray of float64 of shape (n_encoded_features,), or None
+    center_ : ndarray of float64 of shape (n_columns,), or None
+        Subtracted from each column, after categories and missing values are encoded: its mean; one
+        of its values if there are two; 0 for mostly zeros. None if `standardize` is False.
+    scale_ : ndarray of float64 of shape (n_columns,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
     encoding_ : object or None
         The encoding of the standardised numeric columns. `columns` are their indices among those
         that the network sees, with `lower` and `width` of each bin ("piecewise"), or with
         `frequencies`, `phases`, `kernels` and `biases` ("periodic"). None if there is none.
-    encoded_feature_names_ : ndarray of object of shape (n_encoded_features,)
-        Names of the columns that the network sees, the rows of ``coefs_[0]``: numbers, indicators
-        of missing values, and levels of categories.
+    encoded_feature_names_ : ndarray of object of shape (n_inputs,)
+        Names of the inputs, the rows of ``coefs_[0]``: first the columns of `center_`, which are
+        numbers, indicators of missing values and levels of categories. Last come the inputs of
+        `numerical_encoding`, such as "age_bin_1" or "age_periodic_1".
     l2_ : float or tuple of float
         Strength that was used, for all kernels or for each.
     n_iter_ : int
