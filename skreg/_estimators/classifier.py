@@ -274,7 +274,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Mean loss of the validation rows after each epoch, without penalty and dropout. None if
         `early_stopping` is False.
     validation_scores_ : list of float of length n_iter_, or None
-        Score of the validation rows after each epoch. None if `validation_scoring` is "loss".
+        Score of the validation rows after each epoch. None if `early_stopping` is False or
+        `validation_scoring` is "loss".
     best_iter_ : int
         Epoch, from 1 on, whose weights are kept. Without `early_stopping` the last weights are
         kept, and this is the epoch of the lowest training loss.
