@@ -130,8 +130,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     dropout_ : float or tuple of float
         Dropout of the winner. Not set with several metrics if `refit` is False.
     l2_ : float, tuple of float or str
-        L2 strength of the winner. "auto" for a winner of that name that is not trained on all rows.
-        Not set with several metrics if `refit` is False.
+        L2 strength of the winner. If that is "auto", the number that it stood for, or "auto" if the
+        winner was not trained on all rows. Not set with several metrics if `refit` is False.
     best_params_ : dict
         Values of the winner: `dropout`, `l2` and the parameters of its kind. Not set with several
         metrics if `refit` is False.
