@@ -32,6 +32,13 @@ class ClassPredictions(ClassifierMixin):
         -------
         labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Entries of `classes_`; an indicator if the estimator was fitted to one.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no fitted network.
+        ValueError, TypeError
+            If `X` is not valid, or does not have the columns of training.
         """
         logits = self._compute_logits(X)
         if self._is_multilabel:
@@ -51,6 +58,13 @@ class ClassPredictions(ClassifierMixin):
         -------
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. float32 for a float32 table, else float64.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no fitted network.
+        ValueError, TypeError
+            If `X` is not valid, or does not have the columns of training.
         """
         logits = self._stack_classes(self._compute_logits(X))
         return self._link.predict(logits)
@@ -67,6 +81,13 @@ class ClassPredictions(ClassifierMixin):
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. Finite even where `predict_proba` rounds to 0.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no fitted network.
+        ValueError, TypeError
+            If `X` is not valid, or does not have the columns of training.
         """
         logits = self._stack_classes(self._compute_logits(X))
         return self._link.log_predict(logits)
@@ -84,6 +105,13 @@ class ClassPredictions(ClassifierMixin):
         logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes one value a row, above zero for ``classes_[1]``. Else one value for
             each class or label.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no fitted network.
+        ValueError, TypeError
+            If `X` is not valid, or does not have the columns of training.
         """
         logits = self._compute_logits(X)
         return logits[:, 0] if self._is_binary else logits
@@ -157,7 +185,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     solver : {"adam", "sgd"}, default="adam"
         Update rule.
     learning_rate_init : float, default=0.005
-        Learning rate of the first step.
+        Learning rate > 0 of the first step.
     learning_rate : {"constant", "cosine"}, default="cosine"
         Schedule of the learning rate. "cosine" lets it fall to zero along half a cosine over
         `max_iter` epochs.
@@ -256,10 +284,12 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     scale_ : ndarray of float64 of shape (n_columns,), or None
         Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
         constant by more than 1. None if `standardize` is False.
-    encoding_ : object or None
-        The encoding of the standardised numeric columns. `columns` are their indices among those
-        that the network sees, with `lower` and `width` of each bin ("piecewise"), or with
-        `frequencies`, `phases`, `kernels` and `biases` ("periodic"). None if there is none.
+    encoding_ : PiecewiseEncoding, PeriodicEncoding or None
+        The encoding of the standardised numeric columns, or None if there is none. Its `columns`
+        are their indices in `encoded_feature_names_`. With "piecewise" `columns`, `lower` and
+        `width` have the shape (n_bins,): column, lower edge and width of each bin. With "periodic"
+        `columns` has the shape (n_encoded,), `frequencies` and `phases` (n_encoded, 16), `kernels`
+        (n_encoded, 16, 3) and `biases` (n_encoded, 3).
     encoded_feature_names_ : ndarray of object of shape (n_inputs,)
         Names of the inputs, the rows of ``coefs_[0]``: first the columns of `center_`, which are
         numbers, indicators of missing values and levels of categories. Last come the inputs of
@@ -449,11 +479,11 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         sample_weight : array-like of shape (n_samples,), default=None
             Frequencies: a row of weight 2 is the same as the row twice, and a row of weight 0 is
             ignored. If None, all rows have weight 1.
-        X_val : array-like of shape (n_validation_samples, n_features), default=None
+        X_val : array-like of shape (n_val, n_features), default=None
             Validation rows for `early_stopping`, instead of a fraction of `X`.
-        y_val : array-like, default=None
+        y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
             Labels of the validation rows, among those of `y`.
-        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+        sample_weight_val : array-like of shape (n_val,), default=None
             Weights of the validation rows. If None, all rows have weight 1.
 
         Returns
@@ -522,7 +552,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_rows, n_features)
             Columns as in training.
         n_samples : int, default=100
             Number of samples. Each has its own masks for every row.
@@ -536,9 +566,11 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
 
         Raises
         ------
-        ValueError
-            If neither `dropout` nor `input_dropout` is above 0, or if `n_samples` is not an
-            integer >= 1.
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If neither `dropout` nor `input_dropout` is above 0, if `n_samples` is not an integer
+            >= 1, or if `X` is not valid.
         """
         logits = self._sample_logits(X, n_samples, random_state)
         rows = self._stack_classes(logits.reshape(-1, self.n_outputs_))
