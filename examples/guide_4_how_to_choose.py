@@ -1,9 +1,9 @@
 """
-Guide 4: how to choose the rates
-================================
+Guide 4: how to choose dropout and L2
+=====================================
 
 How flat the surface of the loss is around its best point, how far the network of the tutorials is
-from it, how good few candidates are compared with many, and how the best rates change with the
+from it, how good few candidates are compared with many, and how the best values change with the
 width of the network and the number of rows. :doc:`/user_guide/regularization/choosing` discusses
 the results.
 

@@ -40,8 +40,9 @@ def list_public_objects():
             path = f"{thing.__module__}.{thing.__qualname__}"
             yield path
         if inspect.isclass(thing):
-            for method, value in vars(thing).items():
-                if not method.startswith("_") and callable(value):
+            for method, value in inspect.getmembers(thing, callable):
+                # The methods of scikit-learn have docstrings of scikit-learn.
+                if not method.startswith("_") and value.__module__.startswith("skreg."):
                     yield f"{path}.{method}"
     for name in skreg.keras.__all__:
         yield f"skreg.keras.{name}"
@@ -86,6 +87,7 @@ MODULES = (
     skreg.keras._files,
     skreg.onnx,
     skreg.keras._builders,
+    skreg.keras._inputs,
     skreg.keras._scikeras,
 )
 

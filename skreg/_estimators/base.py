@@ -284,17 +284,18 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
         The functional model has the layers "encoder" and "network". The encoder replaces missing
         numbers and encodes categories, with layers and operations of Keras alone. The network is
-        the `keras.Sequential` for the columns `encoded_feature_names_`.
+        the `keras.Sequential` for the encoded columns, which are the first names in
+        `encoded_feature_names_`.
 
-        With `numerical_encoding` the model called "numerical_encoding" stands before the layers. It
-        consists of layers and operations of Keras alone, has the dropout of the inputs, and is
-        trained where it is trained here. The columns of the `keras.Sequential` are then the first
-        ones of `encoded_feature_names_`, without those that are made of them.
+        The input of the functional model is a dict from the names of the columns to tensors of
+        shape (n_samples, 1). In a name "/" becomes "_". Columns without names are "x0", "x1" and so
+        on. A number, or a category of numbers or booleans, is in float32, and NaN if it is missing.
+        A category of text is a string tensor of TensorFlow. A missing text is "", or "[MISSING]" if
+        "" is a level.
 
-        Its input is a dict from the names of the columns to tensors of shape (n_samples, 1). In a
-        name "/" becomes "_". Columns without names are "x0", "x1" and so on. A number, or a
-        category of numbers or booleans, is in float32, and NaN if it is missing. A category of text
-        is a string tensor of TensorFlow. A missing text is "", or "[MISSING]" if "" is a level.
+        With `numerical_encoding` a model of that name stands before the Dense layers. It adds the
+        other inputs in `encoded_feature_names_`, consists of layers and operations of Keras alone,
+        has the dropout of the inputs, and is trained where it is trained here.
         """
         network, hyper, loss = self._make_export()
         return make_keras_model(
@@ -377,7 +378,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
     @property
     def encoded_feature_names_(self) -> np.ndarray:
-        """Names of the columns that the network sees, which are the rows of ``coefs_[0]``."""
+        """Names of the inputs of the network, which are the rows of ``coefs_[0]``."""
         check_is_fitted(self)
         columns, encoding = self._columns, self.encoding_
         names = list(self._column_names if columns is None else columns.column_names)

@@ -1,4 +1,4 @@
-"""The estimators that tune `dropout` and `l2` by cross-validation inside `fit`."""
+"""The searching estimators, which tune `dropout` and `l2` by cross-validation inside `fit`."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     Parameters
     ----------
     dropouts : array-like or int, default=(0.0, 0.3)
-        Rates to try: each is a number in [0, 1), or a sequence of one number per hidden layer. An
-        integer is the number of rates, evenly spaced from 0 to 0.8.
+        Dropout rates to try: each is a number in [0, 1), or a sequence of one number per hidden
+        layer. An integer is the number of rates, evenly spaced from 0 to 0.8.
     l2s : array-like, int or "auto", default="auto"
-        Strengths to try: each is a number >= 0, a sequence of one number per kernel, or "auto",
+        L2 strengths to try: each is a number >= 0, a sequence of one number per kernel, or "auto",
         which is a number of its own on each fold. An integer is the number of strengths, evenly
         spaced from 1e-5 to 0.1 on a logarithmic scale. ``l2s="auto"`` is five strengths, from 0.1
         to 10 times what `l2="auto"` stands for with all rows.
@@ -130,8 +130,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     dropout_ : float or tuple of float
         Dropout of the winner. Not set with several metrics if `refit` is False.
     l2_ : float, tuple of float or str
-        L2 strength of the winner. "auto" for a winner of that name that is not trained on all rows.
-        Not set with several metrics if `refit` is False.
+        L2 strength of the winner. If that is "auto", the number that it stood for, or "auto" if the
+        winner was not trained on all rows. Not set with several metrics if `refit` is False.
     best_params_ : dict
         Values of the winner: `dropout`, `l2` and the parameters of its kind. Not set with several
         metrics if `refit` is False.

@@ -114,7 +114,7 @@ class MembersMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_rows, n_features)
             Columns as in training.
         n_samples : int, default=100
             Number of samples. Each has its own masks for every row.
@@ -130,9 +130,9 @@ class MembersMixin:
         ------
         NotFittedError
             If there is no fitted network.
-        ValueError
-            If several networks predict, if the winner has no dropout, or if `n_samples` is not an
-            integer >= 1.
+        ValueError, TypeError
+            If several networks predict, if the winner has no dropout, if `n_samples` is not an
+            integer >= 1, or if `X` is not valid.
         """
         networks = self._get_networks()
         if not hasattr(self, "best_estimator_"):

@@ -23,7 +23,7 @@ from skreg._model_selection.search import Search
 def one_standard_error(cv_results) -> int:
     """Choose the most regularised candidate within one standard error of the best.
 
-    For `refit` of the estimators that tune themselves, or of GridSearchCV over `dropout` and `l2`.
+    For `refit` of the searching estimators, or of GridSearchCV over `dropout` and `l2`.
     The folds cannot tell this candidate from the best one, and it is the simplest of those
     (Breiman et al. 1984). The most regularised candidate has the largest `l2` and, if several have
     it, the largest `dropout`; of those with both, the best one. A sequence counts as its mean. One

@@ -218,6 +218,14 @@ class SearchScoreMixin:
         -------
         score : float
             Greater is better. With several metrics it is the score of the metric `refit`.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no fitted network.
+        ValueError, TypeError
+            If `X` or `y` is not valid, if the scorer does not take `sample_weight` or `params`, or
+            if `refit` names none of several metrics.
         """
         if self._uses_own_score():
             raise_for_params(params, self, "score", allow=[])

@@ -123,6 +123,14 @@ class RegularizationPathDisplay:
         -------
         display : RegularizationPathDisplay
             The display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If the estimator is no fitted search over `dropout` and `l2`, or if `metric`, `kind` or
+            `along` is unknown.
         """
         search = find_estimator(estimator, "cv_results_")
         if search is None:
@@ -164,6 +172,16 @@ class RegularizationPathDisplay:
         -------
         display : RegularizationPathDisplay
             The display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        TypeError
+            If `cv_results` is not a dict.
+        ValueError
+            If `dropout` and `l2` were not both searched, or if `metric`, `kind` or `along` is
+            unknown.
         """
         if not hasattr(cv_results, "keys"):
             raise TypeError(
@@ -229,6 +247,8 @@ class RegularizationPathDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
         ValueError
             If `kind` or `along` is unknown.
         """

@@ -76,6 +76,10 @@ class TrainingCurveDisplay:
 
         Raises
         ------
+        ImportError
+            If matplotlib is not installed.
+        NotFittedError
+            If the estimator is not fitted.
         ValueError
             If `which` is unknown, or if the estimator has no such curves.
         """
@@ -97,6 +101,11 @@ class TrainingCurveDisplay:
         -------
         display : TrainingCurveDisplay
             This object.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
         """
         self.ax_, self.figure_ = get_axes(ax)
         alpha = max(0.15, 1 / len(self.losses) ** 0.5)
