@@ -9,6 +9,7 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
 from skreg._compat import safe_indexing
@@ -235,8 +236,10 @@ def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np
             f"cv: expected a number of folds, a splitter or an iterable; received {splitter!r}."
         )
     # scikit-learn wraps an iterable `cv`, and unpacks its entries without a look at them.
-    given = getattr(splitter, "cv", None)
-    splits = given if isinstance(given, list) else list(splitter.split(X, y, **split_params))
+    if isinstance(splitter, type(check_cv([]))):
+        splits = splitter.cv
+    else:
+        splits = list(splitter.split(X, y, **split_params))
     if not splits:
         raise ValueError("cv: expected at least one split; received none.")
     rows = np.arange(len(y))

@@ -6,7 +6,7 @@ import pytest
 from helpers import CANCER, assert_same_search, grid_search, quick_search
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, LeaveOneGroupOut
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -33,6 +33,20 @@ def test_bad_split_is_refused_before_training(splits, message, trained):
     with pytest.raises(ValueError, match=message):
         quick_search(cv=splits).fit(X, y)
     assert not trained
+
+
+class ByGroup(LeaveOneGroupOut):
+    """A splitter that keeps a list of its own in an attribute of the name `cv`."""
+
+    cv = [(np.arange(0, 569, 2), np.arange(1, 569, 2))]
+
+
+def test_splitter_with_a_list_of_its_own_splits():
+    groups = np.arange(len(y)) // 200
+    options = {"dropouts": [0.0], "l2s": [1e-3], "max_iter": 1, "refit": False}
+    expected = quick_search(cv=LeaveOneGroupOut(), **options).fit(X, y, groups=groups)
+    ours = quick_search(cv=ByGroup(), **options).fit(X, y, groups=groups)
+    assert_array_equal(ours.scores_, expected.scores_)
 
 
 @pytest.mark.parametrize("kind", ["training", "test"])
