@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import traceback
-from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
@@ -34,6 +32,7 @@ from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.halving import count_epochs
 from skreg._model_selection.kinds import Kind
+from skreg._model_selection.scoring import call_scorer
 
 # Values of a fold's table above which the fold is prepared again in each rung: 16 MiB.
 _LARGE_FOLD = 1 << 22
@@ -209,24 +208,7 @@ class Fold:
 
     def score_network(self, estimator) -> tuple[dict[str, float], str | None]:
         """Return the scores of the test rows by name, and the traceback if scoring failed."""
-        try:
-            scores = self.scorer(estimator, *self._test_rows, **self.score_params)
-        except Exception:  # as in GridSearchCV, the score is NaN whatever a scorer raises
-            return {}, traceback.format_exc()
-        if not isinstance(scores, dict):
-            scores = {"score": scores}
-        # As in GridSearchCV, an array of one number is a score.
-        scores = {
-            name: score.item() if getattr(score, "size", None) == 1 else score
-            for name, score in scores.items()
-        }
-        for name, score in scores.items():
-            if not isinstance(score, (Real, str)):
-                raise ValueError(f"scoring: expected numbers; received {score!r} for {name!r}.")
-        # Of several scorers, one that fails returns its traceback.
-        failed = {name: error for name, error in scores.items() if isinstance(error, str)}
-        numbers = {name: np.nan if name in failed else float(scores[name]) for name in scores}
-        return numbers, next(iter(failed.values()), None)
+        return call_scorer(self.scorer, estimator, *self._test_rows, self.score_params)
 
 
 def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np.ndarray]]:
