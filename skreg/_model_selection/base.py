@@ -165,8 +165,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         search = self._make_search(folds, grid.candidates, scoring, memory)
         try:
             stopped = self._run_search(search, data)
-            attributes = self._summarise(search, scoring, grid.shape, data)
-            attributes |= self._refit(search, scoring, base_estimator, data, attributes)
+            attributes = self._summarise(search, scoring, grid.shape, data, stopped)
         except KeyboardInterrupt as interrupt:
             if not search.results:
                 raise
@@ -174,6 +173,13 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 self._store_interrupted(search, scoring, grid.shape, data)
             except Exception as error:  # the user should see the interrupt
                 interrupt.add_note(f"The results so far are not stored: {error}")
+            raise
+        try:
+            attributes |= self._refit(search, scoring, base_estimator, data, attributes)
+        except BaseException as error:
+            # A scorer may fail on all held-out rows together, after hours of training.
+            if isinstance(error, KeyboardInterrupt) or self._averages:
+                self._store_attributes(attributes)
             raise
         # Before the attributes are set, since a warning may be an error.
         warn_about_search(search, scoring, stopped, attributes)
@@ -302,10 +308,12 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         return {"estimator": self, "X": X, "y": y, "metadata": metadata}
 
-    def _summarise(self, search: Search, scoring, shape, data: SearchData) -> dict:
+    def _summarise(self, search: Search, scoring, shape, data: SearchData, stopped=False) -> dict:
         """The fitted attributes of the search, without those of the networks that predict."""
         attributes = summarise_results(search, scoring, shape, self.store_curves)
-        attributes |= summarise_winner(search, scoring, attributes["cv_results_"])
+        # A search that was stopped should predict, which only a complete candidate does.
+        eligible = search.list_complete() if stopped and self._averages else None
+        attributes |= summarise_winner(search, scoring, attributes["cv_results_"], eligible)
         return attributes | data.columns
 
     def _refit(self, search: Search, scoring, base_estimator, data: SearchData, found) -> dict:
@@ -337,9 +345,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     def _store_interrupted(self, search: Search, scoring, shape, data: SearchData) -> None:
         """Store the results so far. Raise if they have no winner and `refit` needs one."""
         attributes = self._summarise(search, scoring, shape, data)
+        self._store_attributes(attributes)  # first, since another interrupt may come
         if self._averages:
-            attributes |= self._average(search, attributes)
-        self._store_attributes(attributes)
+            self._store_attributes(attributes | self._average(search, attributes))
 
     def _store_attributes(self, attributes: dict) -> None:
         """Replace all fitted attributes."""

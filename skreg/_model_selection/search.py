@@ -397,6 +397,12 @@ class Search:
             n_trainings += result.share if result.status is Status.RUNNING else rung.share
         return n_trainings
 
+    def list_complete(self) -> list[int]:
+        """Return the candidates that have a network of every fold."""
+        n_folds = len(self.folds)
+        candidates = range(len(self.candidates))
+        return [k for k in candidates if len(self.collect_networks(k)) == n_folds]
+
     def collect_networks(self, candidate: int) -> list:
         """The fitted networks of a candidate, in the order of the folds, as far as trained."""
         found = [self.results.get((candidate, fold)) for fold in range(len(self.folds))]
