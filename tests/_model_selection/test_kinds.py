@@ -1,6 +1,7 @@
 """Searches over several kinds of networks: the parameter `candidates`."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import CANCER, grid_search, quick_regression_search, quick_search
 from numpy.testing import assert_array_equal
@@ -136,6 +137,13 @@ def test_kinds_that_are_equal_count_once():
         {"activation": ["relu"]},
     ]
     assert list_kinds(several) == [(("hidden_layer_sizes", (8, 4)),), ()]
+
+
+def test_one_layer_may_be_written_as_a_number_or_a_series():
+    sizes = [8, (8,), np.array([8]), pd.Series([8]), np.int64(8)]
+    assert list_kinds([{"hidden_layer_sizes": sizes}]) == [(("hidden_layer_sizes", 8),)]
+    several = [{"activation": ["relu", "tanh"]}]
+    assert len(list_kinds(several, hidden_layer_sizes=pd.Series([8]))) == 2
 
 
 LINEAR_KIND = (("hidden_layer_sizes", ()),)
