@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABCMeta
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -28,15 +29,14 @@ from skreg._compat import (
     raise_for_params,
     routing_enabled,
 )
-from skreg._engine.hyperparameters import check_hidden_layer_sizes
-from skreg._estimators.automatic import compute_l2
+from skreg._estimators.automatic import compute_l2, is_auto
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_rows, check_weight
-from skreg._model_selection.candidates import Candidate, make_candidates
+from skreg._model_selection.candidates import Candidate, count_rows_with_weight, make_candidates
 from skreg._model_selection.ensemble import make_ensemble
 from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
 from skreg._model_selection.halving import (
@@ -52,6 +52,7 @@ from skreg._model_selection.members import MembersMixin
 from skreg._model_selection.memory import is_disabled, open_memory
 from skreg._model_selection.refit import (
     average_networks,
+    check_strengths_are_numbers,
     copy_attributes,
     list_fitted_attributes,
     one_standard_error,
@@ -82,8 +83,9 @@ class SearchData(NamedTuple):
     sample_weight : ndarray of shape (n_samples,) or None
     columns : dict
         The fitted attributes `n_features_in_` and, if the columns have names, `feature_names_in_`.
-    automatic_l2 : float
-        What `l2="auto"` stands for if each row with weight is one.
+    compute_l2 : callable
+        From the activation and the number of hidden layers of a network to what `l2="auto"` stands
+        for with all rows.
     kinds : list of tuple
         Kinds of networks to try.
     """
@@ -93,7 +95,7 @@ class SearchData(NamedTuple):
     indexed_y: Any
     sample_weight: np.ndarray | None
     columns: dict
-    automatic_l2: float
+    compute_l2: Callable[[str, int], float]
     kinds: list[Kind]
 
 
@@ -151,9 +153,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
         data = self._check_data(X, y, sample_weight, base_estimator)
-        grid = make_candidates(
-            self.dropouts, self.l2s, base_estimator, data.automatic_l2, data.kinds
-        )
+        grid = make_candidates(self.dropouts, self.l2s, base_estimator, data.compute_l2, data.kinds)
+        if self.refit is one_standard_error:
+            check_strengths_are_numbers(candidate.l2 for candidate in grid.candidates)
         trains_winner = scoring.refit is not False and not self._averages  # which warns itself
         if not trains_winner and any(
             ignores_weights(set_kind(base_estimator, kind), data.sample_weight)
@@ -215,19 +217,21 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
         request = base_estimator._make_request(X, y)
         checked = check_rows(self, X, y, sample_weight, reset=True, y_numeric=request.y_numeric)
-        kinds = make_kinds(self.candidates, base_estimator, self.refit, checked.X.numbers)
         X, y = indexable(X, y)
+        sample_weight = check_weight(sample_weight, X)
+        numbers = checked.X.numbers
+        if sample_weight is not None and not sample_weight.all():
+            numbers = numbers[sample_weight > 0]
+        kinds = make_kinds(self.candidates, base_estimator, self.refit, numbers)
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets
-        sample_weight = check_weight(sample_weight, X)
         made = request.make_targets(targets)  # raises if a network cannot train on them
         indexed_y = y if hasattr(y, "iloc") else targets
-        n_rows = len(targets) if sample_weight is None else int(np.count_nonzero(sample_weight))
-        n_hidden = len(check_hidden_layer_sizes(self.hidden_layer_sizes))
-        automatic_l2 = compute_l2(made, n_rows, self.activation, n_hidden)
-        return SearchData(
-            X, targets, indexed_y, sample_weight, checked.attributes, automatic_l2, kinds
-        )
+        n_rows = 1  # not needed, unless l2s is "auto"
+        if is_auto(self.l2s):
+            n_rows = count_rows_with_weight(checked, made.values, sample_weight)
+        strength = partial(compute_l2, made, n_rows)
+        return SearchData(X, targets, indexed_y, sample_weight, checked.attributes, strength, kinds)
 
     def _make_folds(self, data: SearchData, routed, scoring, base_estimator) -> list[Fold]:
         X, y, weight = data.X, data.y, data.sample_weight

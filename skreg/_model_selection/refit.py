@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -70,11 +70,7 @@ def one_standard_error(cv_results) -> int:
             f"one_standard_error: expected results of one metric; received those of {metrics}."
         )
     searched = [read_values(cv_results, name) for name in ("l2", "dropout")]
-    if any(isinstance(value, str) for values in searched for value in values):
-        raise ValueError(
-            "one_standard_error: expected numbers of l2, the largest of which regularises most; "
-            "received 'auto' among them."
-        )
+    check_strengths_are_numbers(value for values in searched for value in values)
     strengths = [
         [-1.0 if value is None else float(np.mean(value)) for value in values]
         for values in searched
@@ -94,6 +90,15 @@ def one_standard_error(cv_results) -> int:
             "one_standard_error: expected a finite score of at least one candidate; received none."
         )
     return int(max(good, key=lambda k: [*(values[k] for values in strengths), mean[k]]))
+
+
+def check_strengths_are_numbers(values: Iterable) -> None:
+    """Raise if `one_standard_error` cannot compare the strengths."""
+    if any(isinstance(value, str) for value in values):
+        raise ValueError(
+            "one_standard_error: expected numbers of l2, the largest of which regularises most; "
+            "received 'auto' among them."
+        )
 
 
 def choose_winner(

@@ -170,13 +170,21 @@ def test_missing_numbers_are_no_third_value():
     assert len(list_kinds("auto", "ensemble", np.r_[table, [[2.0]]])) == 3
 
 
+def test_rows_without_weight_do_not_decide_on_the_automatic_kinds():
+    table, labels = np.tile([[0.0, 1.0], [1.0, 0.0]], (20, 1)), np.arange(40) // 2 % 2
+    table[0] = 7.0
+    search = small_search(candidates="auto", refit="ensemble", numerical_encoding="auto", cv=2)
+    search.fit(table, labels, sample_weight=np.arange(40) > 0)
+    assert "param_numerical_encoding" not in search.cv_results_
+
+
 def test_dropout_of_a_linear_kind_is_zero():
     base = RegularizedMLPClassifier((4,))
-    grid = make_candidates([0.1, 0.5], [0.0, 1.0], base, 0.01, [LINEAR_KIND])
+    grid = make_candidates([0.1, 0.5], [0.0, 1.0], base, lambda *_: 0.01, [LINEAR_KIND])
     assert [candidate.dropout for candidate in grid.candidates] == [0.0, 0.0]
     assert grid.shape == (2,)
     with pytest.raises(ValueError, match="dropouts: expected finite numbers"):
-        make_candidates([5.0], [0.0], base, 0.01, [LINEAR_KIND])
+        make_candidates([5.0], [0.0], base, lambda *_: 0.01, [LINEAR_KIND])
 
 
 # -- what is refused ---------------------------------------------------------------------------
