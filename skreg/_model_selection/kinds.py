@@ -59,7 +59,7 @@ def make_kinds(candidates, base_estimator, refit, table) -> list[Kind]:
     """
     _check_one_network(base_estimator)
     if is_auto(candidates):
-        grids, prefix = _choose_grids(refit, table), ""
+        grids, prefix = _choose_grids(refit, base_estimator, table), ""
     else:
         grids, prefix = _check_grids(candidates, base_estimator), "candidates: "
     kinds: dict[tuple, Kind] = {}
@@ -92,12 +92,13 @@ def set_kind(base_estimator, kind: Kind):
     return clone(base_estimator).set_params(**dict(kind))
 
 
-def _choose_grids(refit, table) -> Sequence[dict]:
+def _choose_grids(refit, base_estimator, table) -> Sequence[dict]:
     """Return what "auto" stands for."""
     if not isinstance(refit, str) or refit != "ensemble":
         return [{}]
     linear: dict = {"hidden_layer_sizes": [()]}
-    if sparse.issparse(table) or not _has_many_values(table):
+    chosen = not is_auto(base_estimator.numerical_encoding)
+    if chosen or sparse.issparse(table) or not _has_many_values(table):
         return [linear, {}]
     return [linear, {"numerical_encoding": ["piecewise", "periodic"]}]
 

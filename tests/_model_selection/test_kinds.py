@@ -164,6 +164,11 @@ def test_automatic_kinds_have_no_encoding_without_columns_to_encode(table):
     assert list_kinds("auto", "ensemble", table) == [LINEAR_KIND, ()]
 
 
+@pytest.mark.parametrize("encoding", [None, "periodic"])
+def test_automatic_kinds_have_the_encoding_that_was_chosen(encoding):
+    assert list_kinds("auto", "ensemble", numerical_encoding=encoding) == [LINEAR_KIND, ()]
+
+
 def test_missing_numbers_are_no_third_value():
     table = np.array([[0.0], [1.0], [np.nan], [np.nan]])
     assert len(list_kinds("auto", "ensemble", table)) == 2
@@ -362,7 +367,7 @@ def test_display_shows_the_best_kind_of_each_pair(kind, search):
 
 
 def test_automatic_ensemble_has_all_kinds():
-    search = small_search(candidates="auto", refit="ensemble").fit(X, y)
+    search = small_search(candidates="auto", refit="ensemble", numerical_encoding="auto").fit(X, y)
     assert len(search.ensemble_weights_) == len(search.cv_results_["params"]) == 10
     assert search.ensemble_scores_[-1] >= search.ensemble_scores_[0]
     chosen = {id(network) for network in search.estimators_}
