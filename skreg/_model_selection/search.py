@@ -158,10 +158,11 @@ def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]
         for job in group.jobs:
             try:
                 group.fold.prepare(job.candidate.kind)
+                result = _run_job(job, group, train_network)
             except Exception as error:
-                error.add_note(f"In the training rows of fold {fold}.")
+                error.add_note(f"In fold {fold} of the search, with {job.candidate.get_params()}.")
                 raise
-            group.results.append((job.candidate_index, _run_job(job, group, train_network)))
+            group.results.append((job.candidate_index, result))
     return fold, group.results
 
 
@@ -351,7 +352,7 @@ class Search:
     def _make_groups(
         self, rung: Rung, remaining: list[int], keys: list[str]
     ) -> Iterator[tuple[int, JobGroup]]:
-        """JobGroup the jobs of a rung: small groups for threads, a few per worker for processes."""
+        """Group the jobs of a rung: small groups for threads, a few per worker for processes."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
         threads = getattr(backend, "supports_sharedmem", False)

@@ -77,6 +77,14 @@ def test_fold_without_a_class_is_scored():
     assert model.best_score_ == pytest.approx(np.log(np.finfo(float).eps))
 
 
+def test_an_error_names_the_fold_and_the_candidate():
+    search = quick_search(scoring=lambda model, X, y: [0.5, 0.6], dropouts=[0.5], max_iter=1)
+    with pytest.raises(ValueError, match="expected numbers") as caught:
+        search.fit(X, y)
+    candidate = {"dropout": 0.5, "l2": 0.001}
+    assert caught.value.__notes__ == [f"In fold 0 of the search, with {candidate}."]
+
+
 def test_splits_may_come_from_a_generator():
     expected = quick_search(cv=KFold(3), scoring="accuracy").fit(X, y)
     ours = quick_search(cv=KFold(3).split(X), scoring="accuracy").fit(X, y)
