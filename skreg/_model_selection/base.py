@@ -399,6 +399,12 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 process_routing(scoring.scorer, "score", **routed.scorer.score)
             if self._uses_own_score():
                 routed.scorer = Bunch(score=weights)
+            elif weights and scoring.has_functions():
+                warn(
+                    f"scoring: {self.scoring!r} has functions, which do not request sample_weight. "
+                    "The networks are trained with the weights and scored without them. "
+                    "sklearn.metrics.make_scorer makes a scorer that can request them."
+                )
             return routed
         if weights and not scoring.takes_weights():
             warn(
@@ -415,6 +421,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     @property
     def encoded_feature_names_(self) -> np.ndarray:
         """Names of the columns that the network of the winner sees."""
+        self._get_networks()  # raises if there are none
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(
                 "encoded_feature_names_: expected one fitted network; the networks of "

@@ -212,6 +212,11 @@ class Scoring:
         """Return the scorer; of several metrics a dict from names to scorers."""
         return dict(self.scorer._scorers) if self.several else self.scorer
 
+    def has_functions(self) -> bool:
+        """Whether the scorer, or one of several, is a function, which cannot request metadata."""
+        scorers = self.scorer._scorers.values() if self.several else [self.scorer]
+        return not all(hasattr(scorer, "get_metadata_routing") for scorer in scorers)
+
     def takes_weights(self) -> bool:
         """Whether the scorer, or one of several, takes `sample_weight`."""
         if self.several:
