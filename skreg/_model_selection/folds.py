@@ -152,7 +152,10 @@ class Fold:
                 if isinstance(part, np.ndarray):
                     part.flags.writeable = False
         fit = prepare_fit(estimator, request, settings, self._encoded)
-        held_out = estimator.early_stopping and estimator.validation_fraction
+        # A fraction of the training rows, unless the test rows are held out.
+        held_out = estimator.early_stopping and (
+            self.stops_on_test or estimator.validation_fraction
+        )
         key = estimator.standardize, held_out, fit.chunk  # what the tables depend on
         if key not in self._tables:
             self._tables[key] = make_tables(fit)
