@@ -172,6 +172,9 @@ def _pool_params(folds: Sequence[Fold]) -> dict:
 class _StoredPredictions:
     """Predictions of one table that are stored. Precedes the estimator whose methods need them."""
 
+    _table: Any
+    _stored: np.ndarray
+
     def imitate(self, networks: Sequence, X):
         """Take the table, and the attributes of the networks that the scorer may look at."""
         vars(self).update(vars(networks[0]), _table=X)

@@ -211,7 +211,8 @@ class Fold:
 
     def score_network(self, estimator) -> tuple[dict[str, float], str | None]:
         """Return the scores of the test rows by name, and the traceback if scoring failed."""
-        return call_scorer(self.scorer, estimator, *self._test_rows, self.score_params)
+        X, y = self._test_rows
+        return call_scorer(self.scorer, estimator, X, y, self.score_params)
 
 
 def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np.ndarray]]:
