@@ -205,6 +205,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     that most candidates have. Halving returns to the last complete rung. If nothing was scored,
     the estimator does not change.
 
+    If a callback stops a search with ``refit="folds"`` or "ensemble", the winner is the best
+    candidate with a network of every fold. If there is none, no network predicts.
+
     References
     ----------
     .. [1] J. Friedman, T. Hastie, R. Tibshirani, "Regularization Paths for Generalized Linear
@@ -395,6 +398,9 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     all folds. Means are over the folds that all candidates have or, if there is none, over those
     that most candidates have. Halving returns to the last complete rung. If nothing was scored,
     the estimator does not change.
+
+    If a callback stops a search with ``refit="folds"`` or "ensemble", the winner is the best
+    candidate with a network of every fold. If there is none, no network predicts.
 
     References
     ----------
