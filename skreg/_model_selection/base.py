@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABCMeta
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -28,15 +29,14 @@ from skreg._compat import (
     raise_for_params,
     routing_enabled,
 )
-from skreg._engine.hyperparameters import check_hidden_layer_sizes
-from skreg._estimators.automatic import compute_l2
+from skreg._estimators.automatic import compute_l2, is_auto
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import check_rows, check_weight
-from skreg._model_selection.candidates import Candidate, make_candidates
+from skreg._model_selection.candidates import Candidate, count_rows_with_weight, make_candidates
 from skreg._model_selection.ensemble import make_ensemble
 from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
 from skreg._model_selection.halving import (
@@ -52,6 +52,7 @@ from skreg._model_selection.members import MembersMixin
 from skreg._model_selection.memory import is_disabled, open_memory
 from skreg._model_selection.refit import (
     average_networks,
+    check_strengths_are_numbers,
     copy_attributes,
     list_fitted_attributes,
     one_standard_error,
@@ -82,8 +83,9 @@ class SearchData(NamedTuple):
     sample_weight : ndarray of shape (n_samples,) or None
     columns : dict
         The fitted attributes `n_features_in_` and, if the columns have names, `feature_names_in_`.
-    automatic_l2 : float
-        What `l2="auto"` stands for if each row with weight is one.
+    compute_l2 : callable
+        From the activation and the number of hidden layers of a network to what `l2="auto"` stands
+        for with all rows.
     kinds : list of tuple
         Kinds of networks to try.
     """
@@ -93,7 +95,7 @@ class SearchData(NamedTuple):
     indexed_y: Any
     sample_weight: np.ndarray | None
     columns: dict
-    automatic_l2: float
+    compute_l2: Callable[[str, int], float]
     kinds: list[Kind]
 
 
@@ -151,9 +153,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
         data = self._check_data(X, y, sample_weight, base_estimator)
-        grid = make_candidates(
-            self.dropouts, self.l2s, base_estimator, data.automatic_l2, data.kinds
-        )
+        grid = make_candidates(self.dropouts, self.l2s, base_estimator, data.compute_l2, data.kinds)
+        if self.refit is one_standard_error:
+            check_strengths_are_numbers(candidate.l2 for candidate in grid.candidates)
         trains_winner = scoring.refit is not False and not self._averages  # which warns itself
         if not trains_winner and any(
             ignores_weights(set_kind(base_estimator, kind), data.sample_weight)
@@ -165,8 +167,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         search = self._make_search(folds, grid.candidates, scoring, memory)
         try:
             stopped = self._run_search(search, data)
-            attributes = self._summarise(search, scoring, grid.shape, data)
-            attributes |= self._refit(search, scoring, base_estimator, data, attributes)
+            attributes = self._summarise(search, scoring, grid.shape, data, stopped)
         except KeyboardInterrupt as interrupt:
             if not search.results:
                 raise
@@ -174,6 +175,13 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 self._store_interrupted(search, scoring, grid.shape, data)
             except Exception as error:  # the user should see the interrupt
                 interrupt.add_note(f"The results so far are not stored: {error}")
+            raise
+        try:
+            attributes |= self._refit(search, scoring, base_estimator, data, attributes)
+        except BaseException as error:
+            # A scorer may fail on all held-out rows together, after hours of training.
+            if isinstance(error, KeyboardInterrupt) or self._averages:
+                self._store_attributes(attributes)
             raise
         # Before the attributes are set, since a warning may be an error.
         warn_about_search(search, scoring, stopped, attributes)
@@ -209,19 +217,21 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
         request = base_estimator._make_request(X, y)
         checked = check_rows(self, X, y, sample_weight, reset=True, y_numeric=request.y_numeric)
-        kinds = make_kinds(self.candidates, base_estimator, self.refit, checked.X.numbers)
         X, y = indexable(X, y)
+        sample_weight = check_weight(sample_weight, X)
+        numbers = checked.X.numbers
+        if sample_weight is not None and not sample_weight.all():
+            numbers = numbers[sample_weight > 0]
+        kinds = make_kinds(self.candidates, base_estimator, self.refit, numbers)
         targets = ravel_column(checked.y)
         targets = targets.toarray() if sparse.issparse(targets) else targets
-        sample_weight = check_weight(sample_weight, X)
         made = request.make_targets(targets)  # raises if a network cannot train on them
         indexed_y = y if hasattr(y, "iloc") else targets
-        n_rows = len(targets) if sample_weight is None else int(np.count_nonzero(sample_weight))
-        n_hidden = len(check_hidden_layer_sizes(self.hidden_layer_sizes))
-        automatic_l2 = compute_l2(made, n_rows, self.activation, n_hidden)
-        return SearchData(
-            X, targets, indexed_y, sample_weight, checked.attributes, automatic_l2, kinds
-        )
+        n_rows = 1  # not needed, unless l2s is "auto"
+        if is_auto(self.l2s):
+            n_rows = count_rows_with_weight(checked, made.values, sample_weight)
+        strength = partial(compute_l2, made, n_rows)
+        return SearchData(X, targets, indexed_y, sample_weight, checked.attributes, strength, kinds)
 
     def _make_folds(self, data: SearchData, routed, scoring, base_estimator) -> list[Fold]:
         X, y, weight = data.X, data.y, data.sample_weight
@@ -302,10 +312,12 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         return {"estimator": self, "X": X, "y": y, "metadata": metadata}
 
-    def _summarise(self, search: Search, scoring, shape, data: SearchData) -> dict:
+    def _summarise(self, search: Search, scoring, shape, data: SearchData, stopped=False) -> dict:
         """The fitted attributes of the search, without those of the networks that predict."""
         attributes = summarise_results(search, scoring, shape, self.store_curves)
-        attributes |= summarise_winner(search, scoring, attributes["cv_results_"])
+        # A search that was stopped should predict, which only a complete candidate does.
+        eligible = search.list_complete() if stopped and self._averages else None
+        attributes |= summarise_winner(search, scoring, attributes["cv_results_"], eligible)
         return attributes | data.columns
 
     def _refit(self, search: Search, scoring, base_estimator, data: SearchData, found) -> dict:
@@ -337,9 +349,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     def _store_interrupted(self, search: Search, scoring, shape, data: SearchData) -> None:
         """Store the results so far. Raise if they have no winner and `refit` needs one."""
         attributes = self._summarise(search, scoring, shape, data)
+        self._store_attributes(attributes)  # first, since another interrupt may come
         if self._averages:
-            attributes |= self._average(search, attributes)
-        self._store_attributes(attributes)
+            self._store_attributes(attributes | self._average(search, attributes))
 
     def _store_attributes(self, attributes: dict) -> None:
         """Replace all fitted attributes."""
@@ -387,6 +399,12 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 process_routing(scoring.scorer, "score", **routed.scorer.score)
             if self._uses_own_score():
                 routed.scorer = Bunch(score=weights)
+            elif weights and scoring.has_functions():
+                warn(
+                    f"scoring: {self.scoring!r} has functions, which do not request sample_weight. "
+                    "The networks are trained with the weights and scored without them. "
+                    "sklearn.metrics.make_scorer makes a scorer that can request them."
+                )
             return routed
         if weights and not scoring.takes_weights():
             warn(
@@ -403,6 +421,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     @property
     def encoded_feature_names_(self) -> np.ndarray:
         """Names of the columns that the network of the winner sees."""
+        self._get_networks()  # raises if there are none
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(
                 "encoded_feature_names_: expected one fitted network; the networks of "

@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skreg._data.columns import Columns
+from skreg._data.rows import count_rows, merge_rows
 from skreg._engine.hyperparameters import (
     check_hidden_layer_sizes,
     check_rates,
     check_strengths,
 )
 from skreg._estimators.automatic import is_auto
-from skreg._model_selection.kinds import Kind, set_kind
+from skreg._estimators.validation import CheckedRows
+from skreg._model_selection.kinds import Kind, describe_kind, set_kind
 
 # The ends of an axis that is given as a number of values.
 _DROPOUT_RANGE = 0.0, 0.8
@@ -54,31 +57,56 @@ class Grid(NamedTuple):
     shape: tuple[int, ...]
 
 
+def count_rows_with_weight(checked: CheckedRows, targets: np.ndarray, weight) -> int:
+    """Return how many rows `l2="auto"` counts in a fit of all rows.
+
+    Parameters
+    ----------
+    checked : CheckedRows
+    targets : ndarray of shape (n,) or (n, q)
+        Codes or numbers, as a fit merges them.
+    weight : ndarray of shape (n,) or None
+    """
+    columns = Columns.learn(checked.X, checked.is_category, checked.names, weight)
+    return count_rows(merge_rows(columns.encode(checked.X), targets, weight).weight)
+
+
 def make_candidates(
-    dropouts, l2s, base_estimator, automatic_l2: float, kinds: Sequence[Kind] = ((),)
+    dropouts,
+    l2s,
+    base_estimator,
+    compute_l2: Callable[[str, int], float],
+    kinds: Sequence[Kind] = ((),),
 ) -> Grid:
     """Make the candidates and check every value of `dropouts` and `l2s`.
 
     A network without hidden layers has no dropout, so such a kind is crossed with `l2s` only. This
     does not hold for the one kind of a search that has no others.
 
-    `automatic_l2` is what `l2="auto"` stands for with all rows.
+    `compute_l2` returns what `l2="auto"` stands for with all rows, given the activation and the
+    number of hidden layers.
     """
     if isinstance(dropouts, Integral):
         dropouts = np.linspace(*_DROPOUT_RANGE, _check_count("dropouts", dropouts))
-    if is_auto(l2s):
-        l2s = [factor * automatic_l2 for factor in _L2_FACTORS]
-    elif isinstance(l2s, Integral):
+    if isinstance(l2s, Integral):
         l2s = np.geomspace(*_L2_RANGE, _check_count("l2s", l2s))
     is_plain = tuple(kinds) == ((),)
     candidates, n_crossed, shape = [], 0, (0, 0)
     for kind in kinds:
-        n_hidden = _count_hidden_layers(set_kind(base_estimator, kind))
+        estimator = set_kind(base_estimator, kind)
+        n_hidden = _count_hidden_layers(estimator)
+        l2s_of_kind = l2s
+        if is_auto(l2s):
+            strength = compute_l2(estimator.activation, n_hidden)
+            l2s_of_kind = [factor * strength for factor in _L2_FACTORS]
         rates: list = [0.0]
-        if n_hidden or is_plain:
-            rates = _check_axis("dropouts", dropouts, n_hidden, check_rates)
-            n_crossed += 1
-        strengths = _check_axis("l2s", l2s, n_hidden, check_strengths)
+        try:
+            if n_hidden or is_plain:
+                rates = _check_axis("dropouts", dropouts, n_hidden, check_rates)
+                n_crossed += 1
+            strengths = _check_axis("l2s", l2s_of_kind, n_hidden, check_strengths)
+        except ValueError as error:
+            raise ValueError(f"{error}{describe_kind(kind)}") from error
         shape = len(rates), len(strengths)
         candidates += [Candidate(rate, l2, kind) for rate in rates for l2 in strengths]
     if not n_crossed:  # they are not used, but should be valid all the same

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
 from sklearn.base import is_classifier
 
@@ -19,11 +20,10 @@ from skreg._estimators.regressor import RegularizedMLPRegressor
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.refit import average_networks
+from skreg._model_selection.scoring import LEAST_PROBABILITY, call_scorer, merge_target_scales
 from skreg._model_selection.search import Search
 
 _N_PICKS = 25
-# Probabilities are at least so far from 0 and 1, which have no logits.
-_LEAST_PROBABILITY = float(np.finfo(np.float64).eps)
 
 
 class Selection(NamedTuple):
@@ -87,15 +87,26 @@ def make_ensemble(search: Search, best: int) -> dict:
     -------
     attributes : dict
         Empty if the best candidate lacks the network of a fold.
+
+    Raises
+    ------
+    ValueError
+        If the held-out rows of all folds together have no score.
     """
-    networks = {k: search.collect_networks(k) for k in range(len(search.candidates))}
-    complete = [k for k, found in networks.items() if len(found) == len(search.folds)]
-    if best not in complete:
+    networks = {k: search.collect_networks(k) for k in search.list_complete()}
+    if best not in networks:
         return {}
-    score = _make_score(search, {k: networks[k] for k in complete})
+    errors: list[str] = []
+    score = _make_score(search, networks, errors)
     # Of equal candidates the simplest one is picked.
-    order = sorted(complete, key=lambda k: _measure_complexity(search.candidates[k], networks[k]))
+    order = sorted(networks, key=lambda k: _measure_complexity(search.candidates[k], networks[k]))
     selection = select_greedily(score, len(search.candidates), best, order)
+    if np.isnan(selection.scores[1:]).any():  # no ensemble had a score, and the pick is arbitrary
+        raise ValueError(
+            "scoring: expected a score of the held-out rows of all folds together with "
+            "refit='ensemble'; received NaN. The scores of the folds are stored."
+            + (f" The first error was:\n{errors[0]}" if errors else "")
+        )
     picked = np.flatnonzero(selection.weights).tolist()
     members = [network for k in picked for network in networks[k]]
     shares = np.repeat(selection.weights[picked], len(search.folds)) / len(search.folds)
@@ -118,15 +129,21 @@ def _measure_complexity(candidate: Candidate, networks: list) -> tuple:
     return n_weights, *(-strength for strength in strengths)
 
 
-def _make_score(search: Search, networks: dict[int, list]) -> Callable[[np.ndarray], float]:
-    """Return a function from how often candidates were picked to the score of their ensemble."""
+def _make_score(
+    search: Search, networks: dict[int, list], errors: list[str]
+) -> Callable[[np.ndarray], float]:
+    """Return a function from how often candidates were picked to the score of their ensemble.
+
+    It is NaN if the scorer fails. Its traceback is then added to `errors`.
+    """
     folds = search.folds
     rows = np.concatenate([fold.test for fold in folds])
     X, y = safe_indexing(folds[0].X, rows), safe_indexing(folds[0].scored_y, rows)
     params = _pool_params(folds)
     tables = [safe_indexing(fold.X, fold.test) for fold in folds]
-    first = next(iter(networks.values()))[0]
-    stored = _StoredClassifier() if is_classifier(first) else _StoredRegressor()
+    members = [network for of_folds in networks.values() for network in of_folds]
+    stored_class = _StoredClassifier if is_classifier(members[0]) else _StoredRegressor
+    stored = stored_class().imitate(members, X)
     predictions = {
         k: np.concatenate([stored.read(*pair) for pair in zip(of_folds, tables, strict=True)])
         for k, of_folds in networks.items()
@@ -135,8 +152,9 @@ def _make_score(search: Search, networks: dict[int, list]) -> Callable[[np.ndarr
     def score(counts: np.ndarray) -> float:
         picked = np.flatnonzero(counts).tolist()
         mean = sum(predictions[k] * (counts[k] / counts.sum()) for k in picked)
-        found = folds[0].scorer(stored.store(first, mean), X, y, **params)
-        return search.refit_score(found if isinstance(found, dict) else {"score": found})
+        scores, error = call_scorer(folds[0].scorer, stored.store(mean), X, y, params)
+        errors.extend([] if error is None else [error])
+        return search.refit_score(scores)
 
     return score
 
@@ -151,36 +169,66 @@ def _pool_params(folds: Sequence[Fold]) -> dict:
     return pooled
 
 
-class _StoredClassifier(RegularizedMLPClassifier):
-    """A classifier that predicts stored probabilities, whatever the table is."""
+class _StoredPredictions:
+    """Predictions of one table that are stored. Precedes the estimator whose methods need them."""
+
+    _table: Any
+    _stored: np.ndarray
+
+    def imitate(self, networks: Sequence, X):
+        """Take the table, and the attributes of the networks that the scorer may look at."""
+        vars(self).update(vars(networks[0]), _table=X)
+        return self
+
+    def _get_stored(self, X) -> np.ndarray:
+        """Return what is stored. Raise if another table is to be predicted."""
+        if X is not self._table and joblib.hash(X) != joblib.hash(self._table):
+            raise ValueError(
+                "scoring: expected a scorer that predicts the table it receives, since "
+                "refit='ensemble' scores predictions of all held-out rows that it has stored; "
+                f"received another table to predict, of type {type(X).__name__} and shape "
+                f"{np.shape(X)}."
+            )
+        return self._stored
+
+
+class _StoredClassifier(_StoredPredictions, RegularizedMLPClassifier):
+    """A classifier that predicts stored probabilities."""
 
     @staticmethod
     def read(network, X) -> np.ndarray:
         """Return the probability of each output of a network."""
-        return network._link.predict(network._compute_logits(X))
+        # In float32 a probability is one from a logit of 17 on.
+        return network._link.predict(network._compute_logits(X).astype(np.float64))
 
-    def store(self, network, probabilities):
-        """Return the classifier with these probabilities and the attributes of a network."""
-        logits = network._link.invert(probabilities, _LEAST_PROBABILITY)
-        self.__dict__.update(vars(network), _logits=logits)
+    def store(self, probabilities: np.ndarray):
+        """Return the classifier with these probabilities."""
+        # Zero and one have no logits.
+        self._stored = self._link.invert(probabilities, LEAST_PROBABILITY)
         return self
 
     def _compute_logits(self, X):
-        return self._logits
+        return self._get_stored(X)
 
 
-class _StoredRegressor(RegularizedMLPRegressor):
-    """A regressor that predicts stored numbers, whatever the table is."""
+class _StoredRegressor(_StoredPredictions, RegularizedMLPRegressor):
+    """A regressor that predicts stored numbers."""
 
     @staticmethod
     def read(network, X) -> np.ndarray:
         """Return the predictions of a network."""
         return network.predict(X)
 
-    def store(self, network, predictions: np.ndarray):
-        """Return the regressor with these predictions and the attributes of a network."""
-        self.__dict__.update(vars(network), _predictions=predictions)
+    def imitate(self, networks, X):
+        """Take a scale of the target besides, so that all ensembles are scored in one unit."""
+        super().imitate(networks, X)
+        self.target_scale_ = merge_target_scales(networks)
+        return self
+
+    def store(self, predictions: np.ndarray):
+        """Return the regressor with these predictions."""
+        self._stored = predictions
         return self
 
     def _predict(self, X) -> Any:
-        return self._predictions
+        return self._get_stored(X)

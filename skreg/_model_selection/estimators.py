@@ -56,7 +56,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         L2 strengths to try: each is a number >= 0, a sequence of one number per kernel, or "auto",
         which is a number of its own on each fold. An integer is the number of strengths, evenly
         spaced from 1e-5 to 0.1 on a logarithmic scale. ``l2s="auto"`` is five strengths, from 0.1
-        to 10 times what `l2="auto"` stands for with all rows.
+        to 10 times what `l2="auto"` stands for with all rows, for each kind of network.
     candidates : list of dict or "auto", default="auto"
         Kinds of networks to try: dicts from names of further parameters to lists of values, as in
         the `param_grid` of `GridSearchCV`. Each combination of the values of a dict is a kind, and
@@ -66,10 +66,10 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         networks, such as `loss`, `class_weight` and `random_state`, are refused.
 
         "auto" is three kinds with ``refit="ensemble"``: ``hidden_layer_sizes=()``,
-        ``numerical_encoding="piecewise"`` and ``numerical_encoding="periodic"``. A table that is
-        sparse or has no column with more than two numbers has two kinds: ``hidden_layer_sizes=()``
-        and the network of the parameters. With other values of `refit`, "auto" is that network
-        only.
+        ``numerical_encoding="piecewise"`` and ``numerical_encoding="periodic"``. There are two
+        kinds, ``hidden_layer_sizes=()`` and the network of the parameters, if `numerical_encoding`
+        is another value than "auto", or if the table is sparse or has no column with more than two
+        numbers. With other values of `refit`, "auto" is the network of the parameters only.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -204,6 +204,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     all folds. Means are over the folds that all candidates have or, if there is none, over those
     that most candidates have. Halving returns to the last complete rung. If nothing was scored,
     the estimator does not change.
+
+    If a callback stops a search with ``refit="folds"`` or "ensemble", the winner is the best
+    candidate with a network of every fold. If there is none, no network predicts.
 
     References
     ----------
@@ -395,6 +398,9 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     all folds. Means are over the folds that all candidates have or, if there is none, over those
     that most candidates have. Halving returns to the last complete rung. If nothing was scored,
     the estimator does not change.
+
+    If a callback stops a search with ``refit="folds"`` or "ensemble", the winner is the best
+    candidate with a network of every fold. If there is none, no network predicts.
 
     References
     ----------

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import threading
-import traceback
-from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
 from skreg._compat import safe_indexing
@@ -33,6 +32,7 @@ from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.halving import count_epochs
 from skreg._model_selection.kinds import Kind
+from skreg._model_selection.scoring import call_scorer
 
 # Values of a fold's table above which the fold is prepared again in each rung: 16 MiB.
 _LARGE_FOLD = 1 << 22
@@ -152,7 +152,10 @@ class Fold:
                 if isinstance(part, np.ndarray):
                     part.flags.writeable = False
         fit = prepare_fit(estimator, request, settings, self._encoded)
-        held_out = estimator.early_stopping and estimator.validation_fraction
+        # A fraction of the training rows, unless the test rows are held out.
+        held_out = estimator.early_stopping and (
+            self.stops_on_test or estimator.validation_fraction
+        )
         key = estimator.standardize, held_out, fit.chunk  # what the tables depend on
         if key not in self._tables:
             self._tables[key] = make_tables(fit)
@@ -208,24 +211,8 @@ class Fold:
 
     def score_network(self, estimator) -> tuple[dict[str, float], str | None]:
         """Return the scores of the test rows by name, and the traceback if scoring failed."""
-        try:
-            scores = self.scorer(estimator, *self._test_rows, **self.score_params)
-        except Exception:  # as in GridSearchCV, the score is NaN whatever a scorer raises
-            return {}, traceback.format_exc()
-        if not isinstance(scores, dict):
-            scores = {"score": scores}
-        # As in GridSearchCV, an array of one number is a score.
-        scores = {
-            name: score.item() if getattr(score, "size", None) == 1 else score
-            for name, score in scores.items()
-        }
-        for name, score in scores.items():
-            if not isinstance(score, (Real, str)):
-                raise ValueError(f"scoring: expected numbers; received {score!r} for {name!r}.")
-        # Of several scorers, one that fails returns its traceback.
-        failed = {name: error for name, error in scores.items() if isinstance(error, str)}
-        numbers = {name: np.nan if name in failed else float(scores[name]) for name in scores}
-        return numbers, next(iter(failed.values()), None)
+        X, y = self._test_rows
+        return call_scorer(self.scorer, estimator, X, y, self.score_params)
 
 
 def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -235,8 +222,10 @@ def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np
             f"cv: expected a number of folds, a splitter or an iterable; received {splitter!r}."
         )
     # scikit-learn wraps an iterable `cv`, and unpacks its entries without a look at them.
-    given = getattr(splitter, "cv", None)
-    splits = given if isinstance(given, list) else list(splitter.split(X, y, **split_params))
+    if isinstance(splitter, type(check_cv([]))):
+        splits = splitter.cv
+    else:
+        splits = list(splitter.split(X, y, **split_params))
     if not splits:
         raise ValueError("cv: expected at least one split; received none.")
     rows = np.arange(len(y))

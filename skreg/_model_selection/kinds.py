@@ -10,7 +10,11 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from skreg._engine.hyperparameters import check_hidden_layer_sizes, read_hyperparameters
+from skreg._engine.hyperparameters import (
+    LOSS_DEFAULTS,
+    check_hidden_layer_sizes,
+    read_hyperparameters,
+)
 from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.encoded import check_dense
 
@@ -28,7 +32,7 @@ _FIXED = {
     "l2": "Use l2s.",
     "l2s": "It is a parameter of the search.",
     "loss": _UNITS,
-    "quantile": _UNITS,
+    **dict.fromkeys(LOSS_DEFAULTS, _UNITS),
     "standardize_target": _UNITS,
     "class_weight": _ONE_FOR_ALL,
     "categorical_features": _ONE_FOR_ALL,
@@ -55,7 +59,7 @@ def make_kinds(candidates, base_estimator, refit, table) -> list[Kind]:
     """
     _check_one_network(base_estimator)
     if is_auto(candidates):
-        grids, prefix = _choose_grids(refit, table), ""
+        grids, prefix = _choose_grids(refit, base_estimator, table), ""
     else:
         grids, prefix = _check_grids(candidates, base_estimator), "candidates: "
     kinds: dict[tuple, Kind] = {}
@@ -65,11 +69,22 @@ def make_kinds(candidates, base_estimator, refit, table) -> list[Kind]:
             try:
                 estimator = _check_kind(kind, base_estimator, table)
             except ValueError as error:
-                raise ValueError(f"{prefix}{error}") from error
-            names = _list_names(base_estimator)
-            parameters = tuple(_make_hashable(getattr(estimator, name)) for name in names)
-            kinds.setdefault(parameters, kind)
+                raise ValueError(f"{prefix}{error}{describe_kind(kind)}") from error
+            kinds.setdefault(_read_parameters(estimator), kind)
     return list(kinds.values())
+
+
+def _read_parameters(estimator) -> tuple:
+    """Return the values of the parameters that may vary, which are equal for equal networks."""
+    values = {name: getattr(estimator, name) for name in _list_names(estimator)}
+    # One layer may be written as a number.
+    values["hidden_layer_sizes"] = check_hidden_layer_sizes(values["hidden_layer_sizes"])
+    return tuple(_make_hashable(value) for value in values.values())
+
+
+def describe_kind(kind: Kind) -> str:
+    """Return which kind of network an error is about; empty for that of the parameters."""
+    return f" This is about the kind of network {dict(kind)!r}, see candidates." if kind else ""
 
 
 def set_kind(base_estimator, kind: Kind):
@@ -77,12 +92,13 @@ def set_kind(base_estimator, kind: Kind):
     return clone(base_estimator).set_params(**dict(kind))
 
 
-def _choose_grids(refit, table) -> Sequence[dict]:
+def _choose_grids(refit, base_estimator, table) -> Sequence[dict]:
     """Return what "auto" stands for."""
     if not isinstance(refit, str) or refit != "ensemble":
         return [{}]
     linear: dict = {"hidden_layer_sizes": [()]}
-    if sparse.issparse(table) or not _has_many_values(table):
+    chosen = not is_auto(base_estimator.numerical_encoding)
+    if chosen or sparse.issparse(table) or not _has_many_values(table):
         return [linear, {}]
     return [linear, {"numerical_encoding": ["piecewise", "periodic"]}]
 
@@ -164,8 +180,8 @@ def _check_kind(kind: Kind, base_estimator, table):
 
 def _make_hashable(value):
     """Return a value with tuples instead of lists and arrays, and without types of NumPy."""
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
-        return value.item()
-    if isinstance(value, (list, tuple, np.ndarray)):
+    if hasattr(value, "__array__"):  # also a series of pandas or polars
+        value = np.asarray(value).tolist()
+    if isinstance(value, (list, tuple)):
         return tuple(_make_hashable(entry) for entry in value)
     return value

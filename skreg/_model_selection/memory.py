@@ -45,9 +45,11 @@ def is_disabled(memory) -> bool:
 
 
 def make_key(fold: Fold) -> str:
-    """Hash everything that decides the bits of a network except its candidate and its epoch.
+    """Hash what decides on a network except its candidate and its epoch.
 
-    XLA compiles for the processor. OpenBLAS reports the kind of processor.
+    XLA compiles for the processor. OpenBLAS reports the kind of processor. The number of threads
+    and the sizes of caches, by which XLA splits the sums of wide products, are not part of the key:
+    they decide on last bits only, and a stored network is as good on another number of cores.
     """
     processor = {info["architecture"] for info in threadpool_info() if "architecture" in info}
     platform_key = platform.machine(), sorted(processor), os.environ.get("XLA_FLAGS")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -70,11 +70,7 @@ def one_standard_error(cv_results) -> int:
             f"one_standard_error: expected results of one metric; received those of {metrics}."
         )
     searched = [read_values(cv_results, name) for name in ("l2", "dropout")]
-    if any(isinstance(value, str) for values in searched for value in values):
-        raise ValueError(
-            "one_standard_error: expected numbers of l2, the largest of which regularises most; "
-            "received 'auto' among them."
-        )
+    check_strengths_are_numbers(value for values in searched for value in values)
     strengths = [
         [-1.0 if value is None else float(np.mean(value)) for value in values]
         for values in searched
@@ -96,10 +92,26 @@ def one_standard_error(cv_results) -> int:
     return int(max(good, key=lambda k: [*(values[k] for values in strengths), mean[k]]))
 
 
-def choose_winner(refit, results: dict, metric: str | None) -> int:
-    """Return the index of the best ranked candidate, or the one that a callable `refit` returns."""
+def check_strengths_are_numbers(values: Iterable) -> None:
+    """Raise if `one_standard_error` cannot compare the strengths."""
+    if any(isinstance(value, str) for value in values):
+        raise ValueError(
+            "one_standard_error: expected numbers of l2, the largest of which regularises most; "
+            "received 'auto' among them."
+        )
+
+
+def choose_winner(
+    refit, results: dict, metric: str | None, eligible: Sequence[int] | None = None
+) -> int:
+    """Return the index of the best ranked candidate, or the one that a callable `refit` returns.
+
+    If some candidates are `eligible`, the best ranked one of them, unless its score is NaN.
+    """
     if not callable(refit):
-        return int(results[f"rank_test_{metric}"].argmin())
+        ranks = results[f"rank_test_{metric}"]
+        scored = [k for k in eligible or () if not np.isnan(results[f"mean_test_{metric}"][k])]
+        return min(scored, key=lambda k: ranks[k]) if scored else int(ranks.argmin())
     index, n_candidates = refit(results), len(results["params"])
     if not isinstance(index, Integral):
         raise TypeError(f"refit: expected a callable that returns an integer; received {index!r}.")
@@ -111,11 +123,13 @@ def choose_winner(refit, results: dict, metric: str | None) -> int:
     return int(index)
 
 
-def summarise_winner(search: Search, scoring: Scoring, results: dict) -> dict:
-    """Return the fitted attributes that name the winner."""
+def summarise_winner(
+    search: Search, scoring: Scoring, results: dict, eligible: Sequence[int] | None = None
+) -> dict:
+    """Return the fitted attributes that name the winner, one of those `eligible` if there are."""
     if scoring.refit is False and list_metrics(results) != ["score"]:
         return {}  # no metric decides
-    index = choose_winner(scoring.refit, results, scoring.metric)
+    index = choose_winner(scoring.refit, results, scoring.metric, eligible)
     winner = search.candidates[index]
     attributes = {
         "best_index_": index,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,7 @@ from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
 # Values of `refit` that average networks of the folds.
 AVERAGES = "folds", "ensemble"
-_LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
+LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
 
 # -- the loss as a score ----------------------------------------------------------------------
 
@@ -45,24 +48,28 @@ def negative_loss(estimator, X, y, sample_weight=None) -> float:
     """
     y = y.toarray() if sparse.issparse(y) else np.asarray(y)
     y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
-    losses = _compute_class_losses if is_classifier(estimator) else _compute_number_losses
+    weight = None if sample_weight is None else np.asarray(sample_weight)
+    # A row of weight 0 may have a loss that is infinite, of which no multiple is zero.
+    rows = slice(None) if weight is None else weight != 0
+    compute_losses = _compute_class_losses if is_classifier(estimator) else _compute_number_losses
     with np.errstate(over="ignore"):  # the loss of a network that diverged may be infinite
-        return -float(np.average(losses(estimator, X, y), weights=sample_weight))
+        losses = compute_losses(estimator, X, y[rows], rows)
+        return -float(np.average(losses, weights=None if weight is None else weight[rows]))
 
 
-def _compute_class_losses(estimator, X, y) -> np.ndarray:
-    loss, logits = find_class_loss(estimator.out_activation_), estimator._compute_logits(X)
+def _compute_class_losses(estimator, X, y, rows) -> np.ndarray:
+    loss, logits = find_class_loss(estimator.out_activation_), estimator._compute_logits(X)[rows]
     if y.ndim == 2:
         return loss.compute_numpy(logits, y)
     codes = np.searchsorted(estimator.classes_, y).clip(max=len(estimator.classes_) - 1)
     losses = loss.compute_numpy(logits, codes)
-    return np.where(estimator.classes_[codes] == y, losses, -np.log(_LEAST_PROBABILITY))
+    return np.where(estimator.classes_[codes] == y, losses, -np.log(LEAST_PROBABILITY))
 
 
-def _compute_number_losses(estimator, X, y) -> np.ndarray:
-    parameters, scale = read_loss_parameters(estimator), estimator.target_scale_
+def _compute_number_losses(estimator, X, y, rows) -> np.ndarray:
+    parameters, scale = read_loss_parameters(estimator), _get_target_scale(estimator)
     loss = REGRESSION_LOSSES[estimator.loss].choose_form(parameters)
-    predictions = np.asarray(estimator.predict(X), np.float64).reshape(len(y), -1)
+    predictions = np.asarray(estimator.predict(X), np.float64)[rows].reshape(len(y), -1)
     targets = np.asarray(y, np.float64).reshape(len(y), -1)
     if not scale.all():
         # A target that was constant in training has no scale. Its errors are their own unit, so
@@ -76,11 +83,51 @@ def _compute_number_losses(estimator, X, y) -> np.ndarray:
     return loss.compute_numpy(predictions, targets, **own)
 
 
+def _get_target_scale(estimator) -> np.ndarray:
+    if hasattr(estimator, "target_scale_"):
+        return estimator.target_scale_
+    return merge_target_scales(estimator.estimators_)
+
+
+def merge_target_scales(networks: Sequence) -> np.ndarray:
+    """Return the scale of each output for networks of several folds: the largest one.
+
+    The target of a fold may be constant in training, which has no scale. If it is constant in all
+    folds, the scale is 1.
+    """
+    scale = np.max([network.target_scale_ for network in networks], axis=0)
+    return np.where(scale > 0, scale, 1.0)
+
+
 class _LossScorer(BaseScorer):
     """`negative_loss` as a scorer of scikit-learn that requests the weights."""
 
     def _score(self, method_caller, estimator, X, y_true, **kwargs):
         return negative_loss(estimator, X, y_true, **kwargs)
+
+
+def call_scorer(
+    scorer: Callable, estimator, X, y, params: Mapping[str, Any]
+) -> tuple[dict[str, float], str | None]:
+    """Return the scores of an estimator by name, and the traceback if scoring failed."""
+    try:
+        scores = scorer(estimator, X, y, **params)
+    except Exception:  # as in GridSearchCV, the score is NaN whatever a scorer raises
+        return {}, traceback.format_exc()
+    if not isinstance(scores, dict):
+        scores = {"score": scores}
+    # As in GridSearchCV, an array of one number is a score.
+    scores = {
+        name: score.item() if getattr(score, "size", None) == 1 else score
+        for name, score in scores.items()
+    }
+    for name, score in scores.items():
+        if not isinstance(score, (Real, str)):
+            raise ValueError(f"scoring: expected numbers; received {score!r} for {name!r}.")
+    # Of several scorers, one that fails returns its traceback.
+    failed = {name: error for name, error in scores.items() if isinstance(error, str)}
+    numbers = {name: np.nan if name in failed else float(scores[name]) for name in scores}
+    return numbers, next(iter(failed.values()), None)
 
 
 # -- what `scoring` asks for ------------------------------------------------------------------
@@ -164,6 +211,11 @@ class Scoring:
     def list_scorers(self):
         """Return the scorer; of several metrics a dict from names to scorers."""
         return dict(self.scorer._scorers) if self.several else self.scorer
+
+    def has_functions(self) -> bool:
+        """Whether the scorer, or one of several, is a function, which cannot request metadata."""
+        scorers = self.scorer._scorers.values() if self.several else [self.scorer]
+        return not all(hasattr(scorer, "get_metadata_routing") for scorer in scorers)
 
     def takes_weights(self) -> bool:
         """Whether the scorer, or one of several, takes `sample_weight`."""

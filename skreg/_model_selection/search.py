@@ -158,10 +158,11 @@ def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]
         for job in group.jobs:
             try:
                 group.fold.prepare(job.candidate.kind)
+                result = _run_job(job, group, train_network)
             except Exception as error:
-                error.add_note(f"In the training rows of fold {fold}.")
+                error.add_note(f"In fold {fold} of the search, with {job.candidate.get_params()}.")
                 raise
-            group.results.append((job.candidate_index, _run_job(job, group, train_network)))
+            group.results.append((job.candidate_index, result))
     return fold, group.results
 
 
@@ -351,7 +352,7 @@ class Search:
     def _make_groups(
         self, rung: Rung, remaining: list[int], keys: list[str]
     ) -> Iterator[tuple[int, JobGroup]]:
-        """JobGroup the jobs of a rung: small groups for threads, a few per worker for processes."""
+        """Group the jobs of a rung: small groups for threads, a few per worker for processes."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
         threads = getattr(backend, "supports_sharedmem", False)
@@ -396,6 +397,12 @@ class Search:
             rung = self.rungs[self.dropped.get(candidate, self.reached)]
             n_trainings += result.share if result.status is Status.RUNNING else rung.share
         return n_trainings
+
+    def list_complete(self) -> list[int]:
+        """Return the candidates that have a network of every fold."""
+        n_folds = len(self.folds)
+        candidates = range(len(self.candidates))
+        return [k for k in candidates if len(self.collect_networks(k)) == n_folds]
 
     def collect_networks(self, candidate: int) -> list:
         """The fitted networks of a candidate, in the order of the folds, as far as trained."""

@@ -8,7 +8,7 @@ from skreg._engine.spec import Status
 from skreg._estimators.user_warnings import warn
 from skreg._model_selection.halving import count_networks
 from skreg._model_selection.refit import grid_edge_warnings
-from skreg._model_selection.scoring import Scoring
+from skreg._model_selection.scoring import AVERAGES, Scoring
 from skreg._model_selection.search import Search
 
 
@@ -29,7 +29,7 @@ def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attribute
         n_networks = count_networks(search.rungs, len(search.candidates))
         warn(
             f"The search was stopped by a callback after {len(results)} of {n_networks} "
-            "networks. Missing scores are NaN. The best of the other candidates is used."
+            f"networks. Missing scores are NaN. {_describe_used(scoring, attributes)}"
         )
     errors = [result.error for result in results if result.error]
     if errors:
@@ -44,6 +44,15 @@ def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attribute
     if len(set(ranks)) != 1:  # else the winner is just the first candidate
         for message in grid_edge_warnings(search.candidates, attributes["best_index_"]):
             warn(message)
+
+
+def _describe_used(scoring: Scoring, attributes: dict) -> str:
+    """Say which candidates a search that was stopped predicts with."""
+    if scoring.refit not in AVERAGES:
+        return "The best of the other candidates is used."
+    if "estimators_" not in attributes:
+        return "No candidate has a network of every fold, so none predicts."
+    return "Only candidates that have a network of every fold are used."
 
 
 def _warn_about_divergence(search: Search) -> int:

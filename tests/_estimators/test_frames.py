@@ -397,7 +397,8 @@ def test_a_fold_without_values_is_named():
     search = RegularizedMLPClassifierCV(dropouts=[0.0], l2s=[1e-3], cv=KFold(2), **SMALL_SEARCH)
     with pytest.raises(ValueError, match="received missing values only") as caught:
         search.fit(table, np.arange(40) % 2)
-    assert caught.value.__notes__ == ["In the training rows of fold 1."]
+    candidate = {"dropout": 0.0, "l2": 0.001}
+    assert caught.value.__notes__ == [f"In fold 1 of the search, with {candidate}."]
 
 
 def test_a_pickle_needs_no_pandas(fitted, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import sklearn
 from helpers import CANCER, quick_regression_search, quick_search
 from numpy.testing import assert_array_equal
-from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, KFold
@@ -122,6 +122,21 @@ def score_deviation(model, X, y):
 def test_warning_if_a_scorer_takes_no_weights():
     with pytest.warns(UserWarning, match="does not take sample_weight"):
         quick_search(scoring=score_deviation).fit(X, y, np.ones(len(y)))
+
+
+@pytest.mark.parametrize("scoring", [score_deviation, {"a": score_deviation, "b": "loss"}])
+def test_warning_if_a_function_cannot_request_the_weights(scoring):
+    model = quick_search(scoring=scoring, refit=False, max_iter=1)
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.warns(UserWarning, match="do not request sample_weight"),
+    ):
+        model.fit(X, y, sample_weight=np.ones(len(y)))
+
+
+def test_names_of_encoded_columns_need_a_fit():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        quick_search().encoded_feature_names_  # noqa: B018
 
 
 def test_function_among_several_metrics_is_refused_with_weights():

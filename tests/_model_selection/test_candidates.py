@@ -1,6 +1,7 @@
 """The candidates of a grid, and how bad values are refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import CANCER, quick_search
 from numpy.testing import assert_allclose
@@ -8,11 +9,16 @@ from numpy.testing import assert_allclose
 from skreg import RegularizedMLPClassifier
 from skreg._model_selection.candidates import Candidate, make_candidates
 
+# The winner of a small grid often lies on its edge.
+pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
+
 X, y = CANCER
 
 
 def make(dropouts, l2s, **changes):
-    return make_candidates(dropouts, l2s, RegularizedMLPClassifier((8, 4), **changes), 0.01)
+    return make_candidates(
+        dropouts, l2s, RegularizedMLPClassifier((8, 4), **changes), lambda *_: 0.01
+    )
 
 
 def test_l2_varies_fastest():
@@ -72,7 +78,6 @@ def test_automatic_strengths_are_around_the_automatic_one():
     assert_allclose([c.l2 for c in grid.candidates], [0.001, 0.01 / 3, 0.01, 0.03, 0.1])
 
 
-@pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
 def test_automatic_strengths_of_a_search_depend_on_the_rows():
     X, y = CANCER
     model = quick_search(dropouts=[0.0], l2s="auto", refit=False, max_iter=1).fit(X, y)
@@ -81,6 +86,38 @@ def test_automatic_strengths_of_a_search_depend_on_the_rows():
     few = np.where(np.arange(len(y)) < 100, 0, 1)
     model.fit(X, y, sample_weight=few)
     assert_allclose(model.cv_results_["params"][2]["l2"], 6 / few.sum())
+
+
+def test_automatic_strengths_are_those_of_the_kind():
+    kinds = [{"activation": ["relu", "logistic"]}, {"hidden_layer_sizes": [()]}]
+    options = {"dropouts": [0.0], "refit": False, "max_iter": 1, "activation": "logistic"}
+    model = quick_search(**options, l2s="auto", candidates=kinds, cv=2).fit(X, y)
+    assert_allclose(
+        model.cv_results_["param_l2"][2::5].astype(float), np.array([6, 6 / 16, 6]) / len(y)
+    )
+
+
+@pytest.mark.parametrize("case", ["weights", "duplicates", "a category"])
+def test_automatic_strengths_count_the_rows_as_one_network_does(case):
+    table, labels = pd.DataFrame(X[:300, :2], columns=["a", "b"]), y[:300]
+    weight = np.arange(300) % 3 / 4
+    if case != "weights":
+        table, labels = (part.take(np.r_[:300, :40]) for part in (table, pd.Series(labels)))
+        weight = np.r_[weight, np.full(40, 0.5)]
+    if case == "a category":
+        table["c"] = np.where(table["a"] > 14, "yes", "no")
+    labels = np.asarray(labels)
+    options = {"l2s": "auto", "dropouts": [0.0], "refit": False, "max_iter": 1, "cv": 2}
+    model = quick_search(**options).fit(table, labels, weight)
+    network = RegularizedMLPClassifier((8,), max_iter=1).fit(table, labels, weight)
+    assert model.cv_results_["param_l2"][2] == network.l2_
+
+
+def test_an_error_names_the_kind():
+    options = {"candidates": "auto", "refit": "ensemble", "numerical_encoding": "auto"}
+    for changes in ({"l2s": [(0.1, 0.1)]}, {"l1": (0.1, 0.1)}):
+        with pytest.raises(ValueError, match=r"the kind of network {'hidden_layer_sizes': \(\)}"):
+            quick_search(**options, **changes).fit(X, y)
 
 
 def test_another_word_is_no_strength():

@@ -9,6 +9,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import GroupKFold
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, one_standard_error
+from skreg._model_selection.folds import Fold
+from skreg._model_selection.scoring import negative_loss
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -91,6 +93,15 @@ def test_a_memory_tells_the_rows_apart_on_which_networks_stopped(tmp_path):
     scores = [search.cv_results_["mean_test_score"] for search in (on_the_fold, held_out, alone)]
     assert_array_equal(scores[1], scores[2])
     assert (scores[0] != scores[1]).any()
+
+
+@pytest.mark.parametrize(("stops_on_test", "n_tables"), [(True, 1), (False, 2)])
+def test_kinds_share_the_table_of_a_fold_they_stop_on(stops_on_test, n_tables):
+    base = RegularizedMLPClassifier((4,), early_stopping=True, random_state=0)
+    score = negative_loss, {}
+    fold = Fold(base, X, y, y, *SPLITS[0], None, *score, stops_on_test=stops_on_test)
+    trainers = [fold.prepare((("validation_fraction", part),))[1] for part in (0.1, 0.2)]
+    assert len({id(trainer.job.rows.table) for trainer in trainers}) == n_tables
 
 
 @pytest.mark.parametrize("refit", [True, False, one_standard_error])

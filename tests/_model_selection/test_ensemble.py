@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import CANCER, quick_regression_search, quick_search
+from helpers import CANCER, make_classifier, quick_regression_search, quick_search
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.base import clone
@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 
 from skreg._model_selection import members
-from skreg._model_selection.ensemble import select_greedily
+from skreg._model_selection.ensemble import _StoredClassifier, select_greedily
 from skreg._nn.losses import LINKS
 
 # The winner of a small grid often lies on its edge.
@@ -144,6 +144,77 @@ def test_numbers_have_the_weighted_mean(scoring):
     expected = np.average(predictions, axis=0, weights=model.estimator_weights_)
     assert_allclose(model.predict(FLOWERS[:, 2:]), expected, rtol=1e-9)
     assert model.ensemble_scores_[-1] >= model.ensemble_scores_[0]
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_all_ensembles_are_scored_on_one_scale(outputs):
+    """The target is constant in the training rows of the first fold, and has no scale there."""
+    target = np.where(np.arange(150) < 50, 100 * FLOWERS[:, 0], 3.0)
+    target = target if outputs == 1 else np.c_[target, FLOWERS[:, 0]]
+    splits = list(KFold(3).split(FLOWERS))
+    model = quick_regression_search(**GRID, cv=splits).fit(FLOWERS, target)
+    scale = np.max([network.target_scale_ for network in model.estimators_], axis=0)
+    assert 0 in [network.target_scale_[0] for network in model.estimators_]
+    rows, predictions = average_held_out_predictions(model, FLOWERS, splits)
+    errors = (predictions - target[rows]).reshape(150, -1) / scale
+    assert_allclose(model.ensemble_scores_[-1], -np.mean(errors**2), rtol=1e-6)
+
+
+def test_logits_of_two_classes_keep_their_digits_in_float32():
+    table = X[:9].astype(np.float32)
+    network = make_classifier(hidden_layer_sizes=(), max_iter=1).fit(table, y[12:21])
+    network.coefs_, network.intercepts_ = [np.zeros((30, 1))], [np.full(1, 17.5)]
+    stored = _StoredClassifier().imitate([network], table)
+    stored.store(stored.read(network, table))
+    assert_allclose(stored.decision_function(table), 17.5, rtol=1e-6)
+
+
+# -- scorers of all held-out rows ----------------------------------------------------------------
+
+SPLITS = list(StratifiedKFold(3).split(X, y))
+
+
+def score_part(model, X, y):
+    return float(model.predict_proba(X[: len(X) // 2]).mean())
+
+
+def fail_on_all_rows(model, X, y):
+    if len(X) == len(CANCER[1]):
+        raise RuntimeError("too many rows")
+    return model.score(X, y)
+
+
+def be_nan_on_all_rows(model, X, y):
+    return np.nan if len(X) == len(CANCER[1]) else model.score(X, y)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "message"),
+    [
+        (score_part, r"expected a scorer that predicts the table it receives.* shape \(284, 30\)"),
+        (fail_on_all_rows, "(?s)of all folds together.* received NaN.*too many rows"),
+        (be_nan_on_all_rows, "of all folds together.* received NaN"),
+    ],
+)
+def test_a_scorer_that_fails_on_all_rows_keeps_the_scores_of_the_folds(scorer, message):
+    options = {"l2s": [1e-4, 1e-2], "dropouts": [0.0], "candidates": [{}], "cv": SPLITS}
+    model = quick_search(**options, refit="ensemble", scoring=scorer)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+    expected = quick_search(**options, scoring=scorer, refit=False).fit(X, y)
+    assert_array_equal(model.scores_, expected.scores_)
+    assert not hasattr(model, "estimators_")
+
+
+def test_a_scorer_may_copy_the_table_and_return_an_array():
+    def score(model, X, y):
+        return np.array([model.score(X.copy(), y)])
+
+    options = {"l2s": [1e-4, 1e-2], "dropouts": [0.0], "candidates": [{}], "refit": "ensemble"}
+    model = quick_search(**options, scoring=score).fit(X, y)
+    expected = quick_search(**options, scoring=None).fit(X, y)
+    assert_array_equal(model.ensemble_scores_, expected.ensemble_scores_)
+    assert model.ensemble_scores_.shape == (25,)
 
 
 def test_an_ensemble_needs_one_metric():

@@ -6,7 +6,7 @@ import pytest
 from helpers import CANCER, assert_same_search, grid_search, quick_search
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, LeaveOneGroupOut
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -35,6 +35,20 @@ def test_bad_split_is_refused_before_training(splits, message, trained):
     assert not trained
 
 
+class ByGroup(LeaveOneGroupOut):
+    """A splitter that keeps a list of its own in an attribute of the name `cv`."""
+
+    cv = [(np.arange(0, 569, 2), np.arange(1, 569, 2))]
+
+
+def test_splitter_with_a_list_of_its_own_splits():
+    groups = np.arange(len(y)) // 200
+    options = {"dropouts": [0.0], "l2s": [1e-3], "max_iter": 1, "refit": False}
+    expected = quick_search(cv=LeaveOneGroupOut(), **options).fit(X, y, groups=groups)
+    ours = quick_search(cv=ByGroup(), **options).fit(X, y, groups=groups)
+    assert_array_equal(ours.scores_, expected.scores_)
+
+
 @pytest.mark.parametrize("kind", ["training", "test"])
 def test_fold_without_a_weight_is_refused_before_training(kind, trained):
     weight = np.ones(len(y))
@@ -61,6 +75,14 @@ def test_fold_without_a_class_is_scored():
     model = quick_search(cv=WITHOUT_A_CLASS).fit(FLOWERS, SPECIES)
     # The probability of a class that was not trained on counts as the smallest number.
     assert model.best_score_ == pytest.approx(np.log(np.finfo(float).eps))
+
+
+def test_an_error_names_the_fold_and_the_candidate():
+    search = quick_search(scoring=lambda model, X, y: [0.5, 0.6], dropouts=[0.5], max_iter=1)
+    with pytest.raises(ValueError, match="expected numbers") as caught:
+        search.fit(X, y)
+    candidate = {"dropout": 0.5, "l2": 0.001}
+    assert caught.value.__notes__ == [f"In fold 0 of the search, with {candidate}."]
 
 
 def test_splits_may_come_from_a_generator():

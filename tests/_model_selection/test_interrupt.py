@@ -185,6 +185,26 @@ def test_ctrl_c_while_the_winner_is_trained_ends_a_grid_search_around_it():
     fit_interrupted(GridSearchCV(quick_search(), {"activation": ["relu"]}, cv=2))
 
 
+# -- while an ensemble is selected ---------------------------------------------------------------
+
+
+def test_ctrl_c_in_the_selection_stores_the_search_and_does_not_select_again():
+    calls = []
+
+    def score(model, X, y):
+        if len(X) == len(CANCER[1]):  # all held-out rows
+            calls.append(1)
+            raise KeyboardInterrupt
+        return model.predict(X).mean()
+
+    options = {"dropouts": [0.0], "candidates": [{}]}
+    model = fit_interrupted(quick_search(scoring=score, refit="ensemble", **options))
+    assert len(calls) == 1
+    expected = quick_search(scoring=score, refit=False, **options).fit(X, y)
+    assert_array_equal(model.scores_, expected.scores_)
+    assert not hasattr(model, "estimators_")
+
+
 # -- the end of the interpreter ----------------------------------------------------------------
 
 INTERRUPTED_EARLY = """

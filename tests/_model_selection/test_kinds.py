@@ -1,6 +1,7 @@
 """Searches over several kinds of networks: the parameter `candidates`."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import CANCER, grid_search, quick_regression_search, quick_search
 from numpy.testing import assert_array_equal
@@ -138,6 +139,13 @@ def test_kinds_that_are_equal_count_once():
     assert list_kinds(several) == [(("hidden_layer_sizes", (8, 4)),), ()]
 
 
+def test_one_layer_may_be_written_as_a_number_or_a_series():
+    sizes = [8, (8,), np.array([8]), pd.Series([8]), np.int64(8)]
+    assert list_kinds([{"hidden_layer_sizes": sizes}]) == [(("hidden_layer_sizes", 8),)]
+    several = [{"activation": ["relu", "tanh"]}]
+    assert len(list_kinds(several, hidden_layer_sizes=pd.Series([8]))) == 2
+
+
 LINEAR_KIND = (("hidden_layer_sizes", ()),)
 
 
@@ -156,19 +164,32 @@ def test_automatic_kinds_have_no_encoding_without_columns_to_encode(table):
     assert list_kinds("auto", "ensemble", table) == [LINEAR_KIND, ()]
 
 
+@pytest.mark.parametrize("encoding", [None, "periodic"])
+def test_automatic_kinds_have_the_encoding_that_was_chosen(encoding):
+    assert list_kinds("auto", "ensemble", numerical_encoding=encoding) == [LINEAR_KIND, ()]
+
+
 def test_missing_numbers_are_no_third_value():
     table = np.array([[0.0], [1.0], [np.nan], [np.nan]])
     assert len(list_kinds("auto", "ensemble", table)) == 2
     assert len(list_kinds("auto", "ensemble", np.r_[table, [[2.0]]])) == 3
 
 
+def test_rows_without_weight_do_not_decide_on_the_automatic_kinds():
+    table, labels = np.tile([[0.0, 1.0], [1.0, 0.0]], (20, 1)), np.arange(40) // 2 % 2
+    table[0] = 7.0
+    search = small_search(candidates="auto", refit="ensemble", numerical_encoding="auto", cv=2)
+    search.fit(table, labels, sample_weight=np.arange(40) > 0)
+    assert "param_numerical_encoding" not in search.cv_results_
+
+
 def test_dropout_of_a_linear_kind_is_zero():
     base = RegularizedMLPClassifier((4,))
-    grid = make_candidates([0.1, 0.5], [0.0, 1.0], base, 0.01, [LINEAR_KIND])
+    grid = make_candidates([0.1, 0.5], [0.0, 1.0], base, lambda *_: 0.01, [LINEAR_KIND])
     assert [candidate.dropout for candidate in grid.candidates] == [0.0, 0.0]
     assert grid.shape == (2,)
     with pytest.raises(ValueError, match="dropouts: expected finite numbers"):
-        make_candidates([5.0], [0.0], base, 0.01, [LINEAR_KIND])
+        make_candidates([5.0], [0.0], base, lambda *_: 0.01, [LINEAR_KIND])
 
 
 # -- what is refused ---------------------------------------------------------------------------
@@ -346,7 +367,7 @@ def test_display_shows_the_best_kind_of_each_pair(kind, search):
 
 
 def test_automatic_ensemble_has_all_kinds():
-    search = small_search(candidates="auto", refit="ensemble").fit(X, y)
+    search = small_search(candidates="auto", refit="ensemble", numerical_encoding="auto").fit(X, y)
     assert len(search.ensemble_weights_) == len(search.cv_results_["params"]) == 10
     assert search.ensemble_scores_[-1] >= search.ensemble_scores_[0]
     chosen = {id(network) for network in search.estimators_}

@@ -129,3 +129,28 @@ def test_callback_that_stops_inside_a_rung_returns_to_the_rung_before(halved):
     with pytest.warns(UserWarning, match="stopped by a callback"):
         model = quick_search(search="halving").set_callbacks(StopAfter(n_networks - 1)).fit(X, y)
     assert max(model.cv_results_["n_epochs"]) < max(expected.cv_results_["n_epochs"])
+
+
+def prefer_regularised(model, X, y):
+    """A scorer of which the last candidate is the best."""
+    return model.dropout + model.l2
+
+
+@pytest.mark.usefixtures("callback_module")
+@pytest.mark.parametrize("refit", ["folds", "ensemble"])
+def test_networks_of_complete_candidates_predict_after_a_callback_has_stopped(refit):
+    model = quick_search(refit=refit, candidates=[{}], scoring=prefer_regularised)
+    with pytest.warns(UserWarning, match="Only candidates that have a network of every fold"):
+        model.set_callbacks(StopAfter(10)).fit(X, y)
+    assert model.best_index_ == 1  # the last fold has two
+    assert model.best_params_ == {"dropout": 0.0, "l2": 1e-2}
+    assert {network.l2 for network in model.estimators_} <= {1e-3, 1e-2}
+    assert model.predict(X).shape == y.shape
+
+
+@pytest.mark.usefixtures("callback_module")
+def test_a_warning_says_that_no_network_predicts_after_a_callback_has_stopped():
+    model = quick_search(refit="folds")
+    with pytest.warns(UserWarning, match="No candidate has a network of every fold"):
+        model.set_callbacks(StopAfter(5)).fit(X, y)
+    assert not hasattr(model, "estimators_")

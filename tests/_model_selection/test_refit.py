@@ -109,6 +109,13 @@ def test_search_may_refit_by_one_standard_error():
     assert model.best_index_ == one_standard_error(found)
 
 
+def test_one_standard_error_refuses_automatic_strengths_before_training(trained):
+    search = quick_search(l2s=[1e-3, "auto"], refit=one_standard_error)
+    with pytest.raises(ValueError, match="expected numbers of l2"):
+        search.fit(*CANCER)
+    assert not trained
+
+
 def test_one_standard_error_of_several_metrics_is_refused_before_training(trained):
     model = quick_search(scoring=["accuracy", "loss"], refit=one_standard_error)
     with pytest.raises(ValueError, match="refit: expected one metric with one_standard_error"):

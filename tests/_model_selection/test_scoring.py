@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import (
     CANCER,
+    TINY,
     assert_same_search,
     grid_search,
     quick_regression_search,
@@ -310,3 +311,26 @@ def test_errors_beyond_the_largest_number_are_no_perfect_score():
     largest = np.finfo(np.float64).max
     model = RegularizedMLPRegressor(**SMALL).fit(np.zeros((4, 1)), np.full(4, largest))
     assert negative_loss(model, np.zeros((2, 1)), np.full(2, -largest)) < -0.5
+
+
+@pytest.mark.parametrize("trained_on", [np.arange(150.0), np.full(150, 3.0)])
+def test_rows_without_weight_do_not_change_the_loss(trained_on):
+    """Neither by an infinite loss, nor by the unit of errors of a target that was constant."""
+    X, y = load_iris(return_X_y=True)
+    model = RegularizedMLPRegressor(**SMALL).fit(X, trained_on)
+    has_weight = np.arange(150) % 3 == 0
+    expected = negative_loss(model, X[has_weight], y[has_weight])
+    assert np.isfinite(expected)
+    assert negative_loss(model, X, np.where(has_weight, y, 1e200), has_weight) == expected
+
+
+@pytest.mark.parametrize("refit", ["folds", "ensemble"])
+def test_scorer_of_a_regressor_search_scores_the_average(refit):
+    flowers, _ = load_iris(return_X_y=True)
+    X, y = flowers[:, 1:], flowers[:, 0]
+    options = {**TINY, "refit": refit, "candidates": [{}]}
+    model = quick_regression_search(**options).fit(X, y)
+    scale = max(network.target_scale_[0] for network in model.estimators_)
+    errors = (model.predict(X) - y) / scale
+    score = model.scorer_(model, X, y)
+    assert score == pytest.approx(-np.mean(errors**2))
