@@ -95,7 +95,10 @@ class Encoding(ABC):
 
     @abstractmethod
     def add_to_onnx(self, graph, values: str) -> str:
-        """Add the encoded inputs (n, n_outputs) of standardised rows to a `skreg.onnx` graph."""
+        """Add the encoded inputs (n, n_outputs) of standardised rows to a `skreg.onnx` graph.
+
+        The rows are in float64, and the result is in float32.
+        """
 
     def get_keras_weights(self) -> dict[str, list[np.ndarray]]:
         """Return the weights of the layers in Keras by their names."""

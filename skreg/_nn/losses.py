@@ -120,6 +120,16 @@ class ClassLink(Link):
     def invert(self, probabilities: np.ndarray, least: float) -> np.ndarray:
         """Return logits of probabilities, which are brought to at least `least` from 0 and 1."""
 
+    def add_scores_to_onnx(self, graph, logits: str, n_outputs: int) -> str:
+        """Add a score of each class, as `decision_function` has them; of one output for both."""
+        if self.sums_to_one or n_outputs > 1:
+            return logits
+        return graph.concatenate([graph.add("Neg", logits), logits])
+
+    @abstractmethod
+    def invert_in_onnx(self, graph, probabilities: str) -> str:
+        """Add a score of each class, given the probabilities in float32."""
+
 
 class LogisticLink(ClassLink):
     """The probability of each output on its own."""
@@ -146,9 +156,13 @@ class LogisticLink(ClassLink):
 
     def add_to_onnx(self, graph, logits, n_outputs):
         """Add sigmoids; of one output those of both classes."""
-        if n_outputs == 1:
-            logits = graph.concatenate([graph.add("Neg", logits), logits])
-        return graph.add("Sigmoid", logits)
+        return graph.add("Sigmoid", self.add_scores_to_onnx(graph, logits, n_outputs))
+
+    def invert_in_onnx(self, graph, probabilities):
+        """Add log(p) - log(1 - p)."""
+        others = graph.add("Sub", np.float32(1.0), probabilities)
+        yes, no = (_add_log_to_onnx(graph, part) for part in (probabilities, others))
+        return graph.add("Sub", yes, no)
 
 
 class SoftmaxLink(ClassLink):
@@ -182,6 +196,15 @@ class SoftmaxLink(ClassLink):
     def add_to_onnx(self, graph, logits, n_outputs):
         """Add a softmax."""
         return graph.add("Softmax", logits, axis=-1)
+
+    def invert_in_onnx(self, graph, probabilities):
+        """Add log(p)."""
+        return _add_log_to_onnx(graph, probabilities)
+
+
+def _add_log_to_onnx(graph, values: str) -> str:
+    least = np.finfo(np.float32).tiny
+    return graph.add("Log", graph.add("Clip", values, least, np.float32(1.0)))
 
 
 # Smaller probabilities have fewer digits in float64.

@@ -155,9 +155,9 @@ class PeriodicEncoding(Encoding):
         """Add the linear map of the waves, as a product of each column."""
         columns = graph.take_columns(values, self.columns)
         columns = graph.add("Unsqueeze", columns, np.array([2], np.int64))
-        turns = graph.add("Mul", columns, self.frequencies)
-        turns = graph.add("Add", turns, self.phases / np.float32(2 * math.pi))
-        turns = graph.add("Sub", turns, graph.add("Round", turns))
+        turns = graph.add("Mul", columns, self.frequencies.astype(np.float64))
+        turns = graph.add("Add", turns, self.phases.astype(np.float64) / (2 * math.pi))
+        turns = graph.cast(graph.add("Sub", turns, graph.add("Round", turns)), np.float32)
         waves = graph.add("Cos", graph.add("Mul", turns, np.float32(2 * math.pi)))
         by_column = graph.add("Transpose", waves, perm=[1, 0, 2])
         by_column = graph.add("MatMul", by_column, self.kernels)

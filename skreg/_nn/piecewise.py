@@ -100,9 +100,10 @@ class PiecewiseEncoding(Encoding):
 
     def add_to_onnx(self, graph, values):
         """Add the share of each bin that lies below the value."""
-        above = graph.add("Sub", graph.take_columns(values, self.columns), self.lower)
-        share = graph.add("Div", above, self.width)
-        return graph.add("Clip", share, np.float32(0.0), np.float32(1.0))
+        lower, width = self.lower.astype(np.float64), self.width.astype(np.float64)
+        above = graph.add("Sub", graph.take_columns(values, self.columns), lower)
+        share = graph.add("Clip", graph.add("Div", above, width), np.float64(0), np.float64(1))
+        return graph.cast(share, np.float32)
 
     @classmethod
     def from_keras(cls, columns, layers):

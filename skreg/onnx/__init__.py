@@ -17,10 +17,12 @@ except ImportError as error:
         "`pip install '.[onnx]'` in a clone of skreg, or `pip install skl2onnx`."
     ) from error
 
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skreg.onnx._converters import register_converters
-from skreg.onnx._types import choose_types, make_inputs, store_tokens
+from skreg.onnx._types import choose_types, make_inputs, read_names, store_metadata
 
 if TYPE_CHECKING:
     import onnx
@@ -41,8 +43,8 @@ def to_onnx(estimator, X=None, target_opset=None) -> onnx.ModelProto:
     estimator : estimator
         Fitted. One of skreg, or one of scikit-learn with steps that skl2onnx converts.
     X : array-like of shape (n_samples, n_features), default=None
-        Some rows, one is enough, whose types are those of the inputs. None is for estimators of
-        skreg only: numbers are then float32.
+        Some rows, whose types are those of the inputs. None is for estimators of skreg only:
+        numbers are then float32.
     target_opset : int or dict, default=None
         Version of ONNX' operators. None is the newest one that skl2onnx was tested with.
 
@@ -54,15 +56,17 @@ def to_onnx(estimator, X=None, target_opset=None) -> onnx.ModelProto:
         (n_samples, n_labels). A regressor has the output "variable" of shape
         (n_samples, n_outputs). For one of skreg, the input is "X" of shape (n_samples, n_features),
         or one for each column, of shape (n_samples, 1), if the columns of training had categories
-        or missing values.
+        or missing values. For another estimator there is one for each column of a data frame with
+        texts or for a ColumnTransformer, else "X". skl2onnx changes names that are no identifiers.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `X` is None for another estimator, if ONNX has no type for the labels, or if float64
-        cannot tell the levels of a category apart.
+        If `X` is None for another estimator, if its columns are not those of training in their
+        order, if ONNX has no type for the labels, or if the type of an input cannot tell the levels
+        of a category apart.
 
     See Also
     --------
@@ -83,8 +87,28 @@ def to_onnx(estimator, X=None, target_opset=None) -> onnx.ModelProto:
     True
     """
     check_is_fitted(estimator)
-    types = choose_types(estimator, X)
-    graph = skl2onnx.to_onnx(estimator, initial_types=types, target_opset=target_opset)
-    if hasattr(estimator, "_get_networks"):
-        store_tokens(graph, estimator)
+    names = read_names(estimator, X)
+    predictor = _find_predictor(estimator)
+    options = None
+    if is_classifier(predictor):  # probabilities in one tensor
+        options = {id(predictor): {"zipmap": False}}
+    graph = skl2onnx.to_onnx(
+        predictor,
+        initial_types=choose_types(predictor, X),
+        target_opset=target_opset,
+        options=options,
+    )
+    store_metadata(graph, predictor, names)
     return graph
+
+
+def _find_predictor(estimator):
+    """Return what predicts in a search, and in a pipeline of one step."""
+    while not hasattr(estimator, "_get_networks"):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline) and len(estimator) == 1:
+            estimator = estimator[-1]
+        else:
+            break
+    return estimator

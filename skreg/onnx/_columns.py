@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from skl2onnx.common.data_types import StringTensorType
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
 from skreg._data.columns import Category, CategoryCells, Columns, choose_tokens
 from skreg.onnx._graph import Graph
@@ -22,11 +22,17 @@ class Cells(NamedTuple):
     place : int
         Of the column in the tensor.
     is_text : bool
+    is_narrow : bool
+        Whether it has numbers in float32.
+    is_made : bool
+        Whether it comes from another step of a pipeline, which makes texts of numbers beside texts.
     """
 
     tensor: str
     place: int
     is_text: bool
+    is_narrow: bool
+    is_made: bool
 
 
 def find_cells(inputs: Sequence[Any], n_columns: int) -> list[Cells]:
@@ -37,19 +43,21 @@ def find_cells(inputs: Sequence[Any], n_columns: int) -> list[Cells]:
     ValueError
         If there are more or fewer than in training.
     """
+    # skl2onnx does not always know how many columns a tensor has.
+    shapes = [variable.type.shape for variable in inputs]
+    widths = [shape[1] if len(shape) > 1 else None for shape in shapes]
+    unknown = n_columns if len(inputs) == 1 else 1
     cells = []
-    for variable in inputs:
-        shape = variable.type.shape
-        # One tensor has all columns, even where skl2onnx does not know their number.
-        width = n_columns if len(inputs) == 1 else shape[1] or 1
+    for variable, width in zip(inputs, widths, strict=True):
         is_text = isinstance(variable.type, StringTensorType)
-        cells += [Cells(variable.full_name, place, is_text) for place in range(width)]
-    known = [variable.type.shape[1] for variable in inputs if len(variable.type.shape) > 1]
-    n_received = sum(known) if None not in known else len(cells)
-    if n_received != n_columns:
+        is_narrow = isinstance(variable.type, FloatTensorType)
+        name, is_made = variable.full_name, not variable.is_root
+        places = range(unknown if width is None else width)
+        cells += [Cells(name, place, is_text, is_narrow, is_made) for place in places]
+    if len(cells) != n_columns:
         raise ValueError(
             f"to_onnx: expected inputs of {n_columns} columns, as in training; received "
-            f"{n_received}."
+            f"{len(cells)}."
         )
     return cells
 
@@ -62,15 +70,20 @@ def find_tokens(columns: Sequence[Columns | None]) -> dict[int, tuple[str, str]]
     columns : sequence of Columns or None
         Of the networks that predict together. Their categories have levels of their own.
     """
-    levels: dict[int, set[str]] = {}
+    levels: dict[int, set] = {}
+    kinds: dict[int, set] = {}
     for of_network in columns:
         if of_network is None:
             continue
-        places = np.flatnonzero(of_network.is_category).tolist()
-        for place, category in zip(places, of_network.categories, strict=True):
-            if category.kind == "strings":
-                levels.setdefault(place, set()).update(category.levels)
-    return {place: choose_tokens(of_column) for place, of_column in levels.items()}
+        places = np.arange(len(of_network.is_category)).tolist()
+        categories = iter(of_network.categories)
+        for place in places:
+            category = next(categories) if of_network.is_category[place] else None
+            kinds.setdefault(place, set()).add("numbers" if category is None else category.kind)
+            levels.setdefault(place, set()).update(() if category is None else category.levels)
+    # What never had a value may have texts later, and nothing reads them.
+    are_texts = [place for place, of_column in kinds.items() if of_column <= {"strings", None}]
+    return {place: choose_tokens(levels[place]) for place in are_texts}
 
 
 def add_table(
@@ -106,7 +119,7 @@ def _add_numbers(graph: Graph, cells: Sequence[Cells]) -> str:
     """Add columns of numbers in float64, side by side."""
     places: dict[str, list[int]] = {}  # in order, since the columns of a tensor are neighbours
     for column in cells:
-        if column.is_text:
+        if column.is_text and not column.is_made:
             raise ValueError(
                 "to_onnx: expected inputs of numbers for columns that were numbers in training; "
                 f"received a tensor of strings, {column.tensor!r}."
@@ -142,7 +155,7 @@ def _add_category(graph: Graph, category: Category, cells: Cells, tokens) -> str
     if cells.is_text:
         codes = _add_codes_of_texts(graph, category, column, tokens[0])
     else:
-        codes = _add_codes_of_numbers(graph, category, column)
+        codes = _add_codes_of_numbers(graph, category, column, cells.is_narrow)
     return graph.add("Gather", _make_rows(category), codes, axis=0)
 
 
@@ -175,15 +188,17 @@ def _add_codes_of_texts(graph: Graph, category: Category, column: str, missing: 
     return graph.add("Reshape", codes, np.array([-1], np.int64))
 
 
-def _add_codes_of_numbers(graph: Graph, category: Category, column: str) -> str:
+def _add_codes_of_numbers(graph: Graph, category: Category, column: str, is_narrow: bool) -> str:
     """Add the row of `_make_rows` of each cell, of shape (n,), for numbers and booleans."""
-    levels = np.array(category.levels, np.float64)
+    dtype = np.float32 if is_narrow else np.float64
+    with np.errstate(over="ignore"):
+        levels = np.array(category.levels, np.float64).astype(dtype)
     if len(np.unique(levels)) < len(levels):
         raise ValueError(
-            f"to_onnx: expected levels that float64 can tell apart; column {category.name!r} has "
-            f"{category.levels[:5]}. Make strings of them before you fit."
+            f"to_onnx: expected levels that {dtype.__name__} can tell apart; column "
+            f"{category.name!r} has {category.levels[:5]}. Make strings of them before you fit."
         )
-    numbers = graph.cast(column, np.float64)
+    numbers = graph.cast(column, dtype)
     is_level = graph.add("Equal", numbers, levels)
     flags = graph.cast(graph.concatenate([is_level, graph.add("IsNaN", numbers)]), np.float32)
     # A half for other levels, which is the largest where nothing else is true.

@@ -21,7 +21,13 @@ from skreg._model_selection.estimators import RegularizedMLPClassifierCV, Regula
 from skreg._nn.network import Scaling
 from skreg.onnx._columns import add_table, find_cells, find_tokens
 from skreg.onnx._graph import Graph
-from skreg.onnx._network import add_average, add_inputs, add_output_scaling, add_predictions
+from skreg.onnx._network import (
+    add_average,
+    add_inputs,
+    add_logits,
+    add_output_scaling,
+    add_predictions,
+)
 
 CLASSIFIERS: tuple[type, ...] = (RegularizedMLPClassifier, RegularizedMLPClassifierCV)
 REGRESSORS: tuple[type, ...] = (RegularizedMLPRegressor, RegularizedMLPRegressorCV)
@@ -37,7 +43,9 @@ def register_converters() -> None:
             convert_classifier,
             parser=parse_classifier,
             overwrite=True,
-            options={"zipmap": [False]},  # probabilities are always one tensor
+            # Of scores the calibration and the stacking of scikit-learn ask. Probabilities are one
+            # tensor, whatever "zipmap" is: pipelines set it to True.
+            options={"raw_scores": [False, True], "zipmap": [False, True]},
         )
     for estimator in REGRESSORS:
         update_registered_converter(
@@ -45,6 +53,7 @@ def register_converters() -> None:
             f"Skreg{estimator.__name__}",
             set_number_types,
             convert_regressor,
+            parser=parse_regressor,
             overwrite=True,
         )
 
@@ -59,6 +68,15 @@ def parse_classifier(scope, model, inputs, custom_parsers=None) -> list:
     operator.outputs.append(scope.declare_local_variable("label", Int64TensorType()))
     operator.outputs.append(scope.declare_local_variable("probabilities", FloatTensorType()))
     set_class_types(operator)
+    return operator.outputs
+
+
+def parse_regressor(scope, model, inputs, custom_parsers=None) -> list:
+    """Declare the output "variable"."""
+    operator = scope.declare_local_operator(f"Skreg{type(model).__name__}", model)
+    operator.inputs = inputs
+    operator.outputs.append(scope.declare_local_variable("variable", FloatTensorType()))
+    set_number_types(operator)
     return operator.outputs
 
 
@@ -105,18 +123,24 @@ def convert_classifier(scope, operator, container) -> None:
     """Add the nodes of a classifier."""
     graph, model = Graph(scope, container), operator.raw_operator
     label, probabilities = operator.outputs
-    average = add_average(
-        graph,
-        [add_predictions(graph, *member) for member in _add_members(graph, operator)],
-        model._get_shares().astype(np.float32),
-    )
+    members, shares = _add_members(graph, operator), model._get_shares().astype(np.float32)
+    average = add_average(graph, [add_predictions(graph, *one) for one in members], shares)
     if model._is_multilabel:
         labels = graph.cast(graph.add("Greater", average, np.float32(0.5)), np.int64)
     else:
         codes = graph.add("ArgMax", average, axis=1, keepdims=0)
         labels = graph.add("Gather", _read_labels(model.classes_), codes, axis=0)
+    if container.get_options(model, {"raw_scores": False})["raw_scores"]:
+        average = _add_scores(graph, model, members, average)
     graph.set_output(label, labels)
     graph.set_output(probabilities, graph.cast(average, _find_dtype(probabilities)))
+
+
+def _add_scores(graph: Graph, model, members: list[tuple], average: str) -> str:
+    """Add what `decision_function` returns, with a column for each of two classes."""
+    if len(members) > 1:
+        return model._link.invert_in_onnx(graph, average)
+    return model._link.add_scores_to_onnx(graph, add_logits(graph, *members[0]), model.n_outputs_)
 
 
 def convert_regressor(scope, operator, container) -> None:

@@ -25,20 +25,27 @@ def add_inputs(graph: Graph, network: Network, table: str) -> str:
     if scale is not None:
         values = graph.add("Div", values, scale)
     limit = np.float64(LARGEST_INPUT)
-    values = graph.cast(graph.add("Clip", values, -limit, limit), np.float32)
+    values = graph.add("Clip", values, -limit, limit)
+    inputs = graph.cast(values, np.float32)
     if network.encoding is None or not network.encoding.n_outputs:
-        return values
-    return graph.concatenate([values, network.encoding.add_to_onnx(graph, values)])
+        return inputs
+    return graph.concatenate([inputs, network.encoding.add_to_onnx(graph, values)])
 
 
-def add_predictions(graph: Graph, network: Network, inputs: str) -> str:
-    """Add the layers and the link. Of two classes there are the probabilities of both."""
+def add_logits(graph: Graph, network: Network, inputs: str) -> str:
+    """Add the layers."""
     values, n_layers = inputs, len(network.kernels)
     for layer, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True), 1):
         values = graph.add("Gemm", values, kernel, bias)
         if layer < n_layers:
             values = ACTIVATIONS[network.activation].add_to_onnx(graph, values)
-    return LINKS[network.link].add_to_onnx(graph, values, len(network.biases[-1]))
+    return values
+
+
+def add_predictions(graph: Graph, network: Network, inputs: str) -> str:
+    """Add the layers and the link. Of two classes there are the probabilities of both."""
+    logits = add_logits(graph, network, inputs)
+    return LINKS[network.link].add_to_onnx(graph, logits, len(network.biases[-1]))
 
 
 def add_average(graph: Graph, predictions: list[str], shares: np.ndarray) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,14 @@ from skl2onnx.common.data_types import (
     Int64TensorType,
     StringTensorType,
 )
+from sklearn.compose import ColumnTransformer
 
+from skreg._data.columns import Columns
 from skreg._estimators.frames import is_missing, is_pandas, is_polars
 from skreg.onnx._columns import find_tokens
 
-_TOKENS = "skreg.tokens"  # the key among the metadata of a graph
+# Keys among the metadata of a graph.
+_NAMES, _TOKENS = "skreg.names", "skreg.tokens"
 
 _TYPES = {
     "f": FloatTensorType,
@@ -28,13 +31,9 @@ _TYPES = {
     "u": Int64TensorType,
     "b": BooleanTensorType,
 }
-# By the names that onnxruntime gives to types.
-_DTYPES = {
-    "tensor(float)": np.float32,
-    "tensor(double)": np.float64,
-    "tensor(int64)": np.int64,
-    "tensor(bool)": np.bool_,
-}
+
+
+# -- types -------------------------------------------------------------------------------------
 
 
 def choose_types(estimator, X) -> list[tuple[str, Any]]:
@@ -48,46 +47,60 @@ def choose_types(estimator, X) -> list[tuple[str, Any]]:
         Rows of a table. None is for estimators of skreg only, and means numbers in float32.
     """
     if hasattr(estimator, "_get_networks"):
-        number = FloatTensorType if X is None else _choose_number_type(X)
-        networks = estimator._get_networks()
-        columns = [network._columns for network in networks]
-        if all(of_network is None or of_network.is_plain for of_network in columns):
-            return [("X", number([None, estimator.n_features_in_]))]
-        tokens = find_tokens(columns)
-        return [
-            (name, (StringTensorType if place in tokens else number)([None, 1]))
-            for place, name in enumerate(networks[0]._column_names)
-        ]
+        return _choose_own_types(estimator, X)
     if X is None:
         raise ValueError(
             "X: expected rows of the table, whose types are those of the inputs, for an estimator "
             f"that is not one of skreg's; received None for a {type(estimator).__name__}."
         )
     # In float32, since some operators of other steps have no other type.
-    if is_pandas(X) or is_polars(X):
-        return [
-            (name, _choose_column_type(values)([None, 1])) for name, values in _iterate_columns(X)
-        ]
-    table = X if sparse.issparse(X) else np.asarray(X)
-    return [("X", _choose_column_type(table)([None, table.shape[1]]))]
+    if not _is_frame(X):
+        table = _as_array(X)
+        return [("X", _choose_column_type(table)([None, table.shape[1]]))]
+    types = [
+        (name or "_", _choose_column_type(values)([None, 1]))
+        for name, values in _iterate_columns(X, for_types=True)
+    ]
+    has_texts = any(isinstance(kind, StringTensorType) for _, kind in types)
+    if has_texts or _takes_single_columns(estimator):
+        return types
+    # Most transformers are converted for one input only.
+    return [("X", FloatTensorType([None, len(types)]))]
 
 
-def store_tokens(graph, estimator) -> None:
-    """Store in a graph which texts stand for missing and unknown ones, for `make_inputs`."""
-    tokens = find_tokens([network._columns for network in estimator._get_networks()])
-    names = [one.name for one in graph.graph.input]  # which skl2onnx may have changed
-    texts = json.dumps({names[place]: of_column for place, of_column in tokens.items()})
-    onnx.helper.set_model_props(graph, {_TOKENS: texts})
+def _choose_own_types(estimator, X) -> list[tuple[str, Any]]:
+    networks = estimator._get_networks()
+    columns = [network._columns for network in networks]
+    number = FloatTensorType if X is None else _choose_number_type(X)
+    if all(of_network is None or of_network.is_plain for of_network in columns):
+        return [("X", number([None, estimator.n_features_in_]))]
+    number = number if _fit_into_float32(columns) else DoubleTensorType
+    tokens = find_tokens(columns)
+    return [
+        (name or "_", (StringTensorType if place in tokens else number)([None, 1]))
+        for place, name in enumerate(networks[0]._column_names)
+    ]
+
+
+def _fit_into_float32(columns: Sequence[Columns | None]) -> bool:
+    """Whether float32 holds the levels of all categories of numbers."""
+    categories = (one for of_network in columns if of_network for one in of_network.categories)
+    levels = [level for one in categories if one.kind == "numbers" for level in one.levels]
+    return all(float(np.float32(level)) == level for level in levels)
 
 
 def _choose_number_type(X) -> type:
-    """Return the type of floats: float32 if no column is float64."""
-    if is_pandas(X) or is_polars(X):
-        are_narrow = [values.dtype != np.float64 for _, values in _iterate_columns(X)]
+    """Return float32 if it holds all numbers of the types of the columns, else float64."""
+    if _is_frame(X):
+        dtypes = [values.dtype for _, values in _iterate_columns(X, for_types=True)]
+        dtypes = [dtype for dtype in dtypes if dtype.kind in "biuf"]
     else:
-        table = X if sparse.issparse(X) else np.asarray(X)
-        are_narrow = [table.dtype != np.float64]
-    return FloatTensorType if all(are_narrow) else DoubleTensorType
+        dtypes = [_as_array(X).dtype]
+    return FloatTensorType if all(_is_narrow(one) for one in dtypes) else DoubleTensorType
+
+
+def _is_narrow(dtype: np.dtype) -> bool:
+    return dtype.kind in "biuf" and np.can_cast(dtype, np.float32)
 
 
 def _choose_column_type(values) -> type:
@@ -98,11 +111,79 @@ def _choose_column_type(values) -> type:
     return StringTensorType if has_texts else FloatTensorType
 
 
-def _iterate_columns(X) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name and values of the columns of a data frame."""
+def _takes_single_columns(estimator) -> bool:
+    """Whether columns go to several transformers."""
+    return any(isinstance(part, ColumnTransformer) for part in estimator.get_params().values())
+
+
+# -- what a graph remembers --------------------------------------------------------------------
+
+
+def read_names(estimator, X) -> list[str] | None:
+    """Return the names of the columns, None without any.
+
+    Raises
+    ------
+    ValueError
+        If a data frame has other columns than in training, or in another order.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if X is None or not _is_frame(X):
+        return None if names is None else list(names)
+    given = [str(name) for name in X.columns]
+    _check_names(given if names is None else list(names), given)
+    return given
+
+
+def store_metadata(graph, estimator, names: list[str] | None) -> None:
+    """Store the names of the columns, and which texts stand for missing and unknown ones."""
+    tokens: dict[int, tuple[str, str]] = {}
+    if hasattr(estimator, "_get_networks"):
+        tokens = find_tokens([network._columns for network in estimator._get_networks()])
+    inputs = [one.name for one in graph.graph.input]  # which skl2onnx may have changed
+    texts = {inputs[place]: of_column for place, of_column in tokens.items()}
+    metadata = {_NAMES: json.dumps(names), _TOKENS: json.dumps(texts)}
+    onnx.helper.set_model_props(graph, metadata)
+
+
+def _check_names(expected: list[str], received: list[str]) -> None:
+    if expected != received:
+        raise ValueError(
+            f"X: expected the columns {expected[:10]}, as in training and in this order; received "
+            f"{received[:10]}."
+        )
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+
+def _is_frame(X) -> bool:
+    return is_pandas(X) or is_polars(X)
+
+
+def _as_array(X):
+    """Return a sparse table as it is, and any other one as an array, lists as one of objects."""
+    if sparse.issparse(X):
+        return X
+    return np.asarray(X) if hasattr(X, "dtype") else np.asarray(X, dtype=object)
+
+
+def _iterate_columns(X, for_types: bool = False) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield name and values of the columns of a data frame.
+
+    For types, those of categories are their levels, and those of a column of texts are texts, also
+    if all are missing in these rows.
+    """
     for name in X.columns:
         column = X[name]
-        yield str(name), column.to_numpy() if is_polars(X) else np.asarray(column)
+        values = column.to_numpy() if is_polars(X) else np.asarray(column)
+        if for_types:
+            kind = str(column.dtype)
+            if kind == "category":
+                values = np.asarray(column.cat.categories)
+            elif kind.startswith(("str", "String", "Categorical", "Enum")):
+                values = np.array([""], dtype=object)
+        yield str(name), values
 
 
 def make_inputs(session, X) -> dict[str, np.ndarray]:
@@ -113,7 +194,7 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
     session : onnxruntime.InferenceSession
         Of a graph of `to_onnx` or of a file of `skreg.keras.save_model`.
     X : array-like of shape (n_samples, n_features)
-        As for `predict`. A data frame has its columns in the order of the inputs.
+        As for `predict`.
 
     Returns
     -------
@@ -124,26 +205,28 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        If the table has another number of columns, or a value that the type of its input cannot
-        hold.
+        If the table has other columns than in training, or a value that the type of its input
+        cannot hold.
     """
-    inputs = session.get_inputs()
-    if sparse.issparse(X):
-        X = X.toarray()
-    is_frame = is_pandas(X) or is_polars(X)
-    if (len(inputs) == 1 and inputs[0].shape[1] != 1) or not is_frame:
-        table = np.asarray(X)
-        columns = [table] if len(inputs) == 1 else list(table.T)
-    else:
+    inputs, stored = session.get_inputs(), session.get_modelmeta().custom_metadata_map
+    names, tokens = (json.loads(stored.get(key, "null")) for key in (_NAMES, _TOKENS))
+    if names is not None and _is_frame(X):
+        _check_names(names, [str(name) for name in X.columns])
+    if _is_frame(X) and len(inputs) > 1:
         columns = [values for _, values in _iterate_columns(X)]
-    if len(columns) != len(inputs):
-        raise ValueError(f"X: expected {len(inputs)} columns; received {len(columns)}.")
-    tokens = json.loads(session.get_modelmeta().custom_metadata_map.get(_TOKENS, "{}"))
+    else:
+        table = np.asarray(X) if _is_frame(X) else _as_array(X)
+        table = table.toarray() if sparse.issparse(table) else table
+        columns = [table] if len(inputs) == 1 else list(table.T)
+    expected = inputs[0].shape[1] if len(inputs) == 1 else len(inputs)
+    received = columns[0].shape[1] if len(inputs) == 1 else len(columns)
+    if isinstance(expected, int) and expected != received:
+        raise ValueError(f"X: expected {expected} columns, as in training; received {received}.")
     arrays = {}
     for one, values in zip(inputs, columns, strict=True):
         convert = _convert_texts if one.type == "tensor(string)" else _convert_numbers
-        cells = convert(one, values, *tokens.get(one.name, ("", "")))
-        arrays[one.name] = cells.reshape(len(X), -1)
+        cells = convert(one, values, *(tokens or {}).get(one.name, ("", "")))
+        arrays[one.name] = cells.reshape(len(values), -1)
     return arrays
 
 
@@ -159,13 +242,24 @@ def _convert_texts(one, values: np.ndarray, missing: str, other: str) -> np.ndar
 
 def _convert_numbers(one, values: np.ndarray, *tokens) -> np.ndarray:
     """Return numbers in the type of an input, NaN for missing ones."""
+    name = one.type.removeprefix("tensor(").removesuffix(")")
+    dtype = np.dtype({"float": "float32", "double": "float64"}.get(name, name))
     if values.dtype.kind not in "biuf":
-        values = np.array(
-            [np.nan if is_missing(cell) else cell for cell in values.ravel().tolist()]
-        )
+        cells = values.ravel().tolist()
+        values = np.array([np.nan if is_missing(cell) else cell for cell in cells])
     try:
-        return values.astype(_DTYPES[one.type])
+        with np.errstate(all="ignore"):
+            converted = values.astype(dtype)
+            is_held = np.isinf(converted) <= np.isinf(values)
+            if dtype.kind != "f":
+                is_held = converted == values
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"X: expected values of type {one.type} for the input {one.name!r}; {error}."
         ) from error
+    if not np.all(is_held):
+        raise ValueError(
+            f"X: expected values that {one.type} holds for the input {one.name!r}; received "
+            f"{values[~is_held].ravel()[0]}."
+        )
+    return converted
