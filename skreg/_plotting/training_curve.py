@@ -133,7 +133,7 @@ def _read_best_curves(estimator) -> dict:
     fitted = find_estimator(estimator, "loss_curve_")
     fitted = find_estimator(estimator, "estimators_") if fitted is None else fitted
     networks = getattr(fitted, "estimators_", [fitted])
-    if not hasattr(networks[0], "loss_curve_"):
+    if not all(hasattr(network, "loss_curve_") for network in networks):
         raise ValueError(
             "estimator: expected a fitted network, or a search or pipeline with one; received a "
             f"{type(estimator).__name__} without one. Fit a search with refit=True."

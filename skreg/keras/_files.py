@@ -186,6 +186,11 @@ def load_model(model: Any) -> tuple[Any, np.ndarray | None]:
 def _read_file(path: Path) -> tuple[Any, np.ndarray | None]:
     if not path.exists():
         raise FileNotFoundError(f"from_keras: expected a file; received {str(path)!r}.")
+    if path.suffix in (".h5", ".hdf5"):
+        raise ValueError(
+            f"from_keras: expected a file of the ending '.keras'; received {str(path)!r}. Load it "
+            "with keras.saving.load_model and pass the model."
+        )
     import_keras()  # first, so that an import error is not reported as an unreadable file
     try:
         with zipfile.ZipFile(path) as archive:

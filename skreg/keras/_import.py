@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -63,6 +64,8 @@ def read_network(model: Any) -> Network:
             _check_activation(keras, layer, activation, hidden=k < last)
         elif layer is of_encoding and not rates:
             encoding, rates[0] = read_encoding(keras, layer)
+        elif kind is keras.layers.Flatten and n_dense == 0:
+            continue  # of rows of numbers, which are flat already
         elif kind is keras.layers.Dropout and k < last and n_dense not in rates:
             rates[n_dense] = _read_rate(layer)
         elif kind is keras.layers.Normalization and k == 0 < first:
@@ -76,6 +79,13 @@ def read_network(model: Any) -> Network:
         else:
             raise _make_error(layer, "its place among the others")
     dense = [chain[k] for k in places]
+    frozen = [layer.name for layer, _ in dense if not layer.trainable]
+    if frozen:
+        warnings.warn(
+            f"from_keras: the layers {frozen} are not trained in Keras. Here a warm start and "
+            "partial_fit train all layers.",
+            stacklevel=3,
+        )
     kernels, biases = (
         [keras.ops.convert_to_numpy(getattr(layer, part)).astype(np.float32) for layer, _ in dense]
         for part in ("kernel", "bias")

@@ -215,7 +215,7 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
     if _is_frame(X) and len(inputs) > 1:
         columns = [values for _, values in _iterate_columns(X)]
     else:
-        table = np.asarray(X) if _is_frame(X) else _as_array(X)
+        table: Any = np.asarray(X) if _is_frame(X) else _as_array(X)
         table = table.toarray() if sparse.issparse(table) else table
         columns = [table] if len(inputs) == 1 else list(table.T)
     expected = inputs[0].shape[1] if len(inputs) == 1 else len(inputs)

@@ -59,6 +59,13 @@ def test_an_estimator_without_a_network_is_refused(estimator, error, message, tm
     assert not os.listdir(tmp_path)
 
 
+def test_an_old_file_of_keras_is_refused_with_a_way_out(tmp_path):
+    path = tmp_path / "model.h5"
+    path.write_bytes(b"...")
+    with pytest.raises(ValueError, match=r"ending '\.keras'.*model\.h5'.*load_model and pass"):
+        RegularizedMLPClassifier.from_keras(path)
+
+
 def test_a_missing_exporter_is_named(model, tmp_path, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(

@@ -106,6 +106,20 @@ def test_a_functional_model_is_imported():
 
 
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1:UserWarning")
+def test_frozen_layers_warn_and_a_flat_input_may_be_flattened():
+    layers = keras.layers
+    hidden = layers.Dense(4, "gelu", kernel_regularizer=keras.regularizers.L1L2(1e-4, 1e-3))
+    model = keras.Sequential([keras.Input((3,)), layers.Flatten(), hidden, layers.Dense(1)])
+    hidden.trainable = False
+    with pytest.warns(UserWarning, match=r"the layers \['dense.*'\] are not trained in Keras"):
+        loaded = RegularizedMLPRegressor.from_keras(model)
+    rows = np.random.default_rng(0).normal(size=(5, 3))
+    np.testing.assert_allclose(
+        loaded.predict(rows), model.predict(rows, verbose=0)[:, 0], atol=1e-5
+    )
+    assert (loaded.activation, loaded.l1, loaded.l2) == ("gelu", (1e-4, 0.0), (1e-3, 0.0))
+
+
 def test_one_softmax_output_is_one_class():
     X = CANCER[0][:, :4]
     estimator = RegularizedMLPClassifier.from_keras(build_model(layers.Dense(1, "softmax")))
