@@ -117,7 +117,7 @@ def _import_tensorflow() -> ModuleType:
 
 
 def _use_xla(tf: ModuleType) -> None:
-    """Use the context, XLA and its kernel emitter, which write when they are first used."""
+    """Run one small program, so that XLA writes its start-up lines now, while they are hidden."""
     with tf.init_scope():  # not in a function of the user's
         if tf.executing_eagerly():
             with tf.device("/CPU:0"), explain_debugging_operations():
@@ -216,6 +216,7 @@ class ActiveThread:
 
 @atexit.register
 def wait_for_threads() -> None:
+    """Ask the threads that train to end, and wait for them for some seconds."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while _active_threads and time.monotonic() < deadline:
         for thread in tuple(_active_threads):

@@ -116,6 +116,18 @@ def test_a_violation_is_found(layer, source):
     assert len(violations(layer, source)) >= 1
 
 
+def test_only_onnx_files_are_written_by_a_layer_above():
+    """An import by a name in a string would hide from the test above."""
+    found = {
+        (str(path.relative_to(PACKAGE)), line.strip())
+        for path in FILES
+        for line in path.read_text().splitlines()
+        if "import_module(" in line
+    }
+    assert {name for name, _ in found} == {"keras/_files.py"}
+    assert all('"skreg.onnx"' in line for _, line in found)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_file_is_short(path):
     assert len(code_lines(path.read_text())) <= MOST_CODE_LINES

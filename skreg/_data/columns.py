@@ -23,8 +23,8 @@ from skreg._data.statistics import compute_shares, find_weighted_median
 _MOST_LEVELS = 40
 _LEAST_SHARE = 1 / 200
 
-# Fewer cells do not tell that levels are unknown, and neither do those of a category of which more
-# of the weight had levels that are not remembered.
+# No warning of unknown levels for fewer cells than this, or if levels without a column of their own
+# had more than this share of the weight.
 _FEWEST_CELLS = 5
 _MOST_INFREQUENT = 0.1
 
@@ -245,7 +245,7 @@ class Columns:
 
     @property
     def key(self) -> tuple:
-        """What columns have in common that make the same numbers of a table, as a key of a dict."""
+        """Key of a dict, equal for columns that encode every table alike."""
         arrays = self.is_category, self.medians, self.has_indicator
         return (*(array.tobytes() for array in arrays), self.names, self.categories)
 

@@ -13,7 +13,7 @@ from skreg._data.statistics import ColumnStatistics
 # Inputs are clipped to +-1e18 standard deviations, so that sums of products stay finite in float32.
 LARGEST_INPUT = 1e18
 
-# On a scale that is so many times the one before, float32 tells the values of before hardly apart.
+# If a scale grows by more than this factor, float32 hardly tells the old values apart.
 LARGEST_RATIO = 2.0**23
 
 
@@ -86,8 +86,8 @@ def rescale_inputs(kernel, bias, old: ColumnStatistics, new: ColumnStatistics):
 
     From (x - m) / s = ((x - m') / s') s' / s + (m' - m) / s: the rows of the kernel are multiplied
     by s' / s, and the rest goes into the bias. The scale of a column that was constant is not
-    known: its weights stay, and the function is the same at that one value. Far away from the rows
-    of before nothing is known: the weights of such a column stay.
+    known: its weights stay, and the function is the same at that one value. If the new units are
+    too far from the old ones (`LARGEST_RATIO`), the weights of the column stay, too.
     """
     old_scale = np.where(old.constant, new.scale, old.scale)
     ratio, shift = relate_scales(old.center, old_scale, new)

@@ -83,10 +83,10 @@ class Statistics:
         )
 
     def replace_narrow(self, other: Statistics) -> Statistics:
-        """Return these statistics, with those of the `other` rows for columns constant so far.
+        """Return these statistics, apart from columns that have hardly varied so far.
 
-        And for columns that are much wider in the other rows, since a few first rows may be nearly
-        equal.
+        Columns that were constant, or are much wider in `other`, take its statistics: the first
+        rows of a stream may be nearly equal.
         """
         both = self.combine(other)
         is_narrow = self.constant | (other.deviation > _MUCH_WIDER * self.deviation)

@@ -2,8 +2,9 @@
 
 Each kernel and its moments are tensors of their own: XLA updates one flat vector element by
 element, which takes twice as long. The biases are small, and are one vector, which saves a dozen
-computations per step and a third of the time to compile. Its end are the parameters of an encoding.
-No penalty and no decay is for them. The decision notes have the figures.
+computations per step and a third of the time to compile. The vector ends with the trained
+parameters of an encoding. Neither penalties nor decay apply to it. The decision notes have the
+figures.
 """
 
 from __future__ import annotations
@@ -318,6 +319,7 @@ def finish_epoch(spec: ProgramSpec, context: StepContext, state: State, complete
     improves = monitored < losses.best - context.numbers["tol"]
     n_stalled = tf.where(improves, 0, counters.n_stalled + 1)
     status = _decide_status(integers, counters.epoch + 1, n_stalled, finite)
+    # Without a validation loss the last finite epoch is the best one.
     is_best = complete & finite & (~validates | (validation_loss < losses.best))
     best_parameters = tuple(
         tf.where(is_best, new, best)

@@ -185,7 +185,7 @@ class EpochReport(NamedTuple):
     first_epoch: int  # epochs before these
     losses: list[float]
     validation_losses: list[float]
-    get_weights: Callable[[], Weights]  # the best so far
+    get_weights: Callable[[], Weights]  # those that the result would have now
 
 
 class Decision(NamedTuple):

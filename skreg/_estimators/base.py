@@ -436,7 +436,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         return [self]
 
     def _get_shares(self) -> np.ndarray:
-        """Return their weights."""
+        """Return the weights of the networks that predict, of sum 1."""
         return np.ones(1)
 
     @property

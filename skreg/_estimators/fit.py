@@ -1,7 +1,8 @@
 """One fit: from a table and targets to fitted attributes.
 
-A fit is a sequence of functions that return frozen records: settings, checked rows, prepared fit,
-job, training result, attributes. The estimator's parameters are read, and nothing is set on it.
+A fit is a sequence of functions that return records: settings, checked rows, prepared fit, job,
+training result; and at the end a dict of attributes. The estimator's parameters are read, and
+nothing is set on it.
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ def _find_dates(values) -> list[str]:
 def hide_rows_without_weight(X, sample_weight, categorical_features):
     """Return the table with other rows in the place of those of weight 0.
 
-    So whatever is in them has no say in the kinds of columns and levels. Columns that are numbers
-    by their type stay as they are. So does any table beside weights that are not valid, which is an
-    error later on.
+    So their cells do not decide which columns are categories, or which levels exist. Columns that
+    are numbers by their type stay as they are. A table beside weights that are not valid is
+    returned as it is; they are an error later on.
     """
     if sample_weight is None or not _may_have_categories(X, categorical_features):
         return X
@@ -157,8 +157,8 @@ def _is_category_of_polars(column) -> bool:
 def _are_levels(values: list) -> bool:
     """Whether objects are levels: some are texts, or booleans beside missing values.
 
-    Dates are so, too, and refused later on. So are missing values only, which may be texts in other
-    rows: such a category takes any level later.
+    Dates count as levels, and are refused later on. So does a column of missing values only, since
+    other rows of it may hold texts.
     """
     known = [value for value in values if not is_missing(value)]
     kinds = set(map(type, known))

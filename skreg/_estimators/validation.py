@@ -41,7 +41,6 @@ _SIGNS_OF_TEXT = (
     "arrays of bytes/strings",
     "setting an array element with a sequence",
     "float() argument must be",
-    "setting an array element with a sequence",
     "DType",  # of a data frame whose columns have no common type
 )
 

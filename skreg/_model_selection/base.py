@@ -425,7 +425,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(
                 "encoded_feature_names_: expected one fitted network; the networks of "
-                "refit='folds' have columns of their own, see estimators_."
+                "refit='folds' and 'ensemble' have columns of their own, see estimators_."
             )
         return self.best_estimator_.encoded_feature_names_
 

@@ -137,8 +137,8 @@ def _average_folds(numbers: np.ndarray, table, last_rungs) -> tuple[np.ndarray, 
 def _choose_folds(table, numbers: np.ndarray) -> list[int]:
     """The folds on which candidates are compared: those that all of them have.
 
-    If there is none, as after an interrupt, the folds that the same, largest group of candidates
-    has. A candidate with a score of NaN does not count.
+    If there is none, as after an interrupt, they are the folds that the largest set of candidates
+    shares. A candidate with a score of NaN does not count.
     """
     exists = np.array([[result is not None for result in row] for row in table])
     counts = ~(exists & np.isnan(numbers)).any(axis=1)

@@ -59,7 +59,7 @@ class Encoding(ABC):
 
     @property
     def key(self) -> tuple:
-        """What encodings have in common that compute the same, as a key of a dict."""
+        """Key of a dict, equal for encodings that compute the same."""
         return (self.name, *(array.tobytes() for array in vars(self).values()))
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Encodings of numeric columns: the contract, and the choice of an input layer.
+"""The encodings of numeric columns by name, and the input layer of a table.
 
 An encoding makes several inputs of each numeric column, which stand beside the columns. It is one
 class: how it begins, its NumPy form, its layer of the compiled program, and its form in Keras. To

@@ -54,7 +54,7 @@ class InputLayer(ABC):
 
     @abstractmethod
     def to_tensors(self, table: Table, encoding=None):
-        """Return the table as tensors, and with an encoding what of it is not trained."""
+        """Return the table as tensors, with the constants of the encoding if there is one."""
 
     @abstractmethod
     def make_batch(self, table, rows, compute_mask=None, scale=1.0, parameters=None):

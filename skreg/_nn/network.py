@@ -76,7 +76,7 @@ class Network:
 
     @property
     def inputs_key(self) -> tuple:
-        """What networks have in common whose first layers take the same inputs, as a key."""
+        """Key of a dict, equal for networks whose first layers take the same inputs."""
         scaling = () if self.input_scaling is None else self.input_scaling
         parts = (None if part is None else part.tobytes() for part in scaling)
         return (self.is_sparse, *parts, None if self.encoding is None else self.encoding.key)
