@@ -17,7 +17,8 @@ from skreg._estimators.targets import NumberTargets, ravel_column
 from skreg._nn.losses import LINKS, REGRESSION_LOSSES, RegressionLoss
 from skreg._nn.network import Scaling
 from skreg.keras._files import load_model
-from skreg.keras._import import read_network, read_number_network, read_solver
+from skreg.keras._import import read_network, read_number_network
+from skreg.keras._optimizer import read_solver
 
 
 class NumberPredictions(MultiOutputMixin, RegressorMixin):

@@ -1,4 +1,4 @@
-"""From Keras: layers, optimiser and loss of a model as a network and parameters of skreg."""
+"""From Keras: layers and loss of a model as a network and parameters of skreg."""
 
 from __future__ import annotations
 
@@ -20,21 +20,10 @@ from skreg._nn.losses import (
 )
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import PENALTIES, from_keras_regularizer
-from skreg._nn.solvers import SOLVERS
 from skreg.keras._average import AVERAGE_NAME
 from skreg.keras._encodings import find_encoding_model, read_encoding
 from skreg.keras._export import import_keras
 from skreg.keras._quantiles import read_levels, sorts_rows
-
-# Options of Keras' optimisers that skreg does not have.
-_OTHER_OPTIONS = (
-    "amsgrad",
-    "clipnorm",
-    "global_clipnorm",
-    "clipvalue",
-    "use_ema",
-    "gradient_accumulation_steps",
-)
 
 
 def read_network(model: Any) -> Network:
@@ -416,33 +405,3 @@ def _find_loss(model: Any):
     if isinstance(loss, (list, tuple)):  # of one output
         loss = loss[0] if loss else None
     return import_keras().losses.get(loss) if isinstance(loss, str) else loss
-
-
-def read_solver(model) -> dict:
-    """Return the parameters of an estimator whose solver is the optimiser of a compiled model.
-
-    They are empty if skreg has no such optimiser, or if the model is not compiled. A learning rate
-    that follows a schedule is left out, since only its last value is known.
-    """
-    optimizers = import_keras().optimizers
-    optimizer: Any = getattr(model, "optimizer", None)
-    if type(optimizer) is optimizers.LossScaleOptimizer:  # of mixed precision
-        optimizer = optimizer.inner_optimizer
-    for solver in SOLVERS.values():
-        if type(optimizer) in [getattr(optimizers, name) for name in solver.keras_classes]:
-            break
-    else:
-        return {}
-    config = optimizer.get_config()
-    if any(config.get(option) for option in _OTHER_OPTIONS):
-        return {}
-    parameters = {
-        "solver": solver.name,
-        "weight_decay": float(optimizer.weight_decay or 0.0),
-        **{ours: config[theirs] for ours, theirs in solver.keras_names.items()},
-    }
-    # The shortest decimal, since Keras holds a float32. A schedule is a dictionary.
-    rate = config["learning_rate"]
-    rate = 0.0 if isinstance(rate, dict) else float(str(np.float32(rate)))
-    constant = {"learning_rate": "constant", "learning_rate_init": rate}
-    return {**parameters, **(constant if rate > 0 else {})}
