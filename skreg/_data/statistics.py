@@ -89,7 +89,7 @@ class Statistics:
         rows of a stream may be nearly equal.
         """
         both = self.combine(other)
-        is_narrow = self.constant | (other.deviation > _MUCH_WIDER * self.deviation)
+        is_narrow = self.constant | (other.deviation / _MUCH_WIDER > self.deviation)
         takes_other, takes_both = is_narrow & ~other.constant, self.constant & other.constant
         center, deviation = (
             np.select([takes_other, takes_both], [of_other, of_both], of_self)
