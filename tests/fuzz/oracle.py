@@ -175,8 +175,18 @@ class _Run:
                     arguments[name] = part.choose_other_storage(self.rng)
                 elif isinstance(part, Part):
                     is_column = name not in ("X", "X_val")
-                    arguments[name] = choose_other_storage(self.rng, part, is_column)
+                    is_dense = self._may_have_categories()
+                    arguments[name] = choose_other_storage(self.rng, part, is_column, is_dense)
         return arguments
+
+    def _may_have_categories(self) -> bool:
+        """Whether columns are selected as categories, or data frames have some."""
+        parts = (part for call in self.case.calls for part in call.arguments.values())
+        selection = self.estimator.get_params().get("categorical_features")
+        is_selected = (
+            not isinstance(selection, str) and np.size(selection) and selection is not None
+        )
+        return bool(is_selected) or any(isinstance(part, FramePart) for part in parts)
 
     def _permute(self, arguments: dict) -> dict:
         names = ("X", "y", "sample_weight")

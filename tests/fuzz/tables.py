@@ -166,8 +166,11 @@ STORAGES = {
 FAMILIES = [list(family) for family in ({**DENSE, **SPARSE}, FRAMES, COLUMNS)]
 
 
-def choose_other_storage(rng, part: Part, is_column: bool) -> Part:
-    """Return the part in another storage of the same meaning, or the part itself."""
+def choose_other_storage(rng, part: Part, is_column: bool, is_dense: bool = False) -> Part:
+    """Return the part in another storage of the same meaning, or the part itself.
+
+    `is_dense` excludes sparse storages, which cannot have categories.
+    """
     if not part.is_array():
         return part
     family = next((f for f in FAMILIES if part.storage in f), [part.storage])
@@ -176,6 +179,8 @@ def choose_other_storage(rng, part: Part, is_column: bool) -> Part:
         family = ["C", "strided", "backwards", "read-only"]
         family = family if part.storage in family else [part.storage]
     storages = [name for name in family if fits(name, part.value.dtype)]
+    if is_dense:
+        storages = [name for name in storages if name not in SPARSE]
     return replace(part, storage=str(rng.choice(storages or [part.storage])))
 
 
