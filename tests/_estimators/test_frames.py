@@ -239,7 +239,7 @@ def test_the_networks_of_folds_have_no_common_columns():
     search = RegularizedMLPClassifierCV(
         dropouts=[0.0], l2s=[0.1], cv=2, refit="folds", **SMALL_SEARCH
     )
-    with pytest.raises(AttributeError, match=r"refit='folds' have columns of their own"):
+    with pytest.raises(AttributeError, match=r"refit='folds' and 'ensemble' have columns"):
         _ = search.fit(frame, y).encoded_feature_names_
 
 

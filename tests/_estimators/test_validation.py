@@ -526,6 +526,7 @@ def test_labels_may_be_numpy_strings(of_float64):
     assert set(model.predict(X)) <= set(names)
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes")  # of scikit-learn 1.7
 @pytest.mark.parametrize("n_classes", [3, 40])
 def test_texts_are_not_found_among_numbers(n_classes):
     """NumPy would make texts of the numbers."""
