@@ -12,6 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._compat import Interval, StrOptions, fit_context
 from skreg._engine.hyperparameters import read_loss_parameters
 from skreg._estimators.base import BaseRegularizedMLP
+from skreg._estimators.classifier import RegularizedMLPClassifier
+from skreg._estimators.docstrings import copy_entries
 from skreg._estimators.prepared import FitRequest, ValidationSet
 from skreg._estimators.targets import NumberTargets, ravel_column
 from skreg._nn.losses import LINKS, REGRESSION_LOSSES, RegressionLoss
@@ -126,6 +128,7 @@ def _get_form(estimator) -> RegressionLoss:
     return REGRESSION_LOSSES[estimator.loss].choose_form(read_loss_parameters(estimator))
 
 
+@copy_entries(RegularizedMLPClassifier)
 class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     r"""Multilayer perceptron for regression, regularised by dropout and L2.
 
@@ -164,155 +167,40 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         of one network for a single column `y`: `predict` returns a column for each, sorted in each
         row, so that quantiles do not cross. A sequence of one level is the same as the number.
         Only used with loss="quantile".
-    activation : {"relu", "tanh", "logistic", "identity", "gelu", "silu"}, default="relu"
-        Activation of the hidden layers. "gelu" is exact, as Keras with ``approximate=False``.
+    <entries: activation>
     dropout : float or array-like of shape (n_hidden_layers,), default=0.1
         Rate in [0, 1) of each hidden layer: the fraction of its units that each training step sets
         to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
         Predictions do not use dropout.
-    input_dropout : float, default=0.0
-        Rate in [0, 1) of the standardised inputs. A column is dropped with all that
-        `numerical_encoding` makes of it.
+    <entries: input_dropout>
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 3 divided by the number of training rows, and at most 0.03: the more rows, the
         less the penalty has to do. Whole-number weights, up to a common factor, count repeated
         rows. With other weights each distinct row counts once. In a stream all rows so far count.
         With hidden units that are "logistic", it is a sixteenth of that.
-    l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
-        Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
-    weight_decay : float, default=0.0
-        Decoupled weight decay >= 0, as in AdamW: each step multiplies the kernels by
-        ``1 - learning_rate * weight_decay``, with either solver.
-    solver : {"adam", "sgd"}, default="adam"
-        Update rule.
-    learning_rate_init : float, default=0.005
-        Learning rate > 0 of the first step.
-    learning_rate : {"constant", "cosine"}, default="cosine"
-        Schedule of the learning rate. "cosine" lets it fall to zero along half a cosine over
-        `max_iter` epochs.
-    momentum : float, default=0.9
-        Momentum in [0, 1]. Only used with solver="sgd".
-    nesterovs_momentum : bool, default=True
-        Whether to use Nesterov's momentum. Only used with solver="sgd".
-    beta_1 : float, default=0.9
-        Decay in [0, 1) of the first moment. Only used with solver="adam".
-    beta_2 : float, default=0.999
-        Decay in [0, 1) of the second moment. Only used with solver="adam".
-    epsilon : float, default=1e-7
-        Number > 0 added to the root of the second moment. Only used with solver="adam".
-    batch_size : int or "auto", default="auto"
-        Maximum number of rows in a batch. "auto" is the power of two nearest to the square root of
-        the number of rows, at least 32 and at most 256. The batches of an epoch differ in size by
-        at most one row.
-    max_iter : int or "auto", default="auto"
-        Maximum number of epochs, each of which visits every row. "auto" is as many as give 2,000
-        steps of `batch_size` rows, and at least 16.
-    early_stopping : bool, default=False
-        Whether to hold out validation rows, keep the weights of the epoch that is best on them,
-        and stop after `n_iter_no_change` epochs in a row without an improvement of more than
-        `tol`.
+    <entries: l1, weight_decay, solver, learning_rate_init, learning_rate, momentum,
+        nesterovs_momentum, beta_1, beta_2, epsilon, batch_size, max_iter, early_stopping>
     validation_fraction : float, default=0.1
         Fraction in (0, 1) of the rows, by weight, that `early_stopping` holds out at random. Equal
         rows are never on both sides.
-    validation_scoring : str, callable or None, default="loss"
-        Measure on the validation rows. "loss" is their mean loss without penalty and dropout.
-        Otherwise a scorer of scikit-learn; None is the `score` method.
-    tol : float or None, default=None
-        Tolerance >= 0 of an improvement. Without `early_stopping`, training stops after
-        `n_iter_no_change` epochs in a row in which the smoothed training loss did not improve by
-        more than `tol`, and None trains for `max_iter` epochs. The smoothed loss is 0.8 times the
-        previous smoothed loss plus 0.2 times the loss of the epoch, since dropout makes losses
-        noisy. With `early_stopping`, None is treated as 0.
-    n_iter_no_change : int, default=10
-        Number of epochs without improvement after which training stops. With numpy.inf, training
-        does not stop early.
-    standardize : bool, default=True
-        Whether to center and scale the columns, with weighted statistics. A column of two values
-        becomes 0 for the more frequent one and 1 or -1 for the other one. A column of mostly zeros
-        is divided by its standard deviation, or by a tenth of its largest absolute value if that is
-        more. Other columns are centred by their mean and divided by their standard deviation. One
-        penalty for all weights assumes columns of about the same scale.
+    <entries: validation_scoring, tol, n_iter_no_change, standardize>
     standardize_target : bool, default=True
         Whether the network learns the targets on the scale of `target_center_` and `target_scale_`.
         Predictions are in the units of `y` in both cases. The penalties and the learning rate of
         an unscaled target depend on its unit.
-    numerical_encoding : {"auto", "piecewise", "periodic"} or None, default="auto"
-        What the network sees of a numeric column of a dense table beside the column itself. Columns
-        of two values or one are not encoded. See Notes.
-
-        - "piecewise": the share of each bin that lies below the value, for at most eight bins
-          between weighted quantiles. Values are piecewise linear in these inputs.
-        - "periodic": three numbers, a linear map of 16 cosines whose frequencies and phases are
-          trained with the map, without penalty and decay.
-        - "auto": "piecewise" for classifiers; None for regressors, for which no encoding was better
-          on the average of many tables. For classifiers it is None, too, in a stream, without
-          hidden layers, for fewer than 64 distinct rows, for more than 128 numeric columns, and for
-          a table that is held as sparse rows.
-
-        With 20 numeric columns a step takes more than twice as long with an encoding. Whole fits
-        with "piecewise" took 7 to 17 % longer on public tables.
-    categorical_features : array-like or "from_dtype" or None, default="from_dtype"
-        Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
-        of a data frame whose type is category, enum or string, objects that are strings, and
-        booleans with missing values. None refuses strings. The
-        Notes of :class:`RegularizedMLPClassifier` say how they are encoded.
+    <entries: numerical_encoding, categorical_features>
     warm_start : bool, default=False
         Whether `fit` begins with the weights of the last fit, which needs the same layers. Dropout
         masks and orders of the rows continue where that fit ended. If the scale of columns or
         targets changes, the weights are rewritten so that the network predicts the same.
-    random_state : int, RandomState instance or None, default=None
-        Determines the first weights, the order of the rows and the dropout masks. The same integer
-        gives the same bits on the same machine with the same versions, with any number of threads.
-    verbose : int, default=0
-        If above 0, show a progress bar with the losses in a terminal, or print a line per epoch
-        elsewhere.
+    <entries: random_state, verbose>
 
     Attributes
     ----------
-    coefs_ : list of ndarray of float32
-        Kernels for standardised inputs, each of shape (n_inputs, n_outputs). The rows of columns
-        that were constant in training are zero.
-    intercepts_ : list of ndarray of float32
-        Biases, each of shape (n_outputs,).
-    center_ : ndarray of float64 of shape (n_columns,), or None
-        Subtracted from each column, after categories and missing values are encoded: its mean; one
-        of its values if there are two; 0 for mostly zeros. None if `standardize` is False.
-    scale_ : ndarray of float64 of shape (n_columns,), or None
-        Divisor of the columns. 1 for constant columns, or more if rounding alone moves a huge
-        constant by more than 1. None if `standardize` is False.
-    encoding_ : PiecewiseEncoding, PeriodicEncoding or None
-        The encoding of the standardised numeric columns, or None if there is none. Its `columns`
-        are their indices in `encoded_feature_names_`. With "piecewise" `columns`, `lower` and
-        `width` have the shape (n_bins,): column, lower edge and width of each bin. With "periodic"
-        `columns` has the shape (n_encoded,), `frequencies` and `phases` (n_encoded, 16), `kernels`
-        (n_encoded, 16, 3) and `biases` (n_encoded, 3).
-    encoded_feature_names_ : ndarray of object of shape (n_inputs,)
-        Names of the inputs, the rows of ``coefs_[0]``: first the columns of `center_`, which are
-        numbers, indicators of missing values and levels of categories. Last come the inputs of
-        `numerical_encoding`, such as "age_bin_1" or "age_periodic_1".
-    l2_ : float or tuple of float
-        Strength that was used, for all kernels or for each.
-    n_iter_ : int
-        Number of epochs run.
-    loss_ : float
-        Last value of `loss_curve_`.
-    loss_curve_ : list of float of length n_iter_
-        Objective of each epoch: the mean loss over its steps with dropout, plus the penalties at
-        its end. The last value is not finite if training diverged.
-    validation_loss_curve_ : list of float of length n_iter_, or None
-        Mean loss of the validation rows after each epoch, without penalty and dropout. None if
-        `early_stopping` is False.
-    validation_scores_ : list of float of length n_iter_, or None
-        Score of the validation rows after each epoch. None if `early_stopping` is False or
-        `validation_scoring` is "loss".
-    best_iter_ : int
-        Epoch, from 1 on, whose weights are kept. Without `early_stopping` the last weights are
-        kept, and this is the epoch of the lowest training loss.
-    best_loss_ : float
-        Validation loss at `best_iter_`; without `early_stopping` the lowest training loss.
-    n_layers_ : int
-        Number of hidden layers plus 2.
+    <entries: coefs_, intercepts_, center_, scale_, encoding_, encoded_feature_names_, l2_, n_iter_,
+        loss_, loss_curve_, validation_loss_curve_, validation_scores_, best_iter_, best_loss_,
+        n_layers_>
     n_outputs_ : int
         Number of columns of `y`; of levels for several quantiles.
     out_activation_ : {"identity", "sorted", "exp"}
@@ -326,10 +214,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Scale of the targets: the standard deviation for "squared_error", the mean for "poisson", 1
         without `standardize_target`, else 1.4826 times the median absolute deviation. 0 for a
         constant target, which is predicted exactly.
-    n_features_in_ : int
-        Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the columns seen in `fit`. Only set if all names are strings.
+    <entries: n_features_in_, feature_names_in_>
 
     See Also
     --------

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from skreg._compat import fit_context
 from skreg._estimators.classifier import ClassPredictions, RegularizedMLPClassifier
+from skreg._estimators.docstrings import copy_entries
 from skreg._estimators.regressor import NumberPredictions, RegularizedMLPRegressor
 from skreg._model_selection.base import BaseSearch
 from skreg._model_selection.members import predict_together
 from skreg._model_selection.scoring import SearchScoreMixin
 
 
-def _copy_entries(*others):
-    """Fill ``<entries: a, b, ...>`` in a docstring from the first class that documents each.
-
-    ``<entries of Class: a, b, ...>`` names the class.
-    """
-
-    def find_entry(name: str, source: str | None) -> str:
-        pattern = rf"^    {name} : .*\n(?:(?:     .*)?\n)*"
-        chosen = [other for other in others if source in (None, other.__name__)]
-        matches = (re.search(pattern, other.__doc__, re.MULTILINE) for other in chosen)
-        found = next((match for match in matches if match), None)
-        assert found is not None, name
-        return found[0].rstrip()
-
-    def fill(match: re.Match) -> str:
-        return "\n".join(find_entry(name, match[1]) for name in re.split(r",\s+", match[2]))
-
-    def decorate(cls):
-        if cls.__doc__:  # None with python -OO
-            cls.__doc__ = re.sub(r"    <entries(?: of (\w+))?: ([^>]*)>", fill, cls.__doc__)
-        return cls
-
-    return decorate
-
-
-@_copy_entries(RegularizedMLPClassifier)
+@copy_entries(RegularizedMLPClassifier)
 class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch):
     """Classifier whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 
@@ -324,7 +298,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         return self._link.predict(self._stack_classes(logits))
 
 
-@_copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
+@copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
 class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch):
     """Regressor whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 

@@ -1,8 +1,8 @@
 """The encodings of numeric columns by name, and the input layer of a table.
 
 An encoding makes several inputs of each numeric column, which stand beside the columns. It is one
-class: how it begins, its NumPy form, its layer of the compiled program, and its form in Keras. To
-add one, write the class and add it to `ENCODINGS`.
+class: how it begins, its NumPy form, its layer of the compiled program, and its forms in Keras and
+ONNX. To add one, write the class and add it to `ENCODINGS`.
 """
 
 from __future__ import annotations

@@ -75,10 +75,9 @@ def find_tokens(columns: Sequence[Columns | None]) -> dict[int, tuple[str, str]]
     for of_network in columns:
         if of_network is None:
             continue
-        places = np.arange(len(of_network.is_category)).tolist()
         categories = iter(of_network.categories)
-        for place in places:
-            category = next(categories) if of_network.is_category[place] else None
+        for place, is_category in enumerate(of_network.is_category.tolist()):
+            category = next(categories) if is_category else None
             kinds.setdefault(place, set()).add("numbers" if category is None else category.kind)
             levels.setdefault(place, set()).update(() if category is None else category.levels)
     # What never had a value may have texts later, and nothing reads them.

@@ -34,7 +34,7 @@ REGRESSORS: tuple[type, ...] = (RegularizedMLPRegressor, RegularizedMLPRegressor
 
 
 def register_converters() -> None:
-    """Register the converters. It does nothing the second time."""
+    """Register a converter for each estimator."""
     for estimator in CLASSIFIERS:
         update_registered_converter(
             estimator,
@@ -43,8 +43,8 @@ def register_converters() -> None:
             convert_classifier,
             parser=parse_classifier,
             overwrite=True,
-            # Of scores the calibration and the stacking of scikit-learn ask. Probabilities are one
-            # tensor, whatever "zipmap" is: pipelines set it to True.
+            # CalibratedClassifierCV asks for raw scores. A pipeline sets "zipmap" to True, but
+            # probabilities are one tensor here whatever it is.
             options={"raw_scores": [False, True], "zipmap": [False, True]},
         )
     for estimator in REGRESSORS:

@@ -136,7 +136,7 @@ def test_warning_if_a_function_cannot_request_the_weights(scoring):
 
 def test_names_of_encoded_columns_need_a_fit():
     with pytest.raises(NotFittedError, match="not fitted yet"):
-        quick_search().encoded_feature_names_  # noqa: B018
+        _ = quick_search().encoded_feature_names_
 
 
 def test_function_among_several_metrics_is_refused_with_weights():

@@ -1,8 +1,8 @@
 """Files that cannot be written or read: which error, and what is left in the folder."""
 
-import importlib.util
 import json
 import os
+import sys
 import zipfile
 
 import pytest
@@ -67,10 +67,8 @@ def test_an_old_file_of_keras_is_refused_with_a_way_out(tmp_path):
 
 
 def test_a_missing_exporter_is_named(model, tmp_path, monkeypatch):
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name: None if name == "skl2onnx" else find_spec(name)
-    )
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)  # importing it now fails
+    monkeypatch.delitem(sys.modules, "skreg.onnx", raising=False)
     with pytest.raises(ImportError, match=r"'skl2onnx'.*pip install '\.\[onnx\]'"):
         save_model(model, tmp_path / "model.onnx")
     assert not os.listdir(tmp_path)

@@ -4,11 +4,15 @@ import subprocess
 import sys
 
 import numpy as np
+import onnxruntime
 import pandas as pd
+import polars
 import pytest
+import skl2onnx
 from helpers import TINY, in_full, quick_regression_search, quick_search
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
@@ -24,10 +28,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.keras import save_model
-
-onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("skl2onnx")
-from skreg.onnx import make_inputs, to_onnx  # noqa: E402
+from skreg.onnx import make_inputs, to_onnx
 
 # The winner of a small grid often lies on its edge.
 pytestmark = [
@@ -161,7 +162,6 @@ def test_a_sparse_table_is_converted():
 
 
 def test_a_network_from_keras_rounds_its_inputs():
-    pytest.importorskip("keras")
     model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES)
     back = RegularizedMLPClassifier.from_keras(model.to_keras())
     assert_converts(back, X)
@@ -173,7 +173,7 @@ def test_a_network_from_keras_rounds_its_inputs():
 @pytest.mark.parametrize("make", [lambda table: table, "polars"], ids=["pandas", "polars"])
 def test_a_mixed_table_has_an_input_for_each_column(make):
     if make == "polars":
-        make = pytest.importorskip("polars").from_pandas
+        make = polars.from_pandas
     model = RegularizedMLPClassifier(**SMALL).fit(make(TABLE), LABELS)
     assert_converts(model, make(TABLE))
     assert_converts(model, make(TABLE), make(make_table(1, is_new=True)))
@@ -447,9 +447,6 @@ def test_levels_that_float64_cannot_tell_apart_are_refused():
 
 def test_inputs_of_another_width_or_type_are_refused():
     model = RegularizedMLPClassifier(**SMALL).fit(X, SPECIES)
-    import skl2onnx
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-
     with pytest.raises(ValueError, match=r"expected inputs of 4 columns.*received 3"):
         skl2onnx.to_onnx(model, initial_types=[("X", FloatTensorType([None, 3]))])
     with pytest.raises(ValueError, match=r"expected inputs of numbers.*tensor of strings"):
