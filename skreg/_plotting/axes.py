@@ -1,6 +1,8 @@
-"""What both displays need: the axes to draw on, and the estimator to draw."""
+"""What the displays need: the axes to draw on, the estimator to draw, words for values."""
 
 from __future__ import annotations
+
+from numbers import Real
 
 
 def find_estimator(estimator, attribute: str):
@@ -21,3 +23,17 @@ def get_axes(ax):
     if ax is None:
         _, ax = pyplot.subplots(layout="constrained")
     return ax, ax.figure
+
+
+def format_value(value) -> str:
+    """Return a value of a parameter in few letters."""
+    if isinstance(value, str):
+        return value
+    return f"{value:.3g}" if isinstance(value, Real) else ", ".join(f"{v:.3g}" for v in value)
+
+
+def name_score(scoring) -> str:
+    """Return the name of a score, given the parameter `scoring` of the search."""
+    if not isinstance(scoring, str):
+        return "score"
+    return "minus the loss" if scoring == "loss" else scoring

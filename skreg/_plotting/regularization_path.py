@@ -13,7 +13,7 @@ from skreg._model_selection.results import (
     read_values,
     stack_scores,
 )
-from skreg._plotting.axes import find_estimator, get_axes
+from skreg._plotting.axes import find_estimator, format_value, get_axes, name_score
 
 # Letters of tick labels that fit on a horizontal axis of the usual size.
 _MAX_LETTERS = 45
@@ -142,9 +142,8 @@ class RegularizationPathDisplay:
             metric = search.refit if isinstance(search.refit, str) else None
         best = getattr(search, "best_index_", None)
         display = cls._from_results(search.cv_results_, metric, best)
-        if metric is None and isinstance(search.scoring, str):
-            is_loss = search.scoring == "loss"
-            display.score_name = "minus the loss" if is_loss else search.scoring
+        if metric is None:
+            display.score_name = name_score(search.scoring)
         return display.plot(ax, kind=kind, along=along)
 
     @classmethod
@@ -325,7 +324,7 @@ class RegularizationPathDisplay:
                 color=f"C{k % 10}",
                 linestyle=_DASHES[k % len(_DASHES)],
                 marker=_MARKERS[k % len(_MARKERS)],
-                label=f"{other} {_format_value(value)}",
+                label=f"{other} {format_value(value)}",
             )
             band = self.ax_.fill_between(
                 places, mean[k] - error[k], mean[k] + error[k], color=line.get_color(), alpha=0.12
@@ -370,15 +369,9 @@ def _compute_mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(squares.sum(axis=2) / n_folds / np.maximum(n_folds - 1, 1))
 
 
-def _format_value(value) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.3g}" if isinstance(value, Real) else ", ".join(f"{v:.3g}" for v in value)
-
-
 def _set_ticks(axis, values: list) -> None:
     """Set one tick per value, and rotate the labels of a horizontal axis if they overlap."""
-    labels = [_format_value(value) for value in values]
+    labels = [format_value(value) for value in values]
     axis.set_ticks(range(len(values)), labels)
     if axis.axis_name == "x" and len(labels) * (max(map(len, labels)) + 1) > _MAX_LETTERS:
         axis.set_tick_params(rotation=45)
