@@ -24,7 +24,7 @@ from skreg._estimators.attributes import simplify
 from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.fit import prepare_fit, read_settings, run_fit
 from skreg._estimators.prepared import FitRequest, PreparedFit
-from skreg._estimators.user_warnings import warn
+from skreg._estimators.user_warnings import warn, warn_in_worker_process
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.encodings import ENCODINGS
@@ -214,6 +214,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
 
     def _fit(self, request: FitRequest):
         """Train the network, then set all fitted attributes at once."""
+        warn_in_worker_process()
         if request.partial:
             self._validate_params()  # scikit-learn does so in the first call only
         settings = read_settings(self, request.partial)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import multiprocessing
+import re
 import sys
 import warnings
 
 # What may stand between a line of the user and a warning.
 _PACKAGES = ("skreg", "sklearn", "joblib")
+# Names of processes of joblib's loky and of multiprocessing.Pool. Those of a cluster have others.
+_WORKERS = re.compile(r"Loky|\w*PoolWorker")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
@@ -19,6 +24,17 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and _is_of_packages(frame):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+@functools.cache  # once a process: scikit-learn forgets in each task what has been shown
+def warn_in_worker_process() -> None:
+    """Warn of a fit in a worker process of joblib or multiprocessing on this machine."""
+    if _WORKERS.match(multiprocessing.current_process().name):
+        warn(
+            "This worker process imports TensorFlow and compiles the network anew. Training "
+            "releases the GIL, so threads are faster and take less memory. Use them with "
+            "joblib.parallel_config(backend='threading')."
+        )
 
 
 def _is_of_packages(frame) -> bool:

@@ -11,6 +11,7 @@ from skreg._estimators.regressor import NumberPredictions, RegularizedMLPRegress
 from skreg._model_selection.base import BaseSearch
 from skreg._model_selection.members import predict_together
 from skreg._model_selection.scoring import SearchScoreMixin
+from skreg._model_selection.search_warnings import warn_about_class_weight
 
 
 @copy_entries(RegularizedMLPClassifier)
@@ -282,6 +283,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         KeyboardInterrupt
             After Ctrl-C, with the results so far stored.
         """
+        warn_about_class_weight(self.class_weight, self.scoring)
         return self._fit(X, y, sample_weight, params)
 
     def _compute_logits(self, X):

@@ -1,4 +1,4 @@
-"""What a search warns of when it has ended."""
+"""What a search warns of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from skreg._model_selection.halving import count_networks
 from skreg._model_selection.refit import grid_edge_warnings
 from skreg._model_selection.scoring import AVERAGES, Scoring
 from skreg._model_selection.search import Search
+
+
+def warn_about_class_weight(class_weight, scoring) -> None:
+    """Warn of probabilities of reweighted classes that are scored by those of the rows."""
+    if class_weight is not None and isinstance(scoring, str) and scoring == "loss":
+        warn(
+            "class_weight: with weights the networks learn probabilities of reweighted classes, "
+            "but scoring='loss' compares them with the classes as they are. Leave class_weight out "
+            "and choose a threshold with sklearn.model_selection.TunedThresholdClassifierCV, or "
+            "choose a scoring such as 'balanced_accuracy' or 'roc_auc'."
+        )
 
 
 def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attributes: dict) -> None:

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import tracemalloc
+import warnings
 
 import joblib
 import numpy as np
@@ -18,11 +19,34 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_classification
 
 from skreg import RegularizedMLPClassifier
+from skreg._estimators.user_warnings import warn_in_worker_process
 
 
 def make_small(**changes):
     values = {"hidden_layer_sizes": (8, 4), "max_iter": 5, "numerical_encoding": None}
     return RegularizedMLPClassifier(**{**values, "random_state": 0, **changes})
+
+
+# -- hints -------------------------------------------------------------------------------------
+
+
+def fit_twice(_):
+    """The hints of two fits in this process."""
+    warn_in_worker_process.cache_clear()  # another test may have used the process
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        X = np.arange(20.0)[:, None]
+        for _ in range(2):
+            make_small(max_iter=1).fit(X, X[:, 0] > 9)
+    return [str(warning.message) for warning in caught if "threads" in str(warning.message)]
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # by loky
+def test_a_worker_process_hints_at_threads_once():
+    (hints,) = joblib.Parallel(n_jobs=2)([joblib.delayed(fit_twice)(0)])
+    assert len(hints) == 1
+    assert "joblib.parallel_config(backend='threading')" in hints[0]
+    assert fit_twice(0) == []
 
 
 # -- parameters --------------------------------------------------------------------------------

@@ -73,6 +73,15 @@ def test_search_of_any_configuration_equals_grid_search(name):
     assert_same_search(clone(ours).fit(X, y), grid_search(ours).fit(X, y))
 
 
+@pytest.mark.filterwarnings("error:class_weight. with weights:UserWarning")
+def test_class_weights_with_scores_by_the_loss_are_warned_of():
+    X, y = CANCER
+    search = quick_search(class_weight="balanced")
+    with pytest.warns(UserWarning, match="probabilities of reweighted classes.*roc_auc"):
+        search.fit(X, y)
+    search.set_params(scoring="roc_auc").fit(X, y)  # no warning, which would be an error
+
+
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile"])
 def test_search_of_a_regressor_equals_grid_search(loss):
     X, y = load_diabetes(return_X_y=True)
