@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 import sklearn
-from helpers import assert_same_network, make_classifier, make_regressor
+from helpers import assert_same_network, in_full, make_classifier, make_regressor
 
 # -- settings of a process ---------------------------------------------------------------------
 
@@ -132,7 +132,7 @@ SETUPS = {
         tf.device("/CPU:0").__enter__()
         """,
 }
-QUICK = ["a hidden GPU", "one thread", "mixed precision and float64", "functions run eagerly"]
+QUICK = ["one thread", "mixed precision and float64"]
 
 
 def list_setups():
@@ -159,7 +159,7 @@ ENVIRONMENTS = {
     "compiled by default": {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2"},
     "legacy Keras": {"TF_USE_LEGACY_KERAS": "1"},
 }
-QUICK_ENVIRONMENTS = ["KERAS_BACKEND=jax", "KERAS_BACKEND=torch"]
+QUICK_ENVIRONMENTS = ["KERAS_BACKEND=jax"]
 
 
 def list_environments():
@@ -186,6 +186,7 @@ CLEAR_ERRORS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("setup", "word"), CLEAR_ERRORS.values(), ids=CLEAR_ERRORS.keys())
 def test_other_settings_change_no_bit_or_are_named_in_an_error(setup, word, expected):
     report = probe(setup)
@@ -207,7 +208,7 @@ KERAS = """
     """
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize("backend", in_full(["jax", "torch"], "torch"))
 def test_export_under_another_backend_of_keras_predicts_the_same_or_says_why_not(backend):
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(KERAS)],

@@ -138,6 +138,7 @@ def test_standard_error_may_be_missing_closed_or_without_flush(make_stream, monk
     assert held_back
 
 
+@pytest.mark.full
 def test_an_unknown_flag_of_xla_ends_the_process_with_the_message_of_tensorflow():
     process = run(FIT + "model.fit(X, y)", XLA_FLAGS="--no_such_flag")
     assert process.returncode != 0
@@ -234,6 +235,7 @@ def test_after_a_fork_fit_is_refused_and_predict_works():
     )
 
 
+@pytest.mark.full
 def test_a_worker_process_uses_the_threads_that_it_is_given(tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(

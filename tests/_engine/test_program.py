@@ -107,11 +107,13 @@ STAGES = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_of_other_values_or_folds_compiles_one_program(compilations, stage):
     assert compilations[stage] == 1
 
 
+@pytest.mark.full
 def test_200_mixed_fits_compile_few_programs(compilations):
     assert 2 <= compilations["200 mixed fits"] <= MOST_PROGRAMS_OF_200_FITS
 

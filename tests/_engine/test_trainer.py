@@ -238,6 +238,7 @@ for hidden, n, batch_size, n_classes in (
 """
 
 
+@pytest.mark.full
 def test_number_of_threads_of_tensorflow_changes_no_bit():
     """For networks and batches so small that XLA splits no sum by the number of threads.
 

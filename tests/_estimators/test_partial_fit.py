@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import assert_same_network
+from helpers import assert_same_network, in_full
 from sklearn.datasets import load_iris, make_classification
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
@@ -73,6 +73,7 @@ def test_mean_and_scale_of_all_parts_are_those_of_the_whole_table(whole_and_part
     np.testing.assert_allclose(parts.scale_, whole.scale_, rtol=1e-10)
 
 
+@pytest.mark.full
 def test_a_regressor_learns_in_parts_as_well_as_in_one_fit():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(12_000, 8))
@@ -120,8 +121,8 @@ def make_drifting_table(kind):
     return X
 
 
-@pytest.mark.parametrize("n_rows", [1, 5, 20])
-@pytest.mark.parametrize("kind", ["counts up", "grows", "jumps"])
+@pytest.mark.parametrize("n_rows", [1, pytest.param(5, marks=pytest.mark.full), 20])
+@pytest.mark.parametrize("kind", in_full(["counts up", "grows", "jumps"], "grows", "jumps"))
 def test_a_stream_is_as_good_as_behind_a_running_scaler(kind, n_rows):
     X = make_drifting_table(kind)
     y, numbers = X[:, 1] > 0, 2 * X[:, 1] + 1

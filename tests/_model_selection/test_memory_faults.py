@@ -244,7 +244,9 @@ FULL_DISK = """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
-@pytest.mark.parametrize("n_bytes", [0, 200, 2000])
+@pytest.mark.parametrize(
+    "n_bytes", [0, *(pytest.param(n, marks=pytest.mark.full) for n in (200, 2000))]
+)
 def test_a_full_disk_is_told_and_leaves_the_search_usable(n_bytes, tmp_path):
     """Files can be created but not be longer: first none, then the small ones, then parts."""
     done = subprocess.run(

@@ -2,10 +2,11 @@
 
 import os
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
-from helpers import CANCER, TESTS, quick_search
+from helpers import CANCER, TESTS, in_full, quick_search
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits, load_iris
@@ -39,7 +40,7 @@ def test_generator_as_random_state_is_not_advanced(search):
     assert_array_equal(model.fit(X, y).scores_, first)
 
 
-@pytest.mark.parametrize("search", ["grid", "halving"])
+@pytest.mark.parametrize("search", in_full(["grid", "halving"], "grid"))
 def test_worker_processes_change_no_bit(search):
     alone = quick_search(search=search, refit="folds").fit(X, y)
     with parallel_config(backend="loky", n_jobs=2):
@@ -72,13 +73,13 @@ def cluster():
     """A client of a Dask cluster of two processes."""
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with distributed.LocalCluster(processes=True, **options) as cluster:
+    paths = {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    with distributed.LocalCluster(processes=True, env=paths, **options) as cluster:
         with distributed.Client(cluster) as client:
-            client.run(lambda path: sys.path.insert(0, path), str(TESTS))
             yield client
 
 
-@pytest.mark.parametrize("search", ["grid", "halving"])
+@pytest.mark.parametrize("search", in_full(["grid", "halving"], "grid"))
 @pytest.mark.usefixtures("cluster")
 def test_cluster_changes_no_bit(search):
     alone = quick_search(search=search).fit(X, y)
@@ -98,6 +99,24 @@ def test_all_processes_of_a_cluster_work(cluster):
         scores = quick_search(scoring=score_process, refit=False).fit(X, y).scores_
     workers = set(cluster.run(os.getpid).values())
     assert set(np.unique(scores).astype(int)) == workers
+
+
+def score_and_die_once(marker, model, X, y):
+    """The spread of the predictions. The first process that scores leaves a marker and ends."""
+    if not marker.exists():
+        marker.touch()
+        os._exit(1)
+    return float(model.predict_proba(X)[:, 0].std())
+
+
+@pytest.mark.full  # the worker that takes the place of the dead one imports TensorFlow
+def test_worker_that_dies_changes_no_bit(cluster, tmp_path):
+    marker = tmp_path / "died"
+    search = quick_search(scoring=partial(score_and_die_once, marker))
+    with parallel_config(backend="dask"):
+        together = search.fit(X, y).scores_
+    assert marker.exists()
+    assert_array_equal(together, search.fit(X, y).scores_)
 
 
 def test_thousand_networks():

@@ -216,6 +216,7 @@ print((memory("VmHWM") - warm) / size)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux' /proc")
+@pytest.mark.full
 def test_memory_is_in_proportion_to_the_non_zeros():
     """20,000 x 20,000, 0.2 % filled: 6.4 MB as CSR, 1.6 GB as float32 rows."""
     command = [sys.executable, "-c", textwrap.dedent(MEMORY)]

@@ -30,9 +30,8 @@ def run(first, count, processes=1):
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("first", [0, 1000, 2000])
-def test_a_few_cases_have_no_violation(first):
-    run(first, 20)
+def test_a_few_cases_have_no_violation():
+    run(0, 40)
 
 
 @pytest.mark.full

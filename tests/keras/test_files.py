@@ -261,6 +261,7 @@ def test_generators_logs_and_environment_are_left_as_they_are(model, tmp_path):
 # -- another backend of Keras ------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_with_jax_files_work_and_a_saved_model_names_the_backend(tmp_path):
     """A SavedModel needs TensorFlow as the backend."""
     pytest.importorskip("jax")

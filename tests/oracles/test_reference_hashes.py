@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import make_job
+from helpers import in_full, make_job
 from oracles.reference_hashes import CASES, digest, make_table
 
 from skreg._data.rows import merge_rows, split_rows
@@ -17,13 +17,15 @@ from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
 from skreg._nn.dropout import compute_mask_numpy, compute_threshold
 from skreg._nn.mlp import draw_parameters
 
+QUICK = {"classifier", "regressor", "sparse_rows", "stream", "halving"}
+
 
 def run_case(name):
     return digest(CASES[name]())
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", in_full(CASES, *(set(CASES) - QUICK)))
 def test_a_case_gives_the_same_hash_alone_and_in_two_threads(name):
     alone = run_case(name)
     with ThreadPoolExecutor(2) as threads:

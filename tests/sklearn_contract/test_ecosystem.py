@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import make_classifier, make_regressor
+from helpers import in_full, make_classifier, make_regressor
 from joblib import parallel_config
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.dummy import DummyClassifier
@@ -140,7 +140,7 @@ def compute_scores(function):
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # by loky
 @pytest.mark.parametrize("two_jobs", ["threading", "loky", "dask"], indirect=True)
-@pytest.mark.parametrize("function", ["cross_validate", "GridSearchCV"])
+@pytest.mark.parametrize("function", in_full(["cross_validate", "GridSearchCV"], "cross_validate"))
 def test_two_jobs_on_any_backend_give_the_scores_of_one(two_jobs, function):
     with parallel_config(n_jobs=1):
         alone = compute_scores(function)
@@ -180,7 +180,9 @@ CORES = joblib.cpu_count()
     ("two_jobs", "options", "n_threads"),
     [
         pytest.param("loky", {}, max(CORES // 2, 1), id="loky divides the cores"),
-        pytest.param("loky", {"inner_max_num_threads": 2}, 2, id="loky is given two"),
+        pytest.param(
+            "loky", {"inner_max_num_threads": 2}, 2, id="loky is given two", marks=pytest.mark.full
+        ),
         pytest.param("dask", {}, 1, id="dask gives one"),
     ],
     indirect=["two_jobs"],
