@@ -52,7 +52,7 @@ MODELS = {
 
 
 def measure(n_tables: int, n_splits: int) -> dict[str, np.ndarray]:
-    """Return the log losses of each model, of all tables and splits; and that of a constant."""
+    """Return the log losses of each model and of a constant: a mean over splits by table."""
     losses = {name: [] for name in (*MODELS, "a constant")}
     for seed in range(n_tables):
         frame, y = customer_table(seed=seed)
@@ -68,13 +68,16 @@ def measure(n_tables: int, n_splits: int) -> dict[str, np.ndarray]:
                 losses[name].append(log_loss(y[test], probabilities))
             constant = np.full(len(test), y[train].mean())
             losses["a constant"].append(log_loss(y[test], constant))
-    return {name: np.array(of_model) for name, of_model in losses.items()}
+    return {
+        name: np.reshape(of_model, (n_tables, n_splits)).mean(axis=1)
+        for name, of_model in losses.items()
+    }
 
 
 def main():
     """Print the mean log loss of each model, and its difference to ours with its error."""
     arguments = parse_arguments(__doc__.splitlines()[0])
-    n_tables, n_splits = (1, 2) if arguments.quick else (5, 3)
+    n_tables, n_splits = (2, 1) if arguments.quick else (5, 3)
     warnings.simplefilter("ignore")
     print_header("How good is the untuned network on a table of customers?")
     losses = measure(n_tables, n_splits)
@@ -84,7 +87,7 @@ def main():
         error = difference.std(ddof=1) / np.sqrt(len(difference))
         rows.append([name, of_model.mean(), difference.mean(), error])
     print_table(["", "log loss", "above skreg", "standard error"], rows)
-    ours = min(losses[name].mean() for name in MODELS if name.startswith("skreg"))
+    ours = losses["skreg"].mean()
     peers = (name for name in MODELS if not name.startswith("skreg"))
     check_targets({name: (losses[name].mean(), ">=", ours) for name in peers}, arguments.check)
 

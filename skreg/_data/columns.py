@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -23,13 +23,14 @@ from skreg._data.statistics import compute_shares, find_weighted_median
 _MOST_LEVELS = 40
 _LEAST_SHARE = 1 / 200
 
-# No warning of unknown levels for fewer cells than this, or if levels without a column of their own
-# had more than this share of the weight.
+# No warning of unknown levels for fewer cells than this, or if more levels than this share a
+# column: an identifier may have millions, which a pickle should not hold.
 _FEWEST_CELLS = 5
-_MOST_INFREQUENT = 0.1
+_MOST_REMEMBERED = 10_000
 
 # Shares of the weight are compared in these units, so that the order of a sum does not matter.
-_SHARE_UNIT = 2.0**-40
+# It is coarser than the relative weights, so that a row of weight 3 ties with three rows.
+_SHARE_UNIT = 2.0**-30
 
 
 class CategoryCells(NamedTuple):
@@ -87,8 +88,8 @@ class Category:
     has_infrequent : bool
         Whether there are levels that share a column. Unknown levels then belong to it. Otherwise
         they are zero in all columns.
-    infrequent_share : float
-        Share of the weight of levels without a column of their own.
+    infrequent : tuple of str, float or bool
+        Sorted levels that share a column. Empty if there are too many to remember.
     frequent : int
         Place of the level with the most weight; -1 without levels.
     """
@@ -98,7 +99,7 @@ class Category:
     levels: tuple
     has_missing: bool
     has_infrequent: bool
-    infrequent_share: float
+    infrequent: tuple = field(compare=False)  # what is encoded does not depend on it
     frequent: int
 
     @classmethod
@@ -113,8 +114,9 @@ class Category:
         has_missing = bool(levels) and bool((shares[~known] > 0).any())
         kept = levels[:_MOST_LEVELS]
         if len(levels) > 2 or has_missing:
-            kept = [k for k in kept if units[k] * _SHARE_UNIT >= _LEAST_SHARE]
+            kept = [k for k in kept if units[k] >= round(_LEAST_SHARE / _SHARE_UNIT)]
         rest = levels[len(kept) :]
+        remembered = rest if len(rest) <= _MOST_REMEMBERED else []
         sorted_levels = tuple(sorted(cells.levels[k] for k in kept))
         return cls(
             name,
@@ -122,7 +124,7 @@ class Category:
             sorted_levels,
             has_missing,
             has_infrequent=bool(rest),
-            infrequent_share=float(units[rest].sum() * _SHARE_UNIT),
+            infrequent=tuple(sorted(cells.levels[k] for k in remembered)),
             frequent=sorted_levels.index(cells.levels[kept[0]]) if kept else -1,
         )
 
@@ -171,14 +173,12 @@ class Category:
         )
 
     def is_unknown(self, cells: CategoryCells) -> bool:
-        """Whether most cells are of levels that were not in training.
-
-        Levels without a column of their own are not remembered.
-        """
-        is_known = np.array([level in self._places for level in cells.levels], dtype=bool)
+        """Whether most cells are of levels that are not remembered from training."""
         codes = cells.codes[cells.codes >= 0]
-        if len(codes) < _FEWEST_CELLS or self.infrequent_share > _MOST_INFREQUENT:
+        if len(codes) < _FEWEST_CELLS or (self.has_infrequent and not self.infrequent):
             return False
+        known = {*self.levels, *self.infrequent}
+        is_known = np.array([level in known for level in cells.levels], dtype=bool)
         return bool(np.count_nonzero(~is_known[codes]) > len(codes) / 2)
 
 

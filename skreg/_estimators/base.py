@@ -36,7 +36,7 @@ from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg.keras._export import make_keras_model, round_constant_columns
 
 # Raised by one when parameters or fitted attributes change, so that older pickles are refused.
-_PICKLE_FORMAT = 5
+_PICKLE_FORMAT = 6
 
 
 _WARNINGS = {

@@ -5,7 +5,14 @@ import pytest
 from scipy import sparse
 from sklearn.impute import SimpleImputer
 
-from skreg._data.columns import _LEAST_SHARE, _MOST_LEVELS, CategoryCells, Columns, MixedTable
+from skreg._data.columns import (
+    _LEAST_SHARE,
+    _MOST_LEVELS,
+    _MOST_REMEMBERED,
+    CategoryCells,
+    Columns,
+    MixedTable,
+)
 
 
 def make_cells(values):
@@ -125,7 +132,7 @@ def test_at_most_so_many_levels_have_a_column():
     _, columns = learn(None, values)
     (category,) = columns.categories
     assert category.levels == tuple(f"{k:03}" for k in range(_MOST_LEVELS))
-    assert category.infrequent_share == pytest.approx(sum(range(1, 61)) / 5050)
+    assert category.infrequent == tuple(f"{k:03}" for k in range(_MOST_LEVELS, 100))
 
 
 def test_rare_levels_are_rare_by_weight():
@@ -190,6 +197,7 @@ def test_most_cells_may_be_unknown(later, is_unknown):
         [f"{k}" for k in range(90)],  # 50 of 90 have no column of their own
         [f"{k}" for k in range(300)],  # none has
         ["a"] * 160 + [f"{k}" for k in range(140)],
+        ["a"] * 500 + ["b"] * 440 + [f"{k}" for k in range(60)],
     ],
 )
 def test_rows_of_training_are_never_unknown(values):
@@ -197,6 +205,23 @@ def test_rows_of_training_are_never_unknown(values):
     (category,) = columns.categories
     assert not category.is_unknown(make_cells(values))
     assert not category.is_unknown(make_cells(values[-60:]))
+    assert category.is_unknown(make_cells(["Atlantis"] * 60))
+
+
+def test_an_identifier_is_not_remembered():
+    _, columns = learn(None, [f"{k}" for k in range(_MOST_REMEMBERED + _MOST_LEVELS + 1)])
+    (category,) = columns.categories
+    assert category.has_infrequent
+    assert category.infrequent == ()
+    assert not category.is_unknown(make_cells(["Atlantis"] * 60))
+
+
+def test_levels_of_equal_weight_tie_as_one_row_or_as_three():
+    values = [f"{k:02}" for k in range(50)]
+    heavy = learn(None, values, weight=np.full(50, 3.0))[1].categories[0]
+    odd = [value for k, value in enumerate(values) for _ in range(3 if k % 2 else 1)]
+    weight = np.array([1.0 if int(value) % 2 else 3.0 for value in odd])
+    assert learn(None, odd, weight=weight)[1].categories[0] == heavy
 
 
 @pytest.mark.parametrize(("counts", "expected"), [((30, 3), 0), ((3, 30), 1), ((5, 5), 0)])

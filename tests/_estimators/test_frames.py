@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from helpers import assert_same_network
 from scipy.sparse import csr_array
@@ -68,6 +69,13 @@ def fitted():
     return make_small().fit(frame, y)
 
 
+@pytest.fixture(scope="module")
+def by_hand():
+    """The network of the table that transformers of scikit-learn prepare, and this table."""
+    table = np.asarray(encode_by_hand().fit_transform(frame.astype({"online": float})), dtype=float)
+    return make_small().fit(table, y), table
+
+
 def encode_by_hand():
     """The same columns in the same order by transformers of scikit-learn."""
     missing = make_pipeline(
@@ -82,12 +90,37 @@ def encode_by_hand():
 # -- the network -------------------------------------------------------------------------------
 
 
-def test_a_frame_gives_the_network_of_the_table_encoded_by_hand(fitted):
+def test_a_frame_gives_the_network_of_the_table_encoded_by_hand(fitted, by_hand):
     assert fitted.encoded_feature_names_.tolist() == NAMES
-    table = np.asarray(encode_by_hand().fit_transform(frame.astype({"online": float})), dtype=float)
-    by_hand = make_small().fit(table, y)
-    assert_same_network(fitted, by_hand)
-    np.testing.assert_array_equal(fitted.predict_proba(frame), by_hand.predict_proba(table))
+    expected, table = by_hand
+    assert_same_network(fitted, expected)
+    np.testing.assert_array_equal(fitted.predict_proba(frame), expected.predict_proba(table))
+
+
+def make_frame_of_many_levels():
+    """A column of 60 levels, the rarest of which have less than a two-hundredth of the rows."""
+    counts = np.arange(60) + 1
+    city = np.repeat([f"city {k:02}" for k in range(60)], counts)
+    table = pd.DataFrame({"age": np.random.default_rng(0).normal(size=len(city)), "city": city})
+    return table, (table["age"] + (table.index % 7 < 3) > 0).astype(int).to_numpy()
+
+
+def test_infrequent_levels_share_a_column_as_in_scikit_learn():
+    table, labels = make_frame_of_many_levels()
+    model = make_small().fit(table, labels)
+    encoder = OneHotEncoder(max_categories=41, sparse_output=False).fit(table[["city"]])
+    encoded = np.column_stack([table["age"], encoder.transform(table[["city"]])])
+    assert_same_network(model, make_small().fit(encoded, labels))
+    assert model.encoded_feature_names_[-1] == "city_infrequent"
+    assert len(model.encoded_feature_names_) == 42
+
+
+def test_infrequent_levels_are_the_same_for_weights_and_repeated_rows():
+    table, labels = make_frame_of_many_levels()
+    weight = np.random.default_rng(1).integers(1, 4, len(table))
+    weighted = make_small().fit(table, labels, sample_weight=weight)
+    rows = np.repeat(np.arange(len(table)), weight)
+    assert_same_network(weighted, make_small().fit(table.iloc[rows], labels[rows]))
 
 
 def test_a_regressor_takes_frames(fitted):
@@ -110,9 +143,10 @@ FRAMES = {
     "category": as_text("category"),
     "string": as_text("string"),
     "string of pyarrow": as_text("string[pyarrow]"),
-    "dictionary of pyarrow": lambda: frame.astype(
+    "types of pyarrow": lambda: frame.astype(
         dict.fromkeys(CATEGORIES, "string[pyarrow]")
     ).convert_dtypes(dtype_backend="pyarrow"),
+    "dictionary type of pyarrow": as_text(pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))),
     "objects": as_text(object),
     "nullable": lambda: frame.convert_dtypes(),
     "unused categories": lambda: frame.assign(
@@ -345,8 +379,11 @@ def test_validation_rows_are_encoded_as_training_rows(scoring):
     assert model.n_iter_ == 5
 
 
-def test_samples_with_dropout_are_of_encoded_rows(fitted):
-    assert fitted.mc_dropout(frame, 3, random_state=0).shape[1] == N_ROWS
+def test_samples_with_dropout_are_of_encoded_rows(fitted, by_hand):
+    expected, table = by_hand
+    np.testing.assert_array_equal(
+        fitted.mc_dropout(frame, 3, random_state=0), expected.mc_dropout(table, 3, random_state=0)
+    )
 
 
 @pytest.mark.parametrize("kind", [RegularizedMLPClassifierCV, RegularizedMLPRegressorCV])
