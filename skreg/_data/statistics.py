@@ -86,11 +86,13 @@ class Statistics:
         """Return these statistics, apart from columns that have hardly varied so far.
 
         Columns that were constant, or are much wider in `other`, take its statistics: the first
-        rows of a stream may be nearly equal.
+        rows of a stream may be nearly equal. If `other` is narrow itself, one row say, but far
+        away, they take those of both.
         """
         both = self.combine(other)
         is_narrow = self.constant | (other.deviation / _MUCH_WIDER > self.deviation)
-        takes_other, takes_both = is_narrow & ~other.constant, self.constant & other.constant
+        takes_other = is_narrow & ~other.constant
+        takes_both = self.constant | (both.deviation / _MUCH_WIDER > self.deviation)
         center, deviation = (
             np.select([takes_other, takes_both], [of_other, of_both], of_self)
             for of_self, of_other, of_both in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,8 +30,7 @@ def make_attributes(
 ) -> dict:
     """Return the fitted attributes of the estimator."""
     losses, validation_losses, scores = result.losses, None, None
-    best_loss = min(losses)
-    best_iter = losses.index(best_loss) + 1
+    best_loss, best_iter = _find_lowest(losses)
     if fit.held_out is not None:
         validation_losses, best_iter = result.validation_losses, result.best_epoch
         best_loss = validation_losses[max(best_iter, 1) - 1]
@@ -54,6 +54,12 @@ def make_attributes(
     return attributes | _make_stream_attributes(fit, job, result)
 
 
+def _find_lowest(losses: list[float]) -> tuple[float, int]:
+    """Return the lowest loss and its epoch, counted from 1. NaN is higher than all numbers."""
+    epoch = min(range(len(losses)), key=lambda k: (math.isnan(losses[k]), losses[k]))
+    return losses[epoch], epoch + 1
+
+
 def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: TrainingResult) -> dict:
     if not fit.partial:
         return {}
@@ -62,8 +68,7 @@ def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: Training
         losses = fit.estimator.loss_curve_ + result.losses
         attributes["loss_curve_"] = losses
         attributes["n_iter_"] = len(losses)
-        attributes["best_loss_"] = min(losses)
-        attributes["best_iter_"] = losses.index(min(losses)) + 1
+        attributes["best_loss_"], attributes["best_iter_"] = _find_lowest(losses)
     moments = None if result.status is Status.DIVERGED else result.get_moments()
     seen = 0 if job.warm_start is None else job.warm_start.n_updates
     attributes["_stream"] = Stream(

@@ -59,7 +59,10 @@ class ClassTargets:
             classes = np.arange(indicator.shape[1]) if classes is None else classes
             _check_indicator(indicator, classes, "y")
             return cls(classes, indicator.astype(np.float64), class_weight)
-        classes = np.unique(y) if classes is None else classes
+        if classes is None:
+            classes = np.unique(y)
+            # Zero may have come as -0.0, or as 0.0 in rows of another order.
+            classes = classes + 0.0 if classes.dtype.kind == "f" else classes
         return cls(classes, _find_codes(y, classes, "y"), class_weight)
 
     @property

@@ -172,6 +172,17 @@ def test_a_stream_learns_a_target_that_was_nearly_constant_at_first(loss):
     assert r2_score(x[:, 0], model.predict(x)) > 0.95
 
 
+@pytest.mark.parametrize("loss", ["huber", "absolute_error"])
+def test_a_stream_row_by_row_learns_a_target_that_was_nearly_constant_at_first(loss):
+    x = np.random.default_rng(0).uniform(-1, 1, size=(400, 1))
+    target = 1e3 * x[:, 0]
+    target[:2] = 0.0, 1e-6
+    model = make_regressor(hidden_layer_sizes=(8,), loss=loss, dropout=0, learning_rate_init=0.02)
+    for k in range(400):
+        model.partial_fit(x[k : k + 1], target[k : k + 1])
+    assert r2_score(1e3 * x[:, 0], model.predict(x)) > 0.8
+
+
 def test_a_stream_learns_an_output_that_was_constant_at_first():
     x = np.linspace(-1, 1, 200)[:, None]
     y = np.column_stack([x[:, 0], 1e-6 * x[:, 0]])

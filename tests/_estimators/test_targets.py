@@ -77,6 +77,13 @@ def test_other_labels_do_not_change_the_network(iris, names):
     assert_same_network(make_classifier().fit(X, y), make_classifier().fit(X, names[y]))
 
 
+def test_a_label_of_zero_has_no_sign():
+    X, signs = np.array([[0.0], [1], [2], [3]]), np.array([-0.0, 1, 0.0, 1])
+    for order in ([0, 1, 2, 3], [2, 1, 0, 3]):
+        model = make_classifier().fit(X[order], signs[order])
+        assert not np.signbit(model.classes_).any()
+
+
 def test_150_classes_are_learned():
     centres = np.random.default_rng(0).normal(size=(150, 20)) * 3
     y = np.arange(150).repeat(6)
