@@ -41,6 +41,7 @@ class Palette:
     n_rows: tuple[int, int]
     labels: tuple[str, str]
     schemas: tuple[tuple[frames.Column, ...], tuple[frames.Column, ...]]
+    encoding: str | None
 
 
 @dataclass
@@ -139,6 +140,7 @@ def make_palette(block: int) -> Palette:
         n_rows=choose(ROWS),
         labels=("two", choose(list(targets.LABELS))),
         schemas=(frames.draw_schema(rng), frames.draw_schema(rng)),
+        encoding=choose([None, "piecewise", "periodic"]),
     )
 
 
@@ -197,6 +199,8 @@ def _draw_parameters(world: World) -> dict[str, Setting]:
         settings["loss"] = Setting(str(rng.choice(palette.losses)))
     if palette.has_l1:
         settings["l1"] = Setting(1e-3)
+    if palette.encoding is not None and not world.is_sparse and world.happens(0.7):
+        settings["numerical_encoding"] = Setting(palette.encoding)
     if world.schema is not None:
         settings["categorical_features"] = _draw_selection(world, p_one)
     if world.is_search:

@@ -15,6 +15,7 @@ from fuzz.tables import SPARSE, Part, State, get_largest
 from fuzz.targets import find_labels, is_indicator
 
 from skreg._data.scaling import LARGEST_INPUT
+from skreg._nn.encodings import ENCODINGS
 from skreg._nn.losses import REGRESSION_LOSSES
 
 # scikit-learn says of complex numbers in any array: "Complex data not supported".
@@ -101,6 +102,12 @@ def _is_continued(situation: Situation, call: Call) -> bool:
     return is_warm and hasattr(situation.estimator, "coefs_")
 
 
+def encodes_numbers(estimator) -> bool:
+    """Whether an encoding is named, which sparse tables refuse."""
+    encoding = estimator.get_params().get("numerical_encoding")
+    return isinstance(encoding, str) and encoding in ENCODINGS
+
+
 def _of_state(part: Part, words: str) -> list[Fault]:
     return [] if part.state is State.SOUND else [Fault(part.state is State.BROKEN, words)]
 
@@ -109,6 +116,13 @@ def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
     X, y, weight = (call.arguments[name] for name in ("X", "y", "sample_weight"))
     used = _drop_rows_without_weight(X, weight)
     faults = _of_state(used, CATEGORICAL) + _of_state(y, TARGET) + _of_state(weight, WEIGHT)
+    encodes = encodes_numbers(situation.estimator)
+    if encodes and X.storage in SPARSE:
+        is_certain = X.state is State.SOUND and not _is_continued(situation, call)
+        faults.append(Fault(is_certain, "numerical_encoding"))
+    if _is_continued(situation, call):
+        was_encoded = getattr(situation.estimator, "encoding_", None) is not None
+        faults += [Fault(False, "numerical_encoding")] * (encodes or was_encoded)
     if X.state is State.SOUND and not situation.is_on("standardize"):
         faults += [Fault(True, TABLE)] * (get_largest(X) > LARGEST_INPUT)
     if not situation.is_classifier and y.state is State.SOUND:

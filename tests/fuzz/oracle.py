@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from fuzz.cases import Call, Case, make_case
 from fuzz.compare import find_differences, flatten
-from fuzz.expectations import Fault, Situation, find_faults
+from fuzz.expectations import Fault, Situation, encodes_numbers, find_faults
 from fuzz.frames import FramePart
 from fuzz.results import check_fitted, check_result
 from fuzz.tables import Part, choose_other_storage
@@ -175,7 +175,7 @@ class _Run:
                     arguments[name] = part.choose_other_storage(self.rng)
                 elif isinstance(part, Part):
                     is_column = name not in ("X", "X_val")
-                    is_dense = self._may_have_categories()
+                    is_dense = self._may_have_categories() or encodes_numbers(self.estimator)
                     arguments[name] = choose_other_storage(self.rng, part, is_column, is_dense)
         return arguments
 

@@ -169,9 +169,9 @@ FAMILIES = [list(family) for family in ({**DENSE, **SPARSE}, FRAMES, COLUMNS)]
 def choose_other_storage(rng, part: Part, is_column: bool, is_dense: bool = False) -> Part:
     """Return the part in another storage of the same meaning, or the part itself.
 
-    `is_dense` excludes sparse storages, which cannot have categories.
+    `is_dense` excludes sparse storages, which cannot have categories or encodings of numbers.
     """
-    if not part.is_array():
+    if not part.is_array() or (is_dense and part.storage in SPARSE):
         return part
     family = next((f for f in FAMILIES if part.storage in f), [part.storage])
     if is_column:
