@@ -306,6 +306,15 @@ def test_a_fold_with_a_constant_target_has_the_same_loss_in_every_unit(loss):
     np.testing.assert_allclose(losses, losses[0], rtol=1e-9)
 
 
+def test_a_search_with_a_constant_fold_chooses_alike_in_every_unit():
+    X = np.arange(40.0)[:, None]
+    y = np.r_[np.full(10, 1.0), 2 + np.sin(np.arange(30))]
+    options = {**SMALL, "dropouts": [0.0, 0.3], "l2s": [1e-2], "cv": TimeSeriesSplit(3)}
+    found = [RegularizedMLPRegressorCV(**options).fit(X, unit * y) for unit in (2**-10, 1.0, 2**10)]
+    assert len({search.best_index_ for search in found}) == 1
+    np.testing.assert_allclose([search.best_score_ for search in found], found[0].best_score_)
+
+
 def test_errors_beyond_the_largest_number_are_no_perfect_score():
     """Divided by an infinite scale, they would be zero."""
     largest = np.finfo(np.float64).max
