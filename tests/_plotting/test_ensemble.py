@@ -3,15 +3,12 @@
 import numpy as np
 import pytest
 from helpers import CANCER, quick_search
+from matplotlib import pyplot
 from numpy.testing import assert_allclose
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skreg import EnsembleDisplay, RegularizedMLPClassifier
-
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
-pyplot = pytest.importorskip("matplotlib.pyplot")
 
 X, y = CANCER
 PARAMS = [
@@ -19,12 +16,6 @@ PARAMS = [
     {"hidden_layer_sizes": (8,), "dropout": 0.3, "l2": 0.001},
     {"hidden_layer_sizes": (8,), "dropout": (0.3, 0.5), "l2": 0.001},
 ]
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from helpers import CANCER, quick_search
+from matplotlib import pyplot
 from numpy.testing import assert_allclose
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -14,22 +15,12 @@ from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizationPathDisplay, RegularizedMLPClassifier, one_standard_error
 
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
-pyplot = pytest.importorskip("matplotlib.pyplot")
-
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
 
 X, y = CANCER
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 9, "random_state": 0}
 DROPOUTS, L2S = [0.0, 0.25, 0.5], [1e-3, 1e-2]
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module")

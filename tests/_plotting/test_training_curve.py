@@ -2,6 +2,7 @@
 
 import pytest
 from helpers import CANCER, quick_search
+from matplotlib import pyplot
 from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -11,22 +12,12 @@ from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, TrainingCurveDisplay
 
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
-pyplot = pytest.importorskip("matplotlib.pyplot")
-
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
 
 X, y = CANCER
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 9, "random_state": 0}
 L2S = [1e-3, 1e-2]
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module")
