@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import assert_same_network
+from helpers import assert_same_network, in_full
 from scipy import sparse
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -70,10 +70,15 @@ def test_weights_of_a_regressor_have_the_lowest_validation_loss(diabetes):
     np.testing.assert_allclose(error, min(model.validation_loss_curve_), rtol=1e-4)
 
 
-SCORINGS = ["accuracy", "roc_auc", None, get_scorer("neg_log_loss")]
+SCORINGS = [
+    pytest.param("accuracy", id="accuracy"),
+    pytest.param("roc_auc", id="roc_auc", marks=pytest.mark.full),
+    pytest.param(None, id="None", marks=pytest.mark.full),
+    pytest.param(get_scorer("neg_log_loss"), id="scorer"),
+]
 
 
-@pytest.fixture(scope="module", params=SCORINGS, ids=["accuracy", "roc_auc", "None", "scorer"])
+@pytest.fixture(scope="module", params=SCORINGS)
 def by_score(request, cancer):
     """A classifier that was stopped by a score, and its scorer."""
     scoring = request.param
@@ -124,7 +129,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
-@pytest.mark.parametrize("scoring", ["loss", "accuracy"])
+@pytest.mark.parametrize("scoring", in_full(["loss", "accuracy"], "accuracy"))
 def test_early_stopping_of_other_labels_than_integers(target, scoring):
     model = make_classifier(
         early_stopping=True,
@@ -165,7 +170,7 @@ def test_training_rows_are_those_that_were_not_held_out(cancer, held_out):
     np.testing.assert_array_equal(model.center_, alone.center_)
 
 
-@pytest.mark.parametrize("scoring", ["loss", "accuracy"])
+@pytest.mark.parametrize("scoring", in_full(["loss", "accuracy"], "accuracy"))
 def test_weighted_rows_equal_repeated_rows_under_early_stopping(cancer, scoring):
     X, _, y, _ = cancer
     counts = np.random.default_rng(0).integers(0, 4, size=len(y))

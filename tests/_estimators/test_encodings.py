@@ -271,6 +271,7 @@ for encoding in ("piecewise", "periodic"):
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sets Linux' affinity")
 def test_number_of_threads_changes_no_bit(tmp_path):
     """Of 904 inputs, whose sums Eigen would split among threads if they were stored transposed."""

@@ -64,14 +64,10 @@ def run_and_kill(folder, search, n_jobs, n_stored):
     process.wait()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("search", "n_jobs", "seed"),
-    [
-        pytest.param("grid", 1, 0),
-        pytest.param("grid", 2, 1, marks=pytest.mark.full),
-        pytest.param("halving", 1, 2, marks=pytest.mark.full),
-        pytest.param("halving", 2, 3, marks=pytest.mark.full),
-    ],
+    [("grid", 1, 0), ("grid", 2, 1), ("halving", 1, 2), ("halving", 2, 3)],
 )
 def test_a_search_killed_again_and_again_ends_with_the_same_results(
     search, n_jobs, seed, tmp_path, trained

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import TINY, quick_regression_search, quick_search
+from helpers import TINY, in_full, quick_regression_search, quick_search
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -57,7 +57,12 @@ def test_classes_have_the_mean_probabilities(refit, y, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"loss": "poisson"}, {"loss": "quantile", "quantile": (0.1, 0.9)}]
+    "changes",
+    [
+        {},
+        pytest.param({"loss": "poisson"}, marks=pytest.mark.full),
+        pytest.param({"loss": "quantile", "quantile": (0.1, 0.9)}, marks=pytest.mark.full),
+    ],
 )
 def test_numbers_have_the_mean_prediction(changes, tmp_path):
     # Several kinds once: each compiles programs, which stay in memory.
@@ -67,7 +72,7 @@ def test_numbers_have_the_mean_prediction(changes, tmp_path):
     assert_exports(model, X[:, 1:], tmp_path)
 
 
-@pytest.mark.parametrize("encoding", ["piecewise", "periodic"])
+@pytest.mark.parametrize("encoding", in_full(["piecewise", "periodic"], "periodic"))
 def test_encodings_of_the_folds_are_exported(encoding, tmp_path):
     model = quick_search(**TINY, refit="folds", numerical_encoding=encoding).fit(X, SPECIES)
     assert_exports(model, X, tmp_path)
@@ -112,7 +117,7 @@ def make_table(seed=0, is_new=False):
 
 @pytest.mark.filterwarnings("ignore:X. the columns .* have no values:UserWarning")
 @pytest.mark.filterwarnings("ignore:X. most values of the columns:UserWarning")
-@pytest.mark.parametrize("kind", ["classes", "numbers"])
+@pytest.mark.parametrize("kind", in_full(["classes", "numbers"], "numbers"))
 def test_folds_with_columns_of_their_own_have_encoders(kind, tmp_path):
     table = make_table()
     target = table["network_1"] + (table["code"] == 2)

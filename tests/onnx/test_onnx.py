@@ -359,6 +359,7 @@ def test_stacked_regressors_are_converted():
     assert_allclose(found, model.predict(X[:, 1:]), atol=1e-5)
 
 
+@pytest.mark.full
 def test_skl2onnx_converts_it_by_itself():
     """Importing `skreg.onnx` is enough, in a process of its own."""
     script = (

@@ -17,7 +17,7 @@ from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
 from skreg._nn.dropout import compute_mask_numpy, compute_threshold
 from skreg._nn.mlp import draw_parameters
 
-QUICK = {"classifier", "regressor", "sparse_rows", "stream", "halving"}
+QUICK = {"classifier", "regressor", "halving"}
 
 
 def run_case(name):

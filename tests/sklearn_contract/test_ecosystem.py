@@ -139,7 +139,7 @@ def compute_scores(function):
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # by loky
-@pytest.mark.parametrize("two_jobs", ["threading", "loky", "dask"], indirect=True)
+@pytest.mark.parametrize("two_jobs", in_full(["threading", "loky", "dask"], "dask"), indirect=True)
 @pytest.mark.parametrize("function", in_full(["cross_validate", "GridSearchCV"], "cross_validate"))
 def test_two_jobs_on_any_backend_give_the_scores_of_one(two_jobs, function):
     with parallel_config(n_jobs=1):
@@ -183,7 +183,7 @@ CORES = joblib.cpu_count()
         pytest.param(
             "loky", {"inner_max_num_threads": 2}, 2, id="loky is given two", marks=pytest.mark.full
         ),
-        pytest.param("dask", {}, 1, id="dask gives one"),
+        pytest.param("dask", {}, 1, id="dask gives one", marks=pytest.mark.full),
     ],
     indirect=["two_jobs"],
 )
