@@ -192,7 +192,7 @@ def _find_faults_of_kinds(situation: Situation, X: Part) -> list[Fault]:
     if X.storage in SPARSE and any(kind is not NUMBER for kind in kinds):
         return [Fault(True, CATEGORICAL)]
     faults = _find_texts_among_numbers([k for k, kind in enumerate(kinds) if kind is NUMBER], X)
-    if all(kind is NUMBER for kind in kinds) and _is_all_missing(X):
+    if _is_all_missing(X):
         faults.append(Fault(True, TABLE))
     return faults
 
@@ -281,7 +281,7 @@ def _find_texts_among_numbers(places: list[int], X: Part) -> list[Fault]:
 
 
 def _is_all_missing(X: Part) -> bool:
-    """Whether no row has a number."""
+    """Whether no cell has a value."""
     if X.value.dtype.kind not in "biufO":
         return False
     is_frame = isinstance(X, FramePart)

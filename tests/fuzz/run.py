@@ -22,7 +22,9 @@ from collections import defaultdict
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-CHUNK = 600  # cases of a process: a block of `fuzz.cases`, which shares its programs
+# Cases of a process: half of a block of `fuzz.cases`, which shares its programs. With encodings a
+# process could not hold those of a whole block.
+CHUNK = 300
 
 
 class Report:
