@@ -169,12 +169,13 @@ def _drop_rows_without_weight(X: Part, weight: Part) -> Part:
     if weight.state is not State.SOUND or weight.value is None:
         return X
     has_weight = np.asarray(weight.value) > 0
-    if has_weight.all() or X.value is None or len(has_weight) != len(X.value):
+    is_drawn = isinstance(X, FramePart)
+    if has_weight.all() or not (is_drawn or hasattr(X.value, "columns")):
         return X
-    if isinstance(X, FramePart):
-        return replace(X, value=X.value[has_weight])
+    if len(has_weight) != len(X.value):
+        return X
     # What is wrong with a broken frame may be in the other rows.
-    return replace(X, state=State.OPEN) if hasattr(X.value, "columns") else X
+    return replace(X, value=X.value[has_weight]) if is_drawn else replace(X, state=State.OPEN)
 
 
 # -- kinds of columns --------------------------------------------------------------------------
