@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skreg._data.statistics import compute_shares, find_weighted_median
+from skreg._data.statistics import compute_shares, find_weighted_median, iterate_blocks
 
 # Levels of a category that have a column of their own: at most so many, each with at least so much
 # of the weight. The others share one. benchmarks/choose_levels.py has the figures.
@@ -332,17 +332,15 @@ def _add_levels(numbers, places: np.ndarray, n_columns: int):
     if sparse.issparse(numbers):
         levels = _add_levels(np.empty((n_rows, 0), dtype), places, n_columns - width)
         return sparse.hstack([numbers, levels], format="csr")
-    data = np.ones((n_rows, width + places.shape[1]), dtype)
-    data[:, :width] = numbers
-    indices = np.empty(data.shape, np.int32)
-    indices[:, :width], indices[:, width:] = np.arange(width), places + width
-    keep = (data != 0) & (indices >= 0)
-    if keep.all():
-        indptr = np.arange(n_rows + 1) * data.shape[1]
-        data, indices = data.ravel(), indices.ravel()
-    else:
-        indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(keep, axis=1))])
-        data, indices = data[keep], indices[keep]
+    counts = np.count_nonzero(numbers, axis=1) + np.count_nonzero(places >= 0, axis=1)
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    data, indices = np.empty(indptr[-1], dtype), np.empty(indptr[-1], np.int32)
+    for rows in iterate_blocks(n_rows, width + places.shape[1]):
+        cells = np.hstack([numbers[rows], np.ones(places[rows].shape, dtype)])
+        columns = np.hstack([np.tile(np.arange(width), (len(cells), 1)), places[rows] + width])
+        is_kept = (cells != 0) & (columns >= 0)
+        filled = slice(indptr[rows.start], indptr[rows.stop])
+        data[filled], indices[filled] = cells[is_kept], columns[is_kept]
     if indptr[-1] < 2**31:
         indptr = indptr.astype(np.int32)
     return sparse.csr_array((data, indices, indptr), shape=(n_rows, n_columns))

@@ -6,10 +6,17 @@ between two values it is their mean, which NumPy calls "averaged_inverted_cdf".
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy import sparse
 
-from skreg._data.statistics import compute_shares, find_weighted_quantiles
+from skreg._data.statistics import (
+    average_pairs,
+    compute_shares,
+    find_quantile_places,
+    find_weighted_quantiles,
+)
 
 
 def measure_quantiles(X, first, weight, columns, levels) -> np.ndarray:
@@ -30,14 +37,25 @@ def measure_quantiles(X, first, weight, columns, levels) -> np.ndarray:
     quantiles : ndarray of float64, shape (n_levels + 2, n_columns)
         Between the smallest and the largest value.
     """
-    shares, are_equal = compute_shares(weight), bool((weight == weight[0]).all())
+    shares = compute_shares(weight)
+    measure = partial(_measure_weighted, shares, levels)
+    if (weight == weight[0]).all():
+        measure = partial(_measure_equal, *find_quantile_places(shares, levels))
     by_column = X[:, columns].tocsc() if sparse.issparse(X) else None
     quantiles = np.empty((len(levels) + 2, len(columns)))
     for k, column in enumerate(columns):
         values = X[first, column] if by_column is None else by_column[:, [k]].toarray()[first, 0]
-        values = values.astype(np.float64)
-        if are_equal:
-            values.sort()  # faster than to sort indices, which takes no time then
-        inner = find_weighted_quantiles(values, shares, levels)
-        quantiles[:, k] = [values.min(), *inner, values.max()]
+        quantiles[:, k] = measure(values.astype(np.float64))
     return quantiles + 0.0  # no -0.0
+
+
+def _measure_weighted(shares, levels, values) -> np.ndarray:
+    """Return the quantiles of one column between its smallest and largest value."""
+    inner = find_weighted_quantiles(values, shares, levels)
+    return np.array([values.min(), *inner, values.max()])
+
+
+def _measure_equal(below, above, values) -> np.ndarray:
+    """Return the same for rows of equal weight, whose places are known. The values are moved."""
+    values.partition(np.unique([0, *below, *above, len(values) - 1]))  # faster than to sort
+    return np.array([values[0], *average_pairs(values[below], values[above]), values[-1]])

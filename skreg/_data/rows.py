@@ -91,9 +91,15 @@ def _hash_rows(X, y) -> np.ndarray:
 
 def _hash_sparse_rows(X, multipliers: np.ndarray) -> np.ndarray:
     """Return the hashes of the same dense rows: zeros add nothing to a hash."""
-    words = _mix_values(X.data.astype(np.float64), multipliers[X.indices])
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(words, dtype=np.uint64)])
-    return _mix_sums(sums[X.indptr[1:]] - sums[X.indptr[:-1]])  # modulo 2**64
+    n_rows = X.shape[0]
+    sums = np.empty(n_rows, np.uint64)
+    for rows in iterate_blocks(n_rows, -(-X.nnz // max(n_rows, 1))):
+        ends = X.indptr[rows.start : rows.stop + 1]
+        cells = slice(ends[0], ends[-1])
+        words = _mix_values(X.data[cells].astype(np.float64), multipliers[X.indices[cells]])
+        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(words, dtype=np.uint64)])
+        sums[rows] = np.diff(total[ends - ends[0]])  # modulo 2**64
+    return _mix_sums(sums)
 
 
 def _compare_neighbours(X, y, order: np.ndarray) -> np.ndarray:

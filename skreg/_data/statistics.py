@@ -405,9 +405,22 @@ def find_weighted_quantiles(values: np.ndarray, shares: np.ndarray, levels) -> n
 
     Where a level falls between two values it is their mean ("averaged_inverted_cdf" of NumPy).
     """
-    order, last = np.argsort(values, kind="stable"), len(values) - 1
-    values, cumulative = values[order], np.cumsum(shares[order])
-    place = np.minimum(np.searchsorted(cumulative, levels - _ROUNDING), last)
-    is_between = cumulative[place] <= levels + _ROUNDING
-    low, high = values[place], values[np.minimum(place + is_between, last)]
+    order = np.argsort(values, kind="stable")
+    below, above = find_quantile_places(shares[order], levels)
+    return average_pairs(values[order[below]], values[order[above]])
+
+
+def find_quantile_places(shares: np.ndarray, levels) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of the values below and above each level, from the shares in their order.
+
+    The two are the same place where a level falls into the share of a value.
+    """
+    cumulative, last = np.cumsum(shares), len(shares) - 1
+    below = np.minimum(np.searchsorted(cumulative, levels - _ROUNDING), last)
+    is_between = cumulative[below] <= levels + _ROUNDING
+    return below, np.minimum(below + is_between, last)
+
+
+def average_pairs(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the means of pairs of values."""
     return np.where(low == high, low, low / 2 + high / 2) + 0.0  # no -0.0

@@ -286,6 +286,9 @@ def _read_cells(X, k: int, name: str) -> CategoryCells:
         if column.dtype.name == "category":
             codes, levels = column.cat.codes.to_numpy(), column.cat.categories.tolist()
             return _name_levels(codes.astype(np.int64), levels, name)
+        if column.dtype.name in ("str", "string"):  # faster than by way of a list
+            codes, strings = column.factorize()
+            return _name_levels(codes.astype(np.int64), strings.tolist(), name)
         values = column.tolist()
     elif is_polars(X):
         values = X[X.columns[k]].to_list()
