@@ -39,7 +39,7 @@ def predict_in_keras(model, X):
 def test_keras_predicts_the_same(fitted):
     exported = fitted.to_keras()
     expected = fitted.predict_proba(X)[:, 1]
-    np.testing.assert_allclose(predict_in_keras(exported, X), expected, atol=2e-5)
+    np.testing.assert_allclose(predict_in_keras(exported, X), expected, atol=1e-5)
 
 
 def test_an_encoding_comes_back_with_its_numbers(fitted):
@@ -51,7 +51,7 @@ def test_an_encoding_comes_back_with_its_numbers(fitted):
         got, expected = getattr(loaded.encoding_, name), getattr(fitted.encoding_, name)
         np.testing.assert_array_equal(got, expected)
         assert got.dtype == expected.dtype
-    np.testing.assert_allclose(loaded.predict_proba(X), fitted.predict_proba(X), atol=2e-5)
+    np.testing.assert_allclose(loaded.predict_proba(X), fitted.predict_proba(X), atol=1e-5)
     assert loaded.encoded_feature_names_[4] == fitted.encoded_feature_names_[4]
     loss = loaded.set_params(learning_rate_init=0.02, random_state=0).partial_fit(X, y).loss_
     for _ in range(20):
@@ -73,9 +73,9 @@ def test_a_file_needs_keras_only(fitted, tmp_path):
         [sys.executable, "-c", script], check=True, cwd=TESTS.parent, capture_output=True
     )
     expected = fitted.predict_proba(X)[:, 1]
-    np.testing.assert_allclose(np.load(tmp_path / "p.npy")[:, 0], expected, atol=2e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "p.npy")[:, 0], expected, atol=1e-5)
     loaded = RegularizedMLPClassifier.from_keras(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded.predict_proba(X)[:, 1], expected, atol=2e-5)
+    np.testing.assert_allclose(loaded.predict_proba(X)[:, 1], expected, atol=1e-5)
 
 
 def test_dropout_in_keras_drops_a_column_with_all_that_is_made_of_it(fitted):
@@ -118,11 +118,24 @@ def test_a_table_with_categories_and_missing_values(fitted):
     ).fit(frame, X[:, 0])
     exported = model.to_keras()
     got = predict_in_keras(exported, make_inputs(model, frame))
+    # Keras computes in float32, which has few digits for the narrow bins of a heavy tail.
     np.testing.assert_allclose(got, model.predict(frame), atol=1e-4)
     inner = RegularizedMLPRegressor.from_keras(exported.get_layer("network"))
     columns, table, _ = model._check_inputs(frame)
     encoded = columns.encode(table).toarray()
     np.testing.assert_allclose(inner.predict(encoded), model.predict(frame), atol=1e-4)
+
+
+def test_the_default_network_of_a_data_frame(tmp_path):
+    rows = np.random.default_rng(1).normal(size=(200, 3))
+    frame = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(d=["u", "v", "w", None] * 50)
+    frame.loc[::7, "a"] = np.nan
+    model = RegularizedMLPClassifier(random_state=0).fit(frame, rows[:, 1] > 0)
+    assert model.encoding_.name == "piecewise"
+    save_model(model, tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    got = predict_in_keras(loaded, make_inputs(model, frame))
+    np.testing.assert_allclose(got, model.predict_proba(frame)[:, 1], atol=1e-5)
 
 
 def test_no_column_to_encode(fitted):
@@ -132,9 +145,9 @@ def test_no_column_to_encode(fitted):
     ).fit(flags, y)
     exported = model.to_keras()
     expected = model.predict_proba(flags)[:, 1]
-    np.testing.assert_allclose(predict_in_keras(exported, flags), expected, atol=2e-5)
+    np.testing.assert_allclose(predict_in_keras(exported, flags), expected, atol=1e-5)
     loaded = RegularizedMLPClassifier.from_keras(exported)
-    np.testing.assert_allclose(loaded.predict_proba(flags)[:, 1], expected, atol=2e-5)
+    np.testing.assert_allclose(loaded.predict_proba(flags)[:, 1], expected, atol=1e-5)
 
 
 def test_a_model_of_that_name_that_is_none_is_refused():
