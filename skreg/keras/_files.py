@@ -28,6 +28,8 @@ _LABELS = "classes.json"  # in the archive of .keras, and in the extra assets of
 
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"  # in the archive of .keras
+# Names of integers in a configuration that are no sizes.
+_NO_SIZES = ("seed", "vocabulary", "mask_token", "oov_token", "shared_object_id")
 _MOST_BYTES = 1 << 26  # of labels or of a configuration: a few kilobytes could ask for gigabytes
 
 
@@ -211,10 +213,22 @@ def _check_size(archive: zipfile.ZipFile) -> None:
 
     Keras makes all weights before it reads them, so that a small file could fill the memory.
     """
-    n_bytes = archive.getinfo(_WEIGHTS).file_size
-    n_weights = _count_weights(json.loads(_read_member(archive, _CONFIG)))
+    n_bytes = archive.getinfo(_WEIGHTS).compress_size  # Keras does not compress
+    config = json.loads(_read_member(archive, _CONFIG))
+    # Of other layers than those with units the largest size is a lower limit.
+    n_weights = max(_count_weights(config), *_list_sizes(config["config"]))
     if n_weights > 2 * n_bytes:  # two to a byte are the smallest that Keras has
         raise ValueError(f"expected {n_weights} weights in the file; received {n_bytes} bytes.")
+
+
+def _list_sizes(config: Any):
+    """Yield zero, and the integers of a configuration of Keras that may be sizes of weights."""
+    yield config if isinstance(config, int) else 0
+    parts = config if isinstance(config, list) else ()
+    if isinstance(config, dict):
+        parts = [part for name, part in config.items() if name not in _NO_SIZES]
+    for part in parts:
+        yield from _list_sizes(part)
 
 
 def _count_weights(config: Any) -> int:
@@ -228,7 +242,9 @@ def _count_weights(config: Any) -> int:
     if isinstance(inner, dict) and "units" in inner:
         if not isinstance(built, dict):
             raise ValueError("expected a build_config of every layer with units; received none.")
-        count += inner["units"] * built["input_shape"][-1]
+        n_inputs = built["input_shape"][-1]
+        n_recurrent = 0 if config.get("class_name") == "Dense" else inner["units"]
+        count += inner["units"] * (n_inputs + n_recurrent)
     return count
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 import zipfile
 
+import keras
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -170,5 +171,41 @@ def test_layers_without_their_weights_in_the_file_are_refused(layer, model, tmp_
         config = json.loads(archive.read("config.json"))
     config["config"]["layers"][layer]["config"]["units"] = 10**10
     replace_member(path, "config.json", json.dumps(config))
+    with pytest.raises(ValueError, match=r"cannot be read: .*expected \d+ weights in the file"):
+        RegularizedMLPClassifier.from_keras(path)
+
+
+@pytest.mark.parametrize("name", ["input_dim", "output_dim"])
+def test_an_embedding_without_its_weights_in_the_file_is_refused(name, tmp_path):
+    path = tmp_path / "huge.keras"
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Embedding(2, 3)])
+    model.save(path)
+    assert_refused_with_size(path, "Embedding", name, 10**9)
+
+
+def test_a_recurrent_layer_without_its_weights_in_the_file_is_refused(tmp_path):
+    path = tmp_path / "huge.keras"
+    keras.Sequential([keras.Input((4, 1)), keras.layers.GRU(2)]).save(path)
+    assert_refused_with_size(path, "GRU", "units", 10**5)
+
+
+def assert_refused_with_size(path, layer, name, size):
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    (found,) = [one for one in config["config"]["layers"] if one["class_name"] == layer]
+    found["config"][name] = size
+    replace_member(path, "config.json", json.dumps(config))
+    with pytest.raises(ValueError, match=r"cannot be read: .*expected \d+ weights in the file"):
+        RegularizedMLPClassifier.from_keras(path)
+
+
+def test_weights_that_are_much_smaller_when_compressed_do_not_count(model, tmp_path):
+    path = tmp_path / "huge.keras"
+    save_model(model, path)
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    config["config"]["layers"][3]["config"]["units"] = 10**7
+    replace_member(path, "config.json", json.dumps(config))
+    replace_member(path, "model.weights.h5", bytes(10**8))
     with pytest.raises(ValueError, match=r"cannot be read: .*expected \d+ weights in the file"):
         RegularizedMLPClassifier.from_keras(path)
