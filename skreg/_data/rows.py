@@ -16,8 +16,12 @@ from scipy import sparse
 
 from skreg._data.statistics import compute_relative_weight, iterate_blocks
 
-_MOST_COPIES = 1000  # of a distinct row, on average
-_ROUNDING = 1e-4  # of multiples of weights in float32
+# Of a distinct row, on average. Weights that would be larger counts, because one of them is tiny or
+# because they are populations of a survey, count no rows.
+_MOST_COPIES = 100_000
+# Relative errors of ratios of weights in float64 and in float32.
+_ROUNDINGS = 2.0**-50, 2.0**-22
+_MOST_CHANCE = 1e-4  # that random weights are taken for counts
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,44 @@ def count_rows(weight: np.ndarray) -> int:
     Weights that are multiples of one number, as counts are, stand for that many rows. Otherwise
     each distinct row is one. Only ratios matter, and a row of weight 2 is the row twice.
     """
-    n_distinct = len(weight)
     with np.errstate(over="ignore"):
-        ratios = np.minimum(weight / weight.min(), 2.0**52)
-    for n_lightest in range(1, 11):
-        counts = ratios * n_lightest
-        if (np.abs(counts - np.rint(counts)) <= _ROUNDING).all():
-            # A few tiny weights would make huge counts of the others.
-            return round(min(float(counts.sum()), _MOST_COPIES * n_distinct))
-    return n_distinct
+        ratios = weight / weight.min()
+        mean = ratios.mean()
+    values = np.unique(ratios)[1:]
+    for rounding in _ROUNDINGS:
+        lightest = _find_lightest(values, rounding, int(_MOST_COPIES / mean))
+        if lightest is not None:
+            return round(float(np.rint(lightest * ratios).sum()))
+    return len(weight)
+
+
+def _find_lightest(ratios: np.ndarray, rounding: float, largest: int) -> int | None:
+    """Return the smallest count of the lightest rows that makes counts of all others, or None.
+
+    Parameters
+    ----------
+    ratios : ndarray of float64
+        Of the other weights to the lightest one, without repetition.
+    rounding : float
+        Relative error of the ratios.
+    largest : int
+        Largest count to try.
+    """
+    counts = np.arange(1, largest + 1)
+    while len(counts):
+        is_misfit = ~_are_whole(counts[0] * ratios, rounding)
+        if not is_misfit.any():
+            break
+        counts = counts[_are_whole(counts * ratios[is_misfit.argmax()], rounding)]
+    else:
+        return None
+    # Random numbers lie as near to whole ones with this probability, for one of these counts.
+    chance = counts[0] * np.minimum(2 * rounding * counts[0] * ratios, 1).prod()
+    return int(counts[0]) if chance <= _MOST_CHANCE else None
+
+
+def _are_whole(values: np.ndarray, rounding: float) -> np.ndarray:
+    return np.abs(values - np.rint(values)) <= rounding * values
 
 
 def _hash_block(block: np.ndarray, multipliers: np.ndarray) -> np.ndarray:

@@ -177,8 +177,9 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 3 divided by the number of training rows, and at most 0.03: the more rows, the
         less the penalty has to do. Whole-number weights, up to a common factor, count repeated
-        rows. With other weights each distinct row counts once. In a stream all rows so far count.
-        With hidden units that are "logistic", it is a sixteenth of that.
+        rows: 0.1 and 1 are one row and ten rows, and so are weights rounded to decimals. With
+        other weights each distinct row counts once. In a stream all rows so far count. With hidden
+        units that are "logistic", it is a sixteenth of that.
     <entries: l1, weight_decay, solver, learning_rate_init, learning_rate, momentum,
         nesterovs_momentum, beta_1, beta_2, epsilon, batch_size, max_iter, early_stopping>
     validation_fraction : float, default=0.1

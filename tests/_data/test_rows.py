@@ -116,22 +116,62 @@ def test_no_row_is_held_out_if_every_class_has_one_row():
     assert not len(held_out.first)
 
 
+# -- count_rows --------------------------------------------------------------------------------
+
+
+FACTORS = [1.0, 0.1, 3e-7, 1e200]
+
+
+@pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize(
     ("weight", "n_rows"),
     [
         ([1, 1, 1], 3),
         ([1, 40, 2], 43),
         ([4, 6, 10], 10),  # two, three and five
-        ([0.7, 1.31, 2.9], 3),
-        ([1e-9, 1, 1], 3000),
-        ([1e-300, 1e300], 2000),
+        ([123, 203, 150], 476),
+        ([500_009, 499_979], 2),  # more copies than a table has
+        ([0.1, 1], 11),
+        ([0.7, 1.31, 2.9], 491),
+        ([1] * 500 + [0.001] * 500, 500_500),  # as a table with 500 rows a thousand times
+        ([0.71234567890123, 1.31415926535897, 2.9876543210987], 3),
+        ([1e-9, 1, 1], 3),
+        ([1e-300, 1e300], 2),
     ],
 )
-def test_weights_count_rows_if_they_are_multiples_of_one_number(weight, n_rows):
-    assert count_rows(np.array(weight, dtype=float)) == n_rows
-    assert count_rows(np.array(weight, dtype=float) * 0.1) == n_rows
+def test_weights_count_rows_if_they_are_multiples_of_one_number(weight, n_rows, factor):
+    with np.errstate(over="ignore"):
+        weight = np.minimum(np.array(weight, dtype=float) * factor, 1e300)
+    assert count_rows(weight) == n_rows
+
+
+@pytest.mark.parametrize("n_distinct", [3, 20, 1000])
+def test_random_weights_count_the_distinct_rows(n_distinct):
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        for _ in range(50):
+            weight = rng.uniform(0.1, 5, n_distinct).astype(dtype).astype(float)
+            assert count_rows(weight) == n_distinct
+
+
+def test_one_tiny_weight_makes_no_counts_of_the_others():
+    weight = np.r_[1e-15, np.random.default_rng(0).uniform(0.1, 5, 199)]
+    assert count_rows(weight) == 200
+
+
+@pytest.mark.parametrize(("n_rows", "n_distinct"), [(3000, 20), (1_000_000, 20), (5000, 2000)])
+def test_counts_of_a_repeated_table_count_its_rows(n_rows, n_distinct):
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        shares = rng.dirichlet(np.full(n_distinct, 2.0))
+        counts = rng.multinomial(n_rows, shares)
+        counts = counts[counts > 0]
+        expected = n_rows // np.gcd.reduce(counts)
+        for factor in FACTORS:
+            assert count_rows(counts * factor) == expected
+        assert count_rows((counts * np.float32(0.3)).astype(float)) == expected
 
 
 def test_counts_in_float32_count_rows():
-    counts = np.arange(1, 1000)
-    assert count_rows((counts * np.float32(0.3)).astype(float)) == counts.sum()
+    for counts in (np.arange(1, 1000), np.array([123, 203, 150])):
+        assert count_rows((counts * np.float32(0.3)).astype(float)) == counts.sum()
