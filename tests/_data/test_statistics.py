@@ -30,9 +30,13 @@ def test_statistics_are_those_of_the_weighted_table():
     weight = np.random.default_rng(1).uniform(0.1, 3, size=200)
     mean, scale = measure_mean_and_scale(X, weight)
     expected = np.average(X, axis=0, weights=weight)
-    np.testing.assert_allclose(mean, expected, rtol=1e-12)
+    # Relative weights are rounded to 28 bits.
+    np.testing.assert_allclose(mean, expected, rtol=1e-8)
     variance = np.average((X - expected) ** 2, axis=0, weights=weight)
-    np.testing.assert_allclose(scale, np.sqrt(variance), rtol=1e-12)
+    np.testing.assert_allclose(scale, np.sqrt(variance), rtol=1e-8)
+    mean, scale = measure_mean_and_scale(X)
+    np.testing.assert_allclose(mean, X.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(scale, X.std(axis=0), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +199,15 @@ def test_relative_weights_do_not_depend_on_the_unit(factor):
     np.testing.assert_array_equal(
         compute_relative_weight(factor * weight), compute_relative_weight(weight)
     )
+
+
+@pytest.mark.parametrize("factor", [0.1, 3.0, 1000.0])
+def test_relative_weights_of_many_rows_do_not_depend_on_the_unit(factor):
+    for seed in range(5):
+        weight = np.random.default_rng(seed).uniform(0.2, 5, size=100_000)
+        np.testing.assert_array_equal(
+            compute_relative_weight(factor * weight), compute_relative_weight(weight)
+        )
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
