@@ -68,7 +68,21 @@ class Statistics:
         return np.where(self.constant, np.maximum(1.0, self._rounding), self.deviation)
 
     def combine(self, other: Statistics) -> Statistics:
-        """Return the statistics of the rows of both (Chan, Golub and LeVeque 1983)."""
+        """Return the statistics of the rows of both (Chan, Golub and LeVeque 1983).
+
+        Those of no rows, which were read from a network of Keras, remain where the other rows have
+        no spread, as a single row.
+        """
+        if not self.weight:
+            is_kept = other.constant & ~self.constant
+            center, deviation = (
+                np.where(is_kept, of_self, of_other)
+                for of_self, of_other in (
+                    (self.center, other.center),
+                    (self.deviation, other.deviation),
+                )
+            )
+            return Statistics(other.weight, center, deviation)
         # Halves, so that sums and differences of numbers near the ends of float64 are finite.
         share, rest = _compute_two_shares(self.weight, other.weight)
         half = other.center / 2 - self.center / 2
@@ -172,10 +186,13 @@ class ColumnStatistics:
         return np.where(self.constant, np.inf, self.scale)
 
     def combine(self, other: ColumnStatistics) -> ColumnStatistics:
-        """Return the statistics of the rows of both."""
-        if not self.moments.weight:
-            return other
+        """Return the statistics of the rows of both, as those of `Statistics`."""
         moments = self.moments.combine(other.moments)
+        if not self.moments.weight:
+            is_kept = other.constant & ~moments.constant  # as numbers, which Keras scales all alike
+            zeros = np.where(is_kept, 0.0, other.zeros)
+            is_two_valued = other.is_two_valued & ~is_kept
+            return ColumnStatistics(moments, other.low, other.high, zeros, is_two_valued)
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
         is_two_valued = self.is_two_valued & other.is_two_valued
         for part in (self.low, self.high, other.low, other.high):

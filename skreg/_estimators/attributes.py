@@ -88,11 +88,7 @@ def make_early_attributes(fit: PreparedFit, report: EpochReport) -> dict:
 def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict:
     """Return the attributes of a network, without those of its training."""
     statistics = fit.statistics
-    # Nothing is known about columns that are constant in training, whatever they are later.
-    kernels[0][fit.constant_columns] = 0.0
-    if encoding is not None:
-        is_constant = np.isin(encoding.sources, fit.constant_columns)
-        kernels[0][fit.X.shape[1] :][is_constant] = 0.0
+    _remove_constant_columns(fit, kernels[0], biases[0], encoding)
     return {
         **fit.column_attributes,
         **fit.targets.attributes,
@@ -110,6 +106,23 @@ def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict
         "_is_sparse": fit.chunk is not None,
         "_from_keras": False,
     }
+
+
+def _remove_constant_columns(fit: PreparedFit, kernel, bias, encoding) -> None:
+    """Set the rows of columns to zero that are constant in training, in place.
+
+    Nothing is known about these columns, whatever they are later. The encoded inputs of a column
+    are not zero where it is, so what they contribute in training goes into the bias.
+    """
+    kernel[fit.constant_columns] = 0.0
+    if encoding is None or not len(fit.constant_columns):
+        return
+    n_columns = fit.X.shape[1]
+    of_encoding = kernel[n_columns:]
+    is_constant = np.isin(encoding.sources, fit.constant_columns)
+    (inputs,) = encoding.encode(np.zeros((1, n_columns)))
+    bias += inputs[is_constant] @ of_encoding[is_constant]
+    of_encoding[is_constant] = 0.0
 
 
 def simplify(values: tuple[float, ...]):

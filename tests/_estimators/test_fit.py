@@ -413,6 +413,16 @@ def test_an_encoded_column_that_becomes_constant_contributes_nothing(encoding):
     assert model.score(X * [1, 1000, 1, 1], y) > 0.7
 
 
+@pytest.mark.parametrize("encoding", ["piecewise", "periodic"])
+def test_a_warm_start_on_constant_columns_keeps_the_function_of_these_rows(encoding):
+    model = make_small(warm_start=True, numerical_encoding=encoding).fit(X, y)
+    constant = X.copy()
+    constant[:, [0, 2]] = 6.5, 1.5
+    expected = model.decision_function(constant)
+    model.set_params(learning_rate_init=1e-30).fit(constant, y)
+    np.testing.assert_allclose(model.decision_function(constant), expected, atol=1e-5)
+
+
 def test_a_constant_target_is_predicted_exactly():
     for value in (0.1, -3e8, 1e-300):
         model = make_regressor(max_iter=2).fit(X, np.full(len(X), value))

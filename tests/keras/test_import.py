@@ -330,3 +330,33 @@ def test_an_imported_loss_is_a_parameter(keras_loss, loss, make_optimizer):
     model = build_model(layers.Dense(1, name="out"))
     model.compile(make_optimizer(), keras_loss)
     assert RegularizedMLPRegressor.from_keras(model).loss == loss
+
+
+# -- streams -----------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:Training led nowhere")
+@pytest.mark.parametrize(
+    ("make", "encoding", "standardize"),
+    [
+        (RegularizedMLPClassifier, None, True),
+        (RegularizedMLPClassifier, "piecewise", True),
+        (RegularizedMLPRegressor, "periodic", True),
+        (RegularizedMLPRegressor, None, False),
+    ],
+)
+def test_a_stream_of_single_rows_keeps_the_imported_function(make, encoding, standardize):
+    X = CANCER[0][:, :3] / [1, 1, 10]
+    y = CANCER[1] if make is RegularizedMLPClassifier else 3 + 2 * X[:, 0]
+    options = {"numerical_encoding": encoding, "standardize": standardize, "max_iter": 3}
+    model = make((8,), random_state=0, **options).fit(X, y)
+    # What it is without standardising leaves room for rounding.
+    imported = make.from_keras(model.to_keras()).set_params(learning_rate_init=1e-30)
+    function = getattr(imported, "decision_function", imported.predict)
+    expected = function(X)
+    for row in range(3):
+        imported.partial_fit(X[[row]], y[[row]])
+        tolerance = 1e-4 * np.abs(expected).max()
+        np.testing.assert_allclose(function(X), expected, atol=tolerance)
+    imported.partial_fit(X[:100], y[:100])
+    np.testing.assert_allclose(function(X), expected, atol=1e-3 * np.abs(expected).max())
