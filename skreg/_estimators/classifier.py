@@ -12,7 +12,8 @@ from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.prepared import FitRequest, ValidationSet
 from skreg._estimators.targets import ClassTargets, ravel_column
 from skreg._estimators.validation import check_classes
-from skreg._nn.losses import LINKS, find_class_loss
+from skreg._nn.links import LINKS
+from skreg._nn.losses import find_class_loss
 from skreg.keras._files import load_model
 from skreg.keras._import import read_class_network, read_network
 from skreg.keras._optimizer import read_solver

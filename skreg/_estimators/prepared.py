@@ -157,6 +157,21 @@ class SelectedRows(NamedTuple):
     factors: Any
 
 
+class ConstantLoss(NamedTuple):
+    """Loss of the best constant prediction of the training rows.
+
+    Attributes
+    ----------
+    loss : float
+        Without penalties.
+    above_least : float
+        How far it is above that of a perfect prediction.
+    """
+
+    loss: float
+    above_least: float
+
+
 @dataclass(frozen=True)
 class PreparedFit:
     """A fit before its training.
@@ -244,16 +259,18 @@ class PreparedFit:
         return np.flatnonzero(self.statistics.constant)
 
     @functools.cached_property
-    def constant_loss(self) -> float:
-        """Loss of the training rows where all logits are zero."""
-        return self.targets.compute_constant_loss(self.rows, self.settings.hyper.loss_parameters)
+    def constant_loss(self) -> ConstantLoss:
+        """Of the training rows."""
+        return self._measure_constant(self.targets, self.rows)
 
     @functools.cached_property
-    def constant_validation_loss(self) -> float:
-        """Loss of the validation rows where the best constant of the training rows is predicted."""
-        if self.held_out is None:
-            return np.inf
-        rows = self.held_out.rows
-        constant = self.targets.find_constant(self.rows).repeat(len(rows.first), axis=0)
+    def constant_validation_loss(self) -> ConstantLoss | None:
+        """Of the validation rows."""
+        held_out = self.held_out
+        return held_out and self._measure_constant(held_out.targets, held_out.rows)
+
+    def _measure_constant(self, targets: Targets, rows: MergedRows) -> ConstantLoss:
         parameters = self.settings.hyper.loss_parameters
-        return self.held_out.targets.compute_loss(constant, rows, parameters)
+        constant = self.targets.find_constant(self.rows, parameters)
+        loss = targets.compute_loss(constant.repeat(len(rows.first), axis=0), rows, parameters)
+        return ConstantLoss(loss, loss - targets.compute_least_loss(rows, parameters))

@@ -16,7 +16,8 @@ from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.docstrings import copy_entries
 from skreg._estimators.prepared import FitRequest, ValidationSet
 from skreg._estimators.targets import NumberTargets, ravel_column
-from skreg._nn.losses import LINKS, REGRESSION_LOSSES, RegressionLoss
+from skreg._nn.links import LINKS
+from skreg._nn.losses import REGRESSION_LOSSES, RegressionLoss
 from skreg._nn.network import Scaling
 from skreg.keras._files import load_model
 from skreg.keras._import import read_network, read_number_network

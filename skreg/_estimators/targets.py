@@ -123,12 +123,11 @@ class ClassTargets:
         """Return None: the network begins at equal probabilities."""
         return None
 
-    def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
-        """Return the loss of equal probabilities, which is that of any row."""
-        one = MergedRows(rows.first[:1], rows.weight[:1])
-        return self.compute_loss(np.zeros((1, self.n_outputs)), one, parameters)
+    def compute_least_loss(self, rows: MergedRows, parameters) -> float:
+        """Return the loss of a perfect prediction."""
+        return 0.0
 
-    def find_constant(self, rows: MergedRows) -> np.ndarray:
+    def find_constant(self, rows: MergedRows, parameters) -> np.ndarray:
         """Return the logits of the best constant prediction, of shape (1, q): class shares."""
         totals = np.maximum(self.count_classes(rows), np.finfo(np.float64).tiny)
         logs = np.log(totals / totals.sum(axis=1, keepdims=True))
@@ -356,21 +355,27 @@ class NumberTargets:
 
     def compute_loss(self, logits, rows: MergedRows, parameters) -> float:
         """Return the weighted mean loss of the rows, whose logits are given."""
-        targets = self.encode_for_loss()[rows.first].astype(np.float64)
-        own = {name: parameters[name] for name in self.loss.defaults}
-        losses = self.loss.compute_numpy(self.loss.link.predict(logits), targets, **own)
+        return self._compute_loss(self.loss.link.predict(logits), rows, parameters)
+
+    def compute_least_loss(self, rows: MergedRows, parameters) -> float:
+        """Return the loss of a perfect prediction, which of some losses is not zero."""
+        return self._compute_loss(self._get_scaled(rows), rows, parameters)
+
+    def find_constant(self, rows: MergedRows, parameters) -> np.ndarray:
+        """Return the logits of the best constant prediction, of shape (1, q)."""
+        shares, own = compute_shares(rows.weight), self._select_parameters(parameters)
+        return self.loss.find_constant(self._get_scaled(rows), shares, **own)[None]
+
+    def _compute_loss(self, predictions, rows: MergedRows, parameters) -> float:
+        own = self._select_parameters(parameters)
+        losses = self.loss.compute_numpy(predictions, self._get_scaled(rows), **own)
         return float(np.average(losses, weights=compute_shares(rows.weight)))
 
-    def compute_constant_loss(self, rows: MergedRows, parameters) -> float:
-        """Return the loss of the constant that a first network predicts without its kernels."""
-        first_bias = self.compute_first_bias(rows)
-        logits = np.zeros((len(rows.first), self.n_outputs))
-        logits += 0.0 if first_bias is None else first_bias
-        return self.compute_loss(logits, rows, parameters)
+    def _get_scaled(self, rows: MergedRows) -> np.ndarray:
+        return self.encode_for_loss()[rows.first].astype(np.float64)
 
-    def find_constant(self, rows: MergedRows) -> np.ndarray:
-        """Return the logits of a constant prediction, the center, of shape (1, q)."""
-        return np.zeros((1, self.n_outputs))
+    def _select_parameters(self, parameters) -> dict:
+        return {name: parameters[name] for name in self.loss.defaults}
 
     def measure(self, rows: MergedRows, earlier: Statistics | None) -> NumberTargets:
         """Return the targets with the statistics of these rows and of the `earlier` ones."""

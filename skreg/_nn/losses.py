@@ -1,9 +1,8 @@
-"""Losses and links.
+"""Losses.
 
-A link leads from logits to predictions. A loss is one class that says all about itself: its
-compiled value and derivative, its link, its NumPy form for scoring, its valid targets, how targets
-are scaled, and its loss in Keras. To add a loss of numbers, write the class and add it to
-`REGRESSION_LOSSES`.
+A loss is one class that says all about itself: its compiled value and derivative, its link, its
+NumPy form for scoring, its best constant, its valid targets, how targets are scaled, and its loss
+in Keras. To add a loss of numbers, write the class and add it to `REGRESSION_LOSSES`.
 
 Compiled targets are class codes of shape (b,) for `CategoricalCrossEntropy`, float32 of shape
 (b, 1) for `Quantiles`, and float32 of shape (b, q) for every other loss. A loss is a mean over the
@@ -18,212 +17,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from skreg._data.scaling import LARGEST_RATIO, rescale_outputs
-from skreg._data.statistics import Statistics, measure_numbers, measure_robustly
+from skreg._data.statistics import (
+    Statistics,
+    find_weighted_median,
+    find_weighted_quantiles,
+    measure_numbers,
+    measure_robustly,
+)
+from skreg._nn.links import LINKS
 from skreg._tensorflow import tensorflow
-
-
-class Link(ABC):
-    """From logits to predictions.
-
-    Attributes
-    ----------
-    name : str
-        Value of `out_activation_`.
-    keras_name : str
-        Keras' name of the function.
-    sorts : bool
-        Whether the outputs of a row are sorted after this function.
-    """
-
-    name: str
-    keras_name: str
-    sorts = False
-
-    @abstractmethod
-    def predict(self, logits: np.ndarray) -> np.ndarray:
-        """Return the predictions, of the shape of the logits."""
-
-    @abstractmethod
-    def add_to_onnx(self, graph, logits: str, n_outputs: int) -> str:
-        """Add the function to a `skreg.onnx` graph. Return the name of its tensor."""
-
-
-class IdentityLink(Link):
-    """The logits themselves."""
-
-    name, keras_name = "identity", "linear"
-
-    def predict(self, logits):
-        """Return the logits."""
-        return logits
-
-    def add_to_onnx(self, graph, logits, n_outputs):
-        """Return the logits."""
-        return logits
-
-
-class SortedLink(Link):
-    """The logits of each row in ascending order, for quantiles, which must not cross.
-
-    Sorting never raises the pinball loss (Chernozhukov, Fernández-Val and Galichon 2010).
-    """
-
-    name, keras_name, sorts = "sorted", "linear", True
-
-    def predict(self, logits):
-        """Return the logits of each row in ascending order."""
-        return np.sort(logits, axis=-1)
-
-    def add_to_onnx(self, graph, logits, n_outputs):
-        """Add a sort, as all of the least values."""
-        count = np.array([n_outputs], np.int64)
-        return graph.add("TopK", logits, count, axis=-1, largest=0, sorted=1, n_outputs=2)
-
-
-class ExponentialLink(Link):
-    """exp(logits), for positive means."""
-
-    name, keras_name = "exp", "exponential"
-
-    def predict(self, logits):
-        """Return exp(logits), which may overflow."""
-        return np.exp(logits)
-
-    def add_to_onnx(self, graph, logits, n_outputs):
-        """Add exp(logits)."""
-        return graph.add("Exp", logits)
-
-
-class ClassLink(Link):
-    """From logits to probabilities.
-
-    Attributes
-    ----------
-    sums_to_one : bool
-        Whether the outputs are classes that exclude each other.
-    """
-
-    sums_to_one: bool
-
-    @abstractmethod
-    def log_predict(self, logits: np.ndarray) -> np.ndarray:
-        """Return the logarithm of `predict`, finite for every finite logit."""
-
-    @abstractmethod
-    def average(self, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Return logits of the mean probabilities over the first axis, with weights of sum 1."""
-
-    @abstractmethod
-    def invert(self, probabilities: np.ndarray, least: float) -> np.ndarray:
-        """Return logits of probabilities, which are brought to at least `least` from 0 and 1."""
-
-    def add_scores_to_onnx(self, graph, logits: str, n_outputs: int) -> str:
-        """Add a score of each class, as `decision_function` has them; of one output for both."""
-        if self.sums_to_one or n_outputs > 1:
-            return logits
-        return graph.concatenate([graph.add("Neg", logits), logits])
-
-    @abstractmethod
-    def invert_in_onnx(self, graph, probabilities: str) -> str:
-        """Add a score of each class, given the probabilities in float32."""
-
-
-class LogisticLink(ClassLink):
-    """The probability of each output on its own."""
-
-    name, keras_name, sums_to_one = "logistic", "sigmoid", False
-
-    def predict(self, logits):
-        """Return 1 / (1 + exp(-logits))."""
-        return special.expit(logits)
-
-    def log_predict(self, logits):
-        """Return the logarithm of `predict`."""
-        return special.log_expit(logits)
-
-    def average(self, logits, shares):
-        """Return log(mean p) - log(mean (1 - p))."""
-        wide = logits.astype(np.float64, copy=False)
-        yes, no = (_log_average(special.expit, special.log_expit, z, shares) for z in (wide, -wide))
-        return (yes - no).astype(logits.dtype)
-
-    def invert(self, probabilities, least):
-        """Return log(p / (1 - p))."""
-        return special.logit(probabilities.clip(least, 1 - least))
-
-    def add_to_onnx(self, graph, logits, n_outputs):
-        """Add sigmoids; of one output those of both classes."""
-        return graph.add("Sigmoid", self.add_scores_to_onnx(graph, logits, n_outputs))
-
-    def invert_in_onnx(self, graph, probabilities):
-        """Add log(p) - log(1 - p)."""
-        others = graph.add("Sub", np.float32(1.0), probabilities)
-        yes, no = (_add_log_to_onnx(graph, part) for part in (probabilities, others))
-        return graph.add("Sub", yes, no)
-
-
-class SoftmaxLink(ClassLink):
-    """The probability of each class, of classes that exclude each other."""
-
-    name, keras_name, sums_to_one = "softmax", "softmax", True
-
-    # scipy.special.softmax and log_softmax give the same bits but take 11 to 20 microseconds more
-    # for one row, which is an eighth of `predict`.
-    def predict(self, logits):
-        """Return the probabilities, which sum to one in each row."""
-        exps = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        exps /= exps.sum(axis=-1, keepdims=True)
-        return exps
-
-    def log_predict(self, logits):
-        """Return the logarithm of `predict`."""
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-
-    def average(self, logits, shares):
-        """Return log(mean p)."""
-        wide = logits.astype(np.float64, copy=False)
-        functions = self.predict, self.log_predict
-        return _log_average(*functions, wide, shares).astype(logits.dtype)
-
-    def invert(self, probabilities, least):
-        """Return log(p)."""
-        return np.log(probabilities.clip(least))
-
-    def add_to_onnx(self, graph, logits, n_outputs):
-        """Add a softmax."""
-        return graph.add("Softmax", logits, axis=-1)
-
-    def invert_in_onnx(self, graph, probabilities):
-        """Add log(p)."""
-        return _add_log_to_onnx(graph, probabilities)
-
-
-def _add_log_to_onnx(graph, values: str) -> str:
-    least = np.finfo(np.float32).tiny
-    return graph.add("Log", graph.add("Clip", values, least, np.float32(1.0)))
-
-
-# Smaller probabilities have fewer digits in float64.
-_LEAST_PRECISE = 1e-300
-
-
-def _log_average(predict, log_predict, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return log(mean p) over the first axis, given p and log(p) as functions of the logits."""
-    mean = np.tensordot(shares, predict(logits), axes=1)
-    if mean.min() >= _LEAST_PRECISE:
-        return np.log(mean)
-    # By logarithms, which takes five times as long.
-    return special.logsumexp(log_predict(logits), axis=0, b=shares[:, None, None])
-
-
-LINKS: dict[str, Any] = {
-    link.name: link
-    for link in (IdentityLink(), SortedLink(), ExponentialLink(), LogisticLink(), SoftmaxLink())
-}
 
 
 class Loss(ABC):
@@ -405,6 +210,20 @@ class RegressionLoss(Loss):
         Both arrays are divided by the targets' scale, and of shape (n, q).
         """
 
+    @abstractmethod
+    def find_constant(self, targets: np.ndarray, shares: np.ndarray, **parameters) -> np.ndarray:
+        """Return the logits of the best constant prediction, of shape (q,).
+
+        Parameters
+        ----------
+        targets : ndarray of float64, shape (n, q)
+            As the loss takes them.
+        shares : ndarray of float64, shape (n,)
+            Weights of the rows. They sum to 1.
+        **parameters : float or tuple of float
+            Those of `defaults`.
+        """
+
     def check_targets(self, values: np.ndarray, name: str = "y") -> None:
         """Raise a ValueError for targets that the loss is not defined for."""
         if values.shape[1] > 1 and not self.takes_several_columns:
@@ -452,6 +271,18 @@ class ErrorLoss(RegressionLoss):
     def _compute_numpy(self, error: np.ndarray, **parameters) -> np.ndarray:
         """Return the loss of each output, of the shape of `error`."""
 
+    def find_constant(self, targets, shares, **parameters):
+        """Search the minimum of each output's loss, which is convex in the prediction."""
+
+        def search(column):
+            def measure(constant):
+                return shares @ self._compute_numpy(constant - column, **parameters)
+
+            bounds = column.min(), column.max()
+            return optimize.minimize_scalar(measure, bounds=bounds, method="bounded").x
+
+        return np.array([search(column) for column in targets.T])
+
 
 class SquaredError(ErrorLoss):
     """(f - y)^2, without the 1/2 of MLPRegressor: the mean squared error as it is reported."""
@@ -466,6 +297,10 @@ class SquaredError(ErrorLoss):
 
     def _compute_numpy(self, error):
         return error**2
+
+    def find_constant(self, targets, shares):
+        """Return the mean."""
+        return shares @ targets
 
     def to_keras(self, losses, scale):
         """Return the mean squared error, whose unit is the square of the targets'."""
@@ -500,6 +335,10 @@ class AbsoluteError(RobustLoss):
 
     def _compute_numpy(self, error):
         return np.abs(error)
+
+    def find_constant(self, targets, shares):
+        """Return the median."""
+        return np.array([find_weighted_median(column, shares) for column in targets.T])
 
     def to_keras(self, losses, scale):
         """Return the mean absolute error, whose unit is the targets'."""
@@ -585,6 +424,13 @@ class Quantile(RobustLoss):
     def _compute_numpy(self, error, *, quantile):
         return np.maximum((1 - quantile) * error, -quantile * error)
 
+    def find_constant(self, targets, shares, *, quantile):
+        """Return the quantile of each column, or all quantiles of the one column."""
+        levels = np.atleast_1d(quantile)
+        return np.concatenate(
+            [find_weighted_quantiles(column, shares, levels) for column in targets.T]
+        )
+
     def to_keras(self, losses, scale):
         """Return None: Keras has no such loss."""
         return None
@@ -622,6 +468,10 @@ class Poisson(RegressionLoss):
         limits = np.finfo(np.float64)  # 0 and infinity have no finite loss
         predictions = np.clip(predictions, limits.tiny, limits.max)
         return (predictions - targets * np.log(predictions)).mean(axis=1)
+
+    def find_constant(self, targets, shares):
+        """Return the logarithm of the mean."""
+        return np.log(np.maximum(shares @ targets, np.finfo(np.float64).tiny))
 
     def get_center_and_scale(self, statistics):
         """Return zeros and the means: counts are divided by their mean."""

@@ -32,7 +32,7 @@ class Network:
     activation : str
         Of the hidden layers, a key of `activations.ACTIVATIONS`.
     link : str
-        From logits to predictions, a key of `losses.LINKS`.
+        From logits to predictions, a key of `links.LINKS`.
     input_scaling : Scaling or None
         None takes the columns as they are.
     encoding : Encoding or None

@@ -11,7 +11,8 @@ import numpy as np
 from skreg._data.columns import Columns
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._nn.activations import ACTIVATIONS
-from skreg._nn.losses import LINKS, Loss
+from skreg._nn.links import LINKS
+from skreg._nn.losses import Loss
 from skreg._nn.network import Network, Scaling
 from skreg._nn.penalties import to_keras_regularizer
 from skreg._nn.solvers import SOLVERS

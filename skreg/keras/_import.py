@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from skreg._nn.activations import ACTIVATIONS
+from skreg._nn.links import LINKS, ClassLink
 from skreg._nn.losses import (
     CLASS_LOSSES,
     DEFAULT_LOSSES,
-    LINKS,
     REGRESSION_LOSSES,
-    ClassLink,
     choose_class_loss,
     find_class_loss,
 )

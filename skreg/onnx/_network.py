@@ -6,7 +6,7 @@ import numpy as np
 
 from skreg._data.scaling import LARGEST_INPUT
 from skreg._nn.activations import ACTIVATIONS
-from skreg._nn.losses import LINKS
+from skreg._nn.links import LINKS
 from skreg._nn.network import Network, Scaling
 from skreg.onnx._graph import Graph
 

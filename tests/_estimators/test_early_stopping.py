@@ -320,10 +320,12 @@ def test_interrupt_in_the_scorer_drops_the_epoch_that_is_not_scored():
 # -- never better than a constant ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("n_iter_no_change", [10, 50, np.inf])
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
-def test_validation_rows_of_another_scale_warn(cancer, scoring):
+def test_validation_rows_of_another_scale_warn(cancer, scoring, n_iter_no_change):
     X, X_val, y, y_val = cancer
     model = make_classifier(early_stopping=True, validation_scoring=scoring, max_iter=12)
+    model.set_params(n_iter_no_change=n_iter_no_change)
     with pytest.warns(ConvergenceWarning, match=r"validation rows better.*X_val has the units of"):
         model.fit(X, y, X_val=-5 * X_val, y_val=y_val)
     assert model.n_iter_ >= 1
@@ -343,7 +345,8 @@ def test_the_constant_is_that_of_the_shares_of_classes(labels):
     fit = prepare_classifier(np.arange(len(y))[:, None], y)
     shares = np.bincount(y) / len(y)
     constant = np.tile(shares, (len(y), 1))
-    np.testing.assert_allclose(fit.constant_validation_loss, log_loss(y, constant), rtol=1e-6)
+    np.testing.assert_allclose(fit.constant_validation_loss.loss, log_loss(y, constant), rtol=1e-6)
+    np.testing.assert_allclose(fit.constant_loss, 2 * [log_loss(y, constant)], rtol=1e-6)
 
 
 def prepare_classifier(X, y):

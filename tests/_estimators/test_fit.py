@@ -209,6 +209,27 @@ def test_a_network_that_is_worse_than_a_constant_warns(make):
         model.fit(X, y)
 
 
+@pytest.mark.parametrize("standardize_target", [True, False])
+@pytest.mark.parametrize("loss", ["squared_error", "quantile", "poisson"])
+def test_a_network_that_is_a_little_worse_than_a_constant_warns(loss, standardize_target):
+    rng = np.random.default_rng(0)
+    table, target = 2.5 * rng.normal(size=(200, 3)), rng.poisson(1.0, size=200).astype(float)
+    options = {"loss": loss, "quantile": 0.5, "standardize_target": standardize_target}
+    model = RegularizedMLPRegressor((8,), standardize=False, max_iter=20, random_state=0, **options)
+    model.set_params(learning_rate_init=1e-30)  # it keeps its first weights
+    with pytest.warns(ConvergenceWarning, match="a constant predicts the training rows"):
+        model.fit(table, target)
+    assert -8 < model.score(table, target) < -0.5 or loss == "poisson"
+
+
+@pytest.mark.parametrize("make", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+def test_a_healthy_fit_of_noise_does_not_warn(make):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, size=60)
+    for dropout in (0.15, 0.8):
+        make(dropout=dropout, random_state=0).fit(rng.normal(size=(60, 4)), labels)
+
+
 def test_a_network_without_weights_for_its_penalty_does_not_warn():
     """It predicts the constant, and the penalty of its first weights is large."""
     make_regressor(l2=1e3, max_iter=3).fit(X, y)

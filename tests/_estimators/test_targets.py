@@ -5,10 +5,14 @@ import pytest
 from helpers import assert_same_network, in_full
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_multilabel_classification
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import DataConversionWarning
+from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._estimators.fit import prepare_fit, read_settings
+from skreg._nn.losses import REGRESSION_LOSSES
 
 LOSSES = in_full(
     ["squared_error", "absolute_error", "huber", "quantile", "poisson"], "huber", "quantile"
@@ -341,3 +345,68 @@ def test_a_loss_times_a_huge_weight_does_not_overflow():
     weight = np.where(y > 150, 1e300, 1e299)
     model = make_regressor(max_iter=1).fit(X, y, weight)
     assert_same_network(model, make_regressor(max_iter=1).fit(X, y, weight / 1e299))
+
+
+# -- best constants ----------------------------------------------------------------------------
+
+
+def find_constant(model, y, weight):
+    """The targets, the merged rows, the parameters of the loss, and the logits of the constant."""
+    X = np.arange(len(y))[:, None]
+    fit = prepare_fit(model, model._make_request(X, y, weight), read_settings(model))
+    parameters = fit.settings.hyper.loss_parameters
+    return fit.targets, fit.rows, parameters, fit.targets.find_constant(fit.rows, parameters)
+
+
+DUMMIES = {
+    "squared_error": {"strategy": "mean"},
+    "poisson": {"strategy": "mean"},
+    "absolute_error": {"strategy": "median"},
+    "quantile": {"strategy": "quantile", "quantile": 0.2},
+}
+
+
+@pytest.mark.parametrize("standardize_target", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("loss", REGRESSION_LOSSES)
+def test_best_constant_of_numbers(loss, weighted, standardize_target):
+    rng = np.random.default_rng(0)
+    y = rng.lognormal(2, 1, size=301)
+    weight = rng.uniform(0.1, 3, size=301) if weighted else None
+    model = RegularizedMLPRegressor(loss=loss, quantile=0.2, standardize_target=standardize_target)
+    targets, rows, parameters, constant = find_constant(model, y, weight)
+
+    def measure(logit):
+        return targets.compute_loss(np.full((len(rows.first), 1), logit), rows, parameters)
+
+    assert constant.shape == (1, 1)
+    # The loss of a quantile is flat between two targets.
+    nearby = min(measure(constant[0, 0] + shift) for shift in (-0.02, 0.02))
+    assert measure(constant[0, 0]) <= nearby + 1e-9
+    if loss in DUMMIES:
+        dummy = DummyRegressor(**DUMMIES[loss]).fit(y[:, None], y, weight)
+        attributes = targets.attributes
+        scaled = targets.loss.link.predict(constant)
+        predicted = attributes["target_center_"] + attributes["target_scale_"] * scaled
+        np.testing.assert_allclose(predicted[0], dummy.constant_[0], rtol=0.02)
+
+
+def test_best_constants_of_several_columns_and_quantiles():
+    y = np.random.default_rng(0).lognormal(size=(300, 2))
+    levels, options = (0.1, 0.5), {"standardize_target": False}
+    *_, constant = find_constant(RegularizedMLPRegressor(**options), y, None)
+    np.testing.assert_allclose(constant[0], y.mean(axis=0), rtol=1e-6)
+    model = RegularizedMLPRegressor(loss="quantile", quantile=levels, **options)
+    *_, constant = find_constant(model, y[:, 0], None)
+    np.testing.assert_allclose(constant[0], np.quantile(y[:, 0], levels), rtol=0.02)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_best_constant_of_classes(n_classes):
+    rng = np.random.default_rng(0)
+    y, weight = rng.integers(0, n_classes, size=200) ** 2, rng.uniform(0.1, 3, size=200)
+    targets, rows, parameters, constant = find_constant(RegularizedMLPClassifier(), y, weight)
+    dummy = DummyClassifier(strategy="prior").fit(y[:, None], y, weight)
+    logits = constant.repeat(len(rows.first), axis=0)
+    expected = log_loss(y, dummy.predict_proba(y[:, None]), sample_weight=weight)
+    np.testing.assert_allclose(targets.compute_loss(logits, rows, parameters), expected, rtol=1e-6)

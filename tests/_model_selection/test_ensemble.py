@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 
 from skreg._model_selection import members
 from skreg._model_selection.ensemble import _StoredClassifier, select_greedily
-from skreg._nn.losses import LINKS
+from skreg._nn.links import LINKS
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")

@@ -6,7 +6,8 @@ import pytest
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 from skreg._data.statistics import Statistics
-from skreg._nn.losses import LINKS, LOSSES, REGRESSION_LOSSES
+from skreg._nn.links import LINKS
+from skreg._nn.losses import LOSSES, REGRESSION_LOSSES
 from skreg._tensorflow import tensorflow
 
 EXTREME = np.array([-1e30, -800.0, -37.0, -1.0, 0.0, 1.0, 37.0, 800.0, 1e30])
