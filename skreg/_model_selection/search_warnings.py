@@ -24,7 +24,7 @@ def warn_about_class_weight(class_weight, scoring) -> None:
 
 
 def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attributes: dict) -> None:
-    """Warn of missing and failed scores, of divergence, and of a winner at an edge of the grid.
+    """Warn of missing scores, of failures, and of a winner at an edge of the grid.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attribute
             f"Scoring failed for {len(errors)} of {len(results)} networks. Their scores are "
             f"NaN. The first error was:\n{errors[0]}"
         )
-    n_diverged = _warn_about_divergence(search)
-    if stopped or n_diverged == len(results) or "best_index_" not in attributes:
+    n_failed = _warn_about_failures(search)
+    if stopped or n_failed == len(results) or "best_index_" not in attributes:
         return
     ranks = attributes["cv_results_"].get(f"rank_test_{scoring.metric}", [])
     if len(set(ranks)) != 1:  # else the winner is just the first candidate
@@ -66,17 +66,33 @@ def _describe_used(scoring: Scoring, attributes: dict) -> str:
     return "Only candidates that have a network of every fold are used."
 
 
-def _warn_about_divergence(search: Search) -> int:
-    """Warn of networks that diverged, and return their number."""
-    failed = Status.DIVERGED, Status.WORSE_THAN_CONSTANT
-    diverged = [place for place, result in search.results.items() if result.status in failed]
-    if diverged:
-        networks = [search.folds[0].make_network(search.candidates[k]) for k, _ in diverged]
+# What networks that ended with a status did, and what to try.
+_FAILURES = {
+    Status.DIVERGED: (
+        "diverged. They are scored with their last finite weights. Try a smaller "
+        "learning_rate_init (now {rates}) or a smaller l2."
+    ),
+    Status.WORSE_THAN_CONSTANT: (
+        "led nowhere: a constant predicts their training rows better. Try a smaller "
+        "learning_rate_init (now {rates}), less dropout, or a larger max_iter."
+    ),
+    Status.NEVER_BETTER_THAN_CONSTANT: (
+        "never predicted the rows of early stopping better than a constant. Try a smaller l2, less "
+        "dropout, or another learning_rate_init (now {rates})."
+    ),
+}
+
+
+def _warn_about_failures(search: Search) -> int:
+    """Warn of networks that diverged or learned nothing, and return their number."""
+    n_failed = 0
+    for status, message in _FAILURES.items():
+        places = [place for place, result in search.results.items() if result.status is status]
+        if not places:
+            continue
+        networks = [search.folds[0].make_network(search.candidates[k]) for k, _ in places]
         rates = sorted({network.learning_rate_init for network in networks})
-        warn(
-            f"{len(diverged)} of {len(search.results)} networks diverged. They are scored with "
-            "their last finite weights. Try a smaller learning_rate_init (now "
-            f"{', '.join(f'{rate:g}' for rate in rates)}) or a smaller l2.",
-            ConvergenceWarning,
-        )
-    return len(diverged)
+        message = message.format(rates=", ".join(f"{rate:g}" for rate in rates))
+        warn(f"{len(places)} of {len(search.results)} networks {message}", ConvergenceWarning)
+        n_failed += len(places)
+    return n_failed

@@ -154,6 +154,24 @@ def test_warnings_point_to_the_call_of_fit(tmp_path):
     assert {warning.filename for warning in caught} == {__file__}
 
 
+@pytest.mark.filterwarnings("ignore:.*networks led nowhere")
+@pytest.mark.parametrize("refit", [False, "folds"])
+def test_networks_that_are_never_better_than_a_constant_are_counted(refit):
+    rng = np.random.default_rng(0)
+    noise, labels = rng.normal(size=(60, 5)), rng.normal(size=60) ** 3
+    model = quick_regression_search(
+        max_iter=12, refit=refit, early_stopping=True, learning_rate_init=0.5, l2s=[1e-3]
+    )
+    with pytest.warns(ConvergenceWarning, match=r"of 6 networks never predicted the rows of early"):
+        model.fit(noise, labels)
+
+
+def test_networks_that_are_worse_than_a_constant_are_counted():
+    model = quick_search(max_iter=12, learning_rate_init=1e-30, l2s=[1e-3], refit=False)
+    with pytest.warns(ConvergenceWarning, match=r"^\d of 6 networks led nowhere: a constant"):
+        model.fit(X, y)
+
+
 def test_diverged_networks_are_scored_and_a_warning_counts_them():
     model = quick_regression_search(dropouts=[0.0], l2s=[1e-3, 1e30], solver="sgd")
     with pytest.warns(ConvergenceWarning, match="3 of 6 networks diverged"):
