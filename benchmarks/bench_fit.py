@@ -128,8 +128,8 @@ def main():
                 0.02,
             ),
             "throughput of two threads": (gain, ">=", 1.7),
-            "step, piecewise": (steps["piecewise"] / steps[None], "<=", 2.5),
-            "step, periodic": (steps["periodic"] / steps[None], "<=", 3.0),
+            "step, piecewise": (steps["piecewise"] / steps[None], "<=", 1.5),
+            "step, periodic": (steps["periodic"] / steps[None], "<=", 2.0),
         },
         arguments.check,
     )
