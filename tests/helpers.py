@@ -23,6 +23,7 @@ from skreg._engine.job import TrainingJob
 from skreg._engine.spec import StopCriterion
 from skreg._engine.trainer import FIRST_WEIGHTS, make_generator, make_key
 from skreg._model_selection.scoring import negative_loss
+from skreg._nn.encodings import ENCODINGS
 from skreg._nn.mlp import draw_parameters
 from skreg._nn.penalties import PENALTIES
 
@@ -85,6 +86,7 @@ def make_job(
     loss=None,
     n_outputs=1,
     n_columns=None,
+    encoding=None,
     **changes,
 ):
     """A job with random rows: classes, or with `loss` numbers in a column for each output."""
@@ -114,7 +116,15 @@ def make_job(
         stop_criterion=StopCriterion.NONE
         if changes.get("tol") is None
         else StopCriterion.TRAINING_LOSS,
+        encoding=None if encoding is None else _begin_encoding(encoding, X, rng),
     )
+
+
+def _begin_encoding(name, X, rng):
+    def find_quantiles(levels):
+        return np.quantile(X, [0, *levels, 1], axis=0)
+
+    return ENCODINGS[name].begin(np.arange(X.shape[1]), find_quantiles, rng)
 
 
 def iterate_batches(job):
@@ -128,9 +138,7 @@ def iterate_batches(job):
 
 def draw_first_weights(job):
     generator = make_generator(job.seed, FIRST_WEIGHTS)
-    kernels, biases = draw_parameters(
-        job.spec.layer_sizes, job.n_features, job.n_outputs, generator
-    )
+    kernels, biases = draw_parameters(job.spec.layer_sizes, job.n_inputs, job.n_outputs, generator)
     kernels[-1], biases[-1] = kernels[-1][:, : job.n_outputs], biases[-1][: job.n_outputs]
     return kernels, biases
 

@@ -90,3 +90,13 @@ def test_a_constant_count_is_predicted_far_from_the_training_rows():
     model = make_regressor(loss="poisson", standardize=False, max_iter=2).fit(X, np.full(30, 3.0))
     model.intercepts_[-1] = np.full(1, 1e4, np.float32)
     np.testing.assert_array_equal(model.predict(X), 3.0)
+
+
+def test_the_target_is_scaled_whatever_is_said_about_the_columns():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 2)), rng.normal(1000, 30, size=50)
+    model = RegularizedMLPRegressor((4,), standardize=False, max_iter=1, random_state=0).fit(X, y)
+    assert (model.center_, model.scale_) == (None, None)
+    np.testing.assert_allclose(
+        [model.target_center_[0], model.target_scale_[0]], [y.mean(), y.std()]
+    )

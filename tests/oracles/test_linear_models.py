@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine, make_regression
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, QuantileRegressor, Ridge
-from sklearn.metrics import mean_pinball_loss
+from sklearn.metrics import log_loss, mean_pinball_loss
 from sklearn.preprocessing import StandardScaler
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
@@ -52,6 +52,23 @@ def test_classifier_is_logistic_regression_at_the_converted_strength(name, C, we
     model.fit(X, y, weight)
     np.testing.assert_allclose(model.coefs_[0].T, expected.coef_, atol=2e-3)
     np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_default_steps_without_a_hidden_layer_are_logistic_regression(name):
+    """The steps of max_iter="auto" suffice: the objective is within 1 % of its minimum."""
+    X, y = TABLES[name](return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = RegularizedMLPClassifier((), dropout=0.0, standardize=False, random_state=0).fit(X, y)
+    expected = LogisticRegression(C=1 / (2 * model.l2_ * len(y)), tol=1e-10, max_iter=10_000)
+    expected.fit(X, y)
+
+    def measure(probabilities, kernel):
+        return log_loss(y, probabilities) + model.l2_ * (kernel**2).sum()
+
+    least = measure(expected.predict_proba(X), expected.coef_)
+    assert measure(model.predict_proba(X), model.coefs_[0]) < 1.01 * least
+    np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=0.05)
 
 
 def test_standardising_inside_equals_standardising_before():

@@ -7,6 +7,7 @@ from helpers import draw_first_weights, in_full, iterate_batches, make_job
 
 from skreg._engine.trainer import train
 from skreg._nn.activations import ACTIVATIONS
+from skreg._nn.encodings import ENCODINGS
 from skreg._nn.losses import LOSSES, REGRESSION_LOSSES
 from skreg._nn.penalties import PENALTIES
 
@@ -88,26 +89,40 @@ class Penalties(keras.regularizers.Regularizer):
 def train_with_keras(job):
     """Train a Keras model with `train_on_batch` for each step."""
     kernels, biases = draw_first_weights(job)
-    kernels[0] = kernels[0][: job.n_features]
-    model = keras.Sequential([keras.Input((job.n_features,))])
-    widths = (*job.hidden_layer_sizes, job.n_outputs)
+    kernels[0] = kernels[0][: job.n_inputs]
+    outputs = inputs = keras.Input((job.n_features,))
+    if job.encoding is not None:
+        columns = keras.ops.take(inputs, job.encoding.columns, axis=1)
+        encoded = job.encoding.apply_in_keras(keras, columns, "float32")
+        outputs = keras.ops.concatenate([inputs, encoded], axis=1)
+    encoder = keras.Model(inputs, outputs)
+    widths, layers = (*job.hidden_layer_sizes, job.n_outputs), []
     for k, width in enumerate(widths):
         is_hidden = k < len(widths) - 1
         strengths = {name: of_kernels[k] for name, of_kernels in job.hyper.penalties.items()}
-        model.add(
-            keras.layers.Dense(
-                width,
-                activation=ACTIVATIONS[job.activation].keras_name if is_hidden else None,
-                kernel_regularizer=Penalties(strengths),
-            )
+        layer = keras.layers.Dense(
+            width,
+            activation=ACTIVATIONS[job.activation].keras_name if is_hidden else None,
+            kernel_regularizer=Penalties(strengths),
         )
-    model.compile(make_optimizer(job), LOSSES_OF_LOGITS[job.loss]())
-    model.set_weights([w for pair in zip(kernels, biases, strict=True) for w in pair])
+        outputs = layer(outputs)
+        layer.set_weights([kernels[k], biases[k]])
+        layers.append(layer)
+    model, of_encoding = keras.Model(inputs, outputs), {}
+    if job.encoding is not None:
+        of_encoding = {name: encoder.get_layer(name) for name in job.encoding.get_keras_weights()}
+    for name, layer in of_encoding.items():
+        layer.set_weights(job.encoding.get_keras_weights()[name])
+    optimizer = make_optimizer(job)
+    if job.hyper.weight_decay and of_encoding:  # none of what an encoding trains
+        variables = [v for layer in of_encoding.values() for v in layer.trainable_variables]
+        optimizer.exclude_from_weight_decay(var_list=variables, var_names=["bias"])
+    model.compile(optimizer, LOSSES_OF_LOGITS[job.loss]())
     table = job.rows.table.values[:, : job.n_features]
     for rows in iterate_batches(job):
         model.train_on_batch(table[rows], job.rows.targets[rows].astype(np.float32))
-    weights = model.get_weights()
-    return weights[::2], weights[1::2]
+    kernels, biases = zip(*(layer.get_weights() for layer in layers), strict=True)
+    return kernels, biases, {name: layer.get_weights() for name, layer in of_encoding.items()}
 
 
 CASES = {
@@ -134,6 +149,11 @@ CASES = {
     "identity, softmax": {"activation": "identity", "n_classes": 3},
     **{activation: {"activation": activation} for activation in ACTIVATIONS},
     **{loss: {"loss": loss} for loss in REGRESSION_LOSSES},
+    # Neither penalties nor decay apply to what an encoding trains.
+    **{
+        encoding: {"encoding": encoding, "l2": (1e-2,), "weight_decay": 0.1}
+        for encoding in ENCODINGS
+    },
     "several outputs": {"loss": "log_cosh", "n_outputs": 3},
     "several quantiles": {"loss": "quantiles", "n_outputs": 3, "n_columns": 1, "quantile": LEVELS},
 }
@@ -147,11 +167,17 @@ def test_fifty_steps_equal_those_of_keras(case):
     job = make_job(**CASES[case])
     assert job.n_steps * job.hyper.max_iter >= 50
     result = train(job)
-    kernels, biases = train_with_keras(job)
+    kernels, biases, of_encoding = train_with_keras(job)
     for kernel, expected in zip(result.kernels, kernels, strict=True):
         np.testing.assert_allclose(kernel, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     for bias, expected in zip(result.biases, biases, strict=True):
         np.testing.assert_allclose(bias, expected, rtol=1e-4, atol=2e-5)
+    for name, weights in of_encoding.items():
+        before = job.encoding.get_keras_weights()[name]
+        got = result.encoding.get_keras_weights()[name]
+        for first, one, expected in zip(before, got, weights, strict=True):
+            np.testing.assert_allclose(one, expected, rtol=1e-4, atol=2e-5)
+            assert np.abs(one - first).max() > 1e-2  # they were trained
 
 
 def test_every_loss_has_a_loss_of_keras():

@@ -17,7 +17,7 @@ from skreg import (
 )
 
 SHARED = {
-    "no hidden layer": {"hidden_layer_sizes": (), "learning_rate_init": 0.05},
+    "no hidden layer": {"hidden_layer_sizes": ()},
     "tanh with sgd": {"activation": "tanh", "solver": "sgd", "learning_rate_init": 0.01},
     "dropout and l2 by layer": {"dropout": (0.2, 0.4), "l2": (1e-4, 1e-3, 1e-2)},
     "early stopping": {"early_stopping": True, "max_iter": 100},
