@@ -10,7 +10,7 @@ from skreg._nn.activations import ACTIVATIONS
 # Above it the weights of a network with hidden layers go to zero.
 _LARGEST_L2 = 0.03
 # With fewer distinct rows each of eight bins would have fewer than eight.
-_LEAST_ENCODED_ROWS = 64
+LEAST_ENCODED_ROWS = 64
 # Each has nine inputs with its bins, and the first layer is most of the cost of a step.
 MOST_ENCODED_COLUMNS = 128
 
@@ -47,7 +47,7 @@ def choose_encoding(targets, n_hidden: int, n_rows: int) -> str | None:
     n_rows : int
         Distinct rows.
     """
-    return targets.automatic_encoding if n_hidden and n_rows >= _LEAST_ENCODED_ROWS else None
+    return targets.automatic_encoding if n_hidden and n_rows >= LEAST_ENCODED_ROWS else None
 
 
 def choose_strengths(l2, targets, n_rows: int, activation: str, n_hidden: int) -> tuple[float, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from skreg._data.quantiles import measure_quantiles
 from skreg._data.rows import MergedRows
@@ -11,14 +10,14 @@ from skreg._data.scaling import LARGEST_RATIO, relate_scales, standardize
 from skreg._data.statistics import ColumnStatistics, measure_columns
 from skreg._data.tables import choose_storage
 from skreg._engine.trainer import FIRST_ENCODING, make_generator
-from skreg._estimators.automatic import MOST_ENCODED_COLUMNS, is_auto
+from skreg._estimators.automatic import LEAST_ENCODED_ROWS, MOST_ENCODED_COLUMNS, is_auto
 from skreg._nn.encoding import Encoding
 from skreg._nn.encodings import ENCODINGS
 
 
-def check_dense(numerical_encoding, table) -> None:
+def check_dense(numerical_encoding, is_sparse: bool) -> None:
     """Raise a ValueError for a sparse table and the name of an encoding."""
-    if not (numerical_encoding is None or is_auto(numerical_encoding)) and sparse.issparse(table):
+    if is_sparse and not (numerical_encoding is None or is_auto(numerical_encoding)):
         raise ValueError(
             "numerical_encoding: expected a dense table, whose numeric columns are encoded; "
             f"received a sparse one. Use X.toarray(), or numerical_encoding=None instead of "
@@ -35,20 +34,12 @@ def begin_encoding(
     *,
     is_automatic: bool,
 ) -> Encoding | None:
-    """Return the encoding of a new network, or None.
-
-    The columns are those of more than two values. An automatic encoding needs some of them, not too
-    many, and rows that are held as dense rows.
-    """
+    """Return the encoding of a new network, or None."""
     if numerical_encoding is None:
         return None
-    measured = statistics or measure_columns(X, rows.first, rows.weight)
-    columns = np.flatnonzero(~measured.is_two_valued & ~measured.constant)
-    if is_automatic:
-        scaling = (None, None) if statistics is None else (statistics.center, statistics.divisor)
-        has_room = 0 < len(columns) <= MOST_ENCODED_COLUMNS
-        if not has_room or choose_storage(X, rows, *scaling) is not None:
-            return None
+    columns = _list_columns(X, rows, statistics)
+    if is_automatic and not _allows_encoding(X, rows, statistics, columns):
+        return None
 
     def find_quantiles(levels):
         quantiles = measure_quantiles(X, rows.first, rows.weight, columns, levels)
@@ -58,6 +49,28 @@ def begin_encoding(
 
     generator = make_generator(seed, FIRST_ENCODING)
     return ENCODINGS[numerical_encoding].begin(columns, find_quantiles, generator)
+
+
+def allows_encoding(X, rows: MergedRows, standardize: bool) -> bool:
+    """Whether "auto" may encode columns of these rows in a network with hidden layers."""
+    if len(rows.first) < LEAST_ENCODED_ROWS:
+        return False
+    statistics = measure_columns(X, rows.first, rows.weight) if standardize else None
+    return _allows_encoding(X, rows, statistics, _list_columns(X, rows, statistics))
+
+
+def _list_columns(X, rows: MergedRows, statistics: ColumnStatistics | None) -> np.ndarray:
+    """Return the columns of more than two values."""
+    measured = statistics or measure_columns(X, rows.first, rows.weight)
+    return np.flatnonzero(~measured.is_two_valued & ~measured.constant)
+
+
+def _allows_encoding(X, rows: MergedRows, statistics: ColumnStatistics | None, columns) -> bool:
+    """Whether there are columns to encode, not too many, and the rows are held as dense rows."""
+    if not 0 < len(columns) <= MOST_ENCODED_COLUMNS:
+        return False
+    scaling = (None, None) if statistics is None else (statistics.center, statistics.divisor)
+    return choose_storage(X, rows, *scaling) is None
 
 
 def continue_encoding(

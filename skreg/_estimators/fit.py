@@ -11,6 +11,7 @@ import contextlib
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from skreg._data.columns import Columns
 from skreg._data.rows import MergedRows, count_rows, merge_rows, split_rows
@@ -94,7 +95,7 @@ def encode_rows(estimator, request: FitRequest, settings: FitSettings) -> Encode
         reset=not settings.continues,
         y_numeric=request.y_numeric,
     )
-    check_dense(estimator.numerical_encoding, checked.X.numbers)
+    check_dense(estimator.numerical_encoding, sparse.issparse(checked.X.numbers))
     weight = check_weight(request.sample_weight, checked.X.numbers)
     targets = request.make_targets(checked.y)
     columns = estimator._columns if settings.continues else None

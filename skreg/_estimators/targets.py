@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -92,6 +92,11 @@ class ClassTargets:
     def attributes(self) -> dict:
         """Fitted attributes of the estimator."""
         return {"classes_": self.classes, "out_activation_": self.loss.link.name}
+
+    @property
+    def request_options(self) -> dict:
+        """What `_make_request` needs so that a fit of some of the rows has the same outputs."""
+        return {"classes": self.classes}
 
     def get_strata(self, rows: MergedRows) -> np.ndarray | None:
         """Return the codes that validation rows are spread over, or None."""
@@ -284,6 +289,7 @@ class NumberTargets:
 
     l2_of_one_row = 3.0  # as in `ClassTargets`
     automatic_encoding = None
+    request_options: ClassVar[dict] = {}
 
     @classmethod
     def from_numbers(

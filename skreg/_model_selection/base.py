@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABCMeta
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
 import sklearn
-from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
-from sklearn.utils import Bunch, indexable
+from sklearn.utils import Bunch
 
 from skreg._compat import (
     HasMethods,
@@ -29,16 +26,14 @@ from skreg._compat import (
     raise_for_params,
     routing_enabled,
 )
-from skreg._estimators.automatic import compute_l2, is_auto
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
-from skreg._estimators.targets import ravel_column
 from skreg._estimators.user_warnings import warn
-from skreg._estimators.validation import check_rows, check_weight
-from skreg._model_selection.candidates import Candidate, count_rows_with_weight, make_candidates
+from skreg._model_selection.candidates import Candidate, make_candidates
+from skreg._model_selection.data import SearchData, check_data
 from skreg._model_selection.ensemble import make_ensemble
-from skreg._model_selection.folds import Fold, check_classes, check_fold, make_splits
+from skreg._model_selection.folds import Fold, check_fold, make_splits
 from skreg._model_selection.halving import (
     HALVING,
     HALVING_OF_ENSEMBLE,
@@ -47,7 +42,7 @@ from skreg._model_selection.halving import (
     count_trainings,
     plan_rungs,
 )
-from skreg._model_selection.kinds import Kind, make_kinds, set_kind
+from skreg._model_selection.kinds import set_kind
 from skreg._model_selection.members import MembersMixin
 from skreg._model_selection.memory import is_disabled, open_memory
 from skreg._model_selection.refit import (
@@ -67,36 +62,6 @@ from skreg._model_selection.search_warnings import warn_about_search
 
 class _StoppedByCallback(Exception):
     """A callback stopped the search."""
-
-
-class SearchData(NamedTuple):
-    """The checked data of a search.
-
-    Attributes
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        In the type of the user.
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        Targets to train on.
-    indexed_y : array-like
-        Targets for the splitter and for scorers: pandas keeps its index.
-    sample_weight : ndarray of shape (n_samples,) or None
-    columns : dict
-        The fitted attributes `n_features_in_` and, if the columns have names, `feature_names_in_`.
-    compute_l2 : callable
-        From the activation and the number of hidden layers of a network to what `l2="auto"` stands
-        for with all rows.
-    kinds : list of tuple
-        Kinds of networks to try.
-    """
-
-    X: Any
-    y: np.ndarray
-    indexed_y: Any
-    sample_weight: np.ndarray | None
-    columns: dict
-    compute_l2: Callable[[str, int], float]
-    kinds: list[Kind]
 
 
 class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
@@ -152,7 +117,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         scoring = self._make_scoring(base_estimator)
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
-        data = self._check_data(X, y, sample_weight, base_estimator)
+        data = check_data(self, base_estimator, X, y, sample_weight)
         grid = make_candidates(self.dropouts, self.l2s, base_estimator, data.compute_l2, data.kinds)
         if self.refit is one_standard_error:
             check_strengths_are_numbers(candidate.l2 for candidate in grid.candidates)
@@ -214,40 +179,24 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             )
         return scoring
 
-    def _check_data(self, X, y, sample_weight, base_estimator) -> SearchData:
-        request = base_estimator._make_request(X, y)
-        checked = check_rows(self, X, y, sample_weight, reset=True, y_numeric=request.y_numeric)
-        X, y = indexable(X, y)
-        sample_weight = check_weight(sample_weight, X)
-        numbers = checked.X.numbers
-        if sample_weight is not None and not sample_weight.all():
-            numbers = numbers[sample_weight > 0]
-        kinds = make_kinds(self.candidates, base_estimator, self.refit, numbers)
-        targets = ravel_column(checked.y)
-        targets = targets.toarray() if sparse.issparse(targets) else targets
-        made = request.make_targets(targets)  # raises if a network cannot train on them
-        indexed_y = y if hasattr(y, "iloc") else targets
-        n_rows = 1  # not needed, unless l2s is "auto"
-        if is_auto(self.l2s):
-            n_rows = count_rows_with_weight(checked, made.values, sample_weight)
-        strength = partial(compute_l2, made, n_rows)
-        return SearchData(X, targets, indexed_y, sample_weight, checked.attributes, strength, kinds)
-
     def _make_folds(self, data: SearchData, routed, scoring, base_estimator) -> list[Fold]:
         X, y, weight = data.X, data.y, data.sample_weight
         splitter = check_cv(self.cv, y, classifier=is_classifier(self))
         splits = make_splits(splitter, X, data.indexed_y, routed.splitter.split)
         scored_y = y if scoring.scorer is negative_loss else data.indexed_y
+        # A fold may lack a class, but networks with other outputs cannot be averaged.
+        options = data.request_options if self._averages else {}
         folds = []
         for k, (train, test) in enumerate(splits):
             score_params = check_method_params(X, params=routed.scorer.score, indices=test)
-            check_fold(k, train, test, weight, score_params.get("sample_weight"))
-            if self._averages and is_classifier(self):
-                check_classes(k, y, train, self.refit)
+            test_weight = score_params.get("sample_weight")
+            if test_weight is None and weight is not None and self.early_stopping == "fold":
+                test_weight = weight[test]
+            check_fold(k, train, test, weight, test_weight)
             score = scoring.scorer, score_params
             stops_on_test = self.early_stopping == "fold"
             rows = X, y, scored_y, train, test, weight
-            folds.append(Fold(base_estimator, *rows, *score, stops_on_test))
+            folds.append(Fold(base_estimator, *rows, *score, stops_on_test, options))
         return folds
 
     def _make_search(
@@ -348,7 +297,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
 
     def _store_interrupted(self, search: Search, scoring, shape, data: SearchData) -> None:
         """Store the results so far. Raise if they have no winner and `refit` needs one."""
-        attributes = self._summarise(search, scoring, shape, data)
+        attributes = self._summarise(search, scoring, shape, data, stopped=True)
         self._store_attributes(attributes)  # first, since another interrupt may come
         if self._averages:
             self._store_attributes(attributes | self._average(search, attributes))

@@ -8,15 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skreg._data.columns import Columns
-from skreg._data.rows import count_rows, merge_rows
 from skreg._engine.hyperparameters import (
     check_hidden_layer_sizes,
     check_rates,
     check_strengths,
 )
 from skreg._estimators.automatic import is_auto
-from skreg._estimators.validation import CheckedRows
 from skreg._model_selection.kinds import Kind, describe_kind, set_kind
 
 # The ends of an axis that is given as a number of values.
@@ -55,20 +52,6 @@ class Grid(NamedTuple):
 
     candidates: list[Candidate]
     shape: tuple[int, ...]
-
-
-def count_rows_with_weight(checked: CheckedRows, targets: np.ndarray, weight) -> int:
-    """Return how many rows `l2="auto"` counts in a fit of all rows.
-
-    Parameters
-    ----------
-    checked : CheckedRows
-    targets : ndarray of shape (n,) or (n, q)
-        Codes or numbers, as a fit merges them.
-    weight : ndarray of shape (n,) or None
-    """
-    columns = Columns.learn(checked.X, checked.is_category, checked.names, weight)
-    return count_rows(merge_rows(columns.encode(checked.X), targets, weight).weight)
 
 
 def make_candidates(

@@ -86,14 +86,14 @@ def make_ensemble(search: Search, best: int) -> dict:
     Returns
     -------
     attributes : dict
-        Empty if the best candidate lacks the network of a fold.
+        Empty if the best candidate lacks the network, or the score, of a fold.
 
     Raises
     ------
     ValueError
         If the held-out rows of all folds together have no score.
     """
-    networks = {k: search.collect_networks(k) for k in search.list_complete()}
+    networks = {k: search.collect_networks(k) for k in search.list_scored()}
     if best not in networks:
         return {}
     errors: list[str] = []
@@ -121,7 +121,9 @@ def make_ensemble(search: Search, best: int) -> dict:
 
 def _measure_complexity(candidate: Candidate, networks: list) -> tuple:
     """Return what makes a candidate complex: many weights, a small `l2`, then a small `dropout`."""
+    encoding = networks[0].encoding_
     n_weights = sum(kernel.size for kernel in networks[0].coefs_)
+    n_weights += 0 if encoding is None else encoding.get_parameters().size
     strengths = [
         -1.0 if isinstance(value, str) else float(np.mean(value))
         for value in (candidate.l2, candidate.dropout)

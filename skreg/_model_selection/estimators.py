@@ -43,8 +43,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         "auto" is three kinds with ``refit="ensemble"``: ``hidden_layer_sizes=()``,
         ``numerical_encoding="piecewise"`` and ``numerical_encoding="periodic"``. There are two
         kinds, ``hidden_layer_sizes=()`` and the network of the parameters, if `numerical_encoding`
-        is another value than "auto", or if the table is sparse or has no column with more than two
-        numbers. With other values of `refit`, "auto" is the network of the parameters only.
+        is another value than "auto", or if the table has fewer than 64 rows, no column or more
+        than 128 columns with three and more numbers, or mostly zeros. With other values of `refit`,
+        "auto" is the network of the parameters only.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -56,7 +57,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         How to predict. True trains the winner on all rows. "folds" stores its networks of the folds
         as `estimators_` and averages their probabilities. "ensemble" averages the networks of
         several candidates, which are chosen one by one so that the score of the held-out rows
-        improves most [3]_; it tries three kinds of networks, see `candidates`. False gives scores
+        improves most [3]_; it tries three kinds of networks, see `candidates`. Networks of the
+        folds predict all classes, also those that the rows of their fold lack. False gives scores
         only. A callable receives `cv_results_` and returns the index of the winner, for example
         :func:`skreg.one_standard_error`. With several metrics, the name of the metric that chooses
         the winner, a callable or False.
@@ -279,7 +281,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         ------
         ValueError
             If a parameter or the data is invalid, before any training. If no candidate has a
-            finite score, or if `validation_scoring` returns NaN.
+            finite score, or if `validation_scoring` returns NaN. If `scoring` fails on the
+            held-out rows of all folds together, with ``refit="ensemble"``.
         KeyboardInterrupt
             After Ctrl-C, with the results so far stored.
         """
@@ -488,7 +491,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         ------
         ValueError
             If a parameter or the data is invalid, before any training. If no candidate has a
-            finite score, or if `validation_scoring` returns NaN.
+            finite score, or if `validation_scoring` returns NaN. If `scoring` fails on the
+            held-out rows of all folds together, with ``refit="ensemble"``.
         KeyboardInterrupt
             After Ctrl-C, with the results so far stored.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from types import MappingProxyType
 
 import numpy as np
 from sklearn.base import clone
@@ -62,6 +63,8 @@ class Fold:
         Metadata of the test rows for the scorer.
     stops_on_test : bool, default=False
         Whether early stopping uses the test rows, instead of a fraction of the training rows.
+    request_options : dict, default={}
+        What the fits are told of the rows of all folds: the classes, if networks are averaged.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Fold:
         scorer,
         score_params,
         stops_on_test=False,
+        request_options=MappingProxyType({}),
     ):
         self.estimator = clone(estimator)
         if self.estimator.random_state is None:  # all candidates share one seed
@@ -84,7 +88,7 @@ class Fold:
         self.X, self.y, self.scored_y = X, y, scored_y
         self.train, self.test = train, test
         self.sample_weight, self.scorer, self.score_params = sample_weight, scorer, score_params
-        self.stops_on_test = stops_on_test
+        self.stops_on_test, self.request_options = stops_on_test, dict(request_options)
         self.stop: threading.Event | None = None
         self.forget()
 
@@ -141,7 +145,9 @@ class Fold:
         state = copy.deepcopy(self.estimator.random_state)
         estimator = copy_shallow(self.estimator, **dict(kind), random_state=state)
         validation = self.take_validation_rows() if estimator.early_stopping else None
-        request = estimator._make_request(*self.take_training_rows(), validation)
+        request = estimator._make_request(
+            *self.take_training_rows(), validation, **self.request_options
+        )
         settings = read_settings(estimator)
         if self._encoded is None:
             self._encoded = encode_rows(estimator, request, settings)
@@ -262,15 +268,3 @@ def check_fold(fold: int, train, test, fit_weight, score_weight) -> None:
                 f"sample_weight: expected a weight above zero in the {kind} rows of each fold; "
                 f"those of fold {fold} are all zero."
             )
-
-
-def check_classes(fold: int, y: np.ndarray, train, refit: str) -> None:
-    """Raise if the training rows of a fold lack a class, since its network cannot be averaged."""
-    if y.ndim > 1:
-        return
-    missing = np.setdiff1d(np.unique(y), y[train])
-    if len(missing):
-        raise ValueError(
-            f"refit={refit!r} averages the networks of the folds: expected every class in the "
-            f"training rows of each; received a fold {fold} without {missing[:5]}."
-        )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
@@ -43,7 +42,7 @@ _FIXED = {
 }
 
 
-def make_kinds(candidates, base_estimator, refit, table) -> list[Kind]:
+def make_kinds(candidates, base_estimator, refit, is_sparse: bool, may_encode: bool) -> list[Kind]:
     """Return each kind once, after a check of its parameters.
 
     Parameters
@@ -54,12 +53,14 @@ def make_kinds(candidates, base_estimator, refit, table) -> list[Kind]:
         It has the other parameters.
     refit : bool, str or callable
         The parameter of the search.
-    table : ndarray or CSR
-        The numbers of the table.
+    is_sparse : bool
+        Whether the table is sparse.
+    may_encode : bool
+        Whether "auto" may encode columns of the table.
     """
     _check_one_network(base_estimator)
     if is_auto(candidates):
-        grids, prefix = _choose_grids(refit, base_estimator, table), ""
+        grids, prefix = _choose_grids(refit, base_estimator, may_encode), ""
     else:
         grids, prefix = _check_grids(candidates, base_estimator), "candidates: "
     kinds: dict[tuple, Kind] = {}
@@ -67,7 +68,7 @@ def make_kinds(candidates, base_estimator, refit, table) -> list[Kind]:
         for values in ParameterGrid(grid):
             kind = tuple((name, _make_hashable(values[name])) for name in sorted(values))
             try:
-                estimator = _check_kind(kind, base_estimator, table)
+                estimator = _check_kind(kind, base_estimator, is_sparse)
             except ValueError as error:
                 raise ValueError(f"{prefix}{error}{describe_kind(kind)}") from error
             kinds.setdefault(_read_parameters(estimator), kind)
@@ -92,21 +93,14 @@ def set_kind(base_estimator, kind: Kind):
     return clone(base_estimator).set_params(**dict(kind))
 
 
-def _choose_grids(refit, base_estimator, table) -> Sequence[dict]:
+def _choose_grids(refit, base_estimator, may_encode: bool) -> Sequence[dict]:
     """Return what "auto" stands for."""
     if not isinstance(refit, str) or refit != "ensemble":
         return [{}]
     linear: dict = {"hidden_layer_sizes": [()]}
-    chosen = not is_auto(base_estimator.numerical_encoding)
-    if chosen or sparse.issparse(table) or not _has_many_values(table):
+    if not is_auto(base_estimator.numerical_encoding) or not may_encode:
         return [linear, {}]
     return [linear, {"numerical_encoding": ["piecewise", "periodic"]}]
-
-
-def _has_many_values(table: np.ndarray) -> bool:
-    """Whether a column has more than two values. NaN is none."""
-    least, most = np.fmin.reduce(table, axis=0), np.fmax.reduce(table, axis=0)
-    return bool(((table > least) & (table < most)).any())
 
 
 def _list_names(base_estimator) -> list[str]:
@@ -167,14 +161,14 @@ def _check_one_network(base_estimator) -> None:
         raise
 
 
-def _check_kind(kind: Kind, base_estimator, table):
+def _check_kind(kind: Kind, base_estimator, is_sparse: bool):
     """Return the estimator of a kind. Raise a ValueError if its parameters are not valid."""
     estimator = set_kind(base_estimator, kind)
     estimator._validate_params()
     n_hidden = len(check_hidden_layer_sizes(estimator.hidden_layer_sizes))
     # Those of dropout and l2 are checked elsewhere.
     read_hyperparameters(estimator, n_hidden, **{**make_placeholders(estimator), "l2": 0.0})
-    check_dense(estimator.numerical_encoding, table)
+    check_dense(estimator.numerical_encoding, is_sparse)
     return estimator
 
 

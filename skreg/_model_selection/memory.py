@@ -61,4 +61,7 @@ def make_key(fold: Fold) -> str:
     packages = "skreg", "tensorflow", "numpy", "scikit-learn"
     versions = [metadata.version(name) for name in packages]
     rows = fold.take_training_rows(), fold.take_validation_rows()
-    return joblib.hash((type(fold.estimator).__name__, parameters, rows, versions, platform_key))
+    options = fold.request_options
+    return joblib.hash(
+        (type(fold.estimator).__name__, parameters, rows, options, versions, platform_key)
+    )

@@ -253,9 +253,8 @@ class Search:
                 try:
                     self._run_rung(rung, remaining, keys, on_result)
                 except BaseException:
-                    # Results after different numbers of epochs cannot be compared.
                     if index and not self._is_complete(rung, remaining):
-                        self.results, self.reached = before, index - 1
+                        self._return_to(before, rung, remaining)
                     raise
                 remaining = self._drop_worst(rung, remaining)
         finally:
@@ -280,11 +279,33 @@ class Search:
         order = list(dict.fromkeys([*best_of_kinds.values(), *order]))
         worst = order[rung.n_survivors :]
         for candidate in worst:
-            self.dropped[candidate] = self.reached
-            for fold in rung.folds:
-                result = self.results[candidate, fold]
-                self.results[candidate, fold] = result._replace(checkpoint=None, attributes=None)
+            self._drop(candidate, self.reached)
         return sorted(set(remaining) - set(worst))
+
+    def _drop(self, candidate: int, rung: int) -> None:
+        self.dropped[candidate] = rung
+        for fold in range(len(self.folds)):
+            result = self.results.get((candidate, fold))
+            if result is not None:
+                result = result._replace(checkpoint=None, attributes=None)
+                self.results[candidate, fold] = result
+
+    def _return_to(self, before: dict, rung: Rung, remaining: list[int]) -> None:
+        """Return to the results before a rung that was stopped.
+
+        Results after different numbers of epochs cannot be compared. But if networks are kept, the
+        candidates that have reached the end predict, and the others count as dropped.
+        """
+        complete = []
+        if self.keep_networks and rung is self.rungs[-1]:
+            complete = [k for k in remaining if self._is_complete(rung, [k])]
+        ended = {place: self.results[place] for place in self.results if place[0] in complete}
+        self.results = {**before, **ended}
+        if not complete:
+            self.reached -= 1
+            return
+        for candidate in set(remaining) - set(complete):
+            self._drop(candidate, self.reached - 1)
 
     def _average_score(self, candidate: int, folds: Sequence[int]) -> float:
         return float(np.mean([self.refit_score(self.results[candidate, f].scores) for f in folds]))
@@ -403,6 +424,11 @@ class Search:
         n_folds = len(self.folds)
         candidates = range(len(self.candidates))
         return [k for k in candidates if len(self.collect_networks(k)) == n_folds]
+
+    def list_scored(self) -> list[int]:
+        """Return the candidates that have a network of every fold, all of them with a score."""
+        folds = range(len(self.folds))
+        return [k for k in self.list_complete() if not np.isnan(self._average_score(k, folds))]
 
     def collect_networks(self, candidate: int) -> list:
         """The fitted networks of a candidate, in the order of the folds, as far as trained."""

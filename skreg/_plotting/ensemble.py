@@ -6,6 +6,8 @@ import numpy as np
 
 from skreg._plotting.axes import find_estimator, format_value, get_axes, name_score
 
+_PLAIN = "parameters of the search"  # the kind of a candidate without others
+
 
 class EnsembleDisplay:
     """The candidates of an ensemble and their weights, as bars.
@@ -125,7 +127,7 @@ class EnsembleDisplay:
         self.ax_.set_yticks(range(len(order)), strengths)
         self.ax_.invert_yaxis()
         self.ax_.set(xlabel="weight", title=self._describe_scores())
-        if any(colors):
+        if list(colors) != [_PLAIN]:
             self.ax_.legend(fontsize=8)
         return self
 
@@ -139,5 +141,5 @@ class EnsembleDisplay:
 def _describe(params: dict) -> tuple[str, str]:
     """Return the kind of a candidate, and its dropout and l2."""
     names = [name for name in params if name not in ("dropout", "l2")]
-    kind = ", ".join(f"{name}={params[name]!r}" for name in names)
+    kind = ", ".join(f"{name}={params[name]!r}" for name in names) or _PLAIN
     return kind, f"dropout {format_value(params['dropout'])}, l2 {format_value(params['l2'])}"

@@ -3,7 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import CANCER, assert_same_search, grid_search, quick_search
+from helpers import (
+    CANCER,
+    assert_same_search,
+    grid_search,
+    quick_regression_search,
+    quick_search,
+)
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.model_selection import KFold, LeaveOneGroupOut
@@ -65,10 +71,40 @@ FLOWERS, SPECIES = load_iris(return_X_y=True)
 WITHOUT_A_CLASS = [(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), np.arange(50))]
 
 
-def test_networks_of_folds_without_a_class_are_not_averaged():
-    model = quick_search(cv=WITHOUT_A_CLASS, refit="folds")
-    with pytest.raises(ValueError, match=r"every class in the training rows of each; rec.* fold 0"):
-        model.fit(FLOWERS, SPECIES)
+@pytest.mark.parametrize("refit", ["folds", "ensemble"])
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_networks_of_folds_without_a_class_predict_all_classes(refit, class_weight):
+    options = {"candidates": [{}], "class_weight": class_weight, "max_iter": 100}
+    model = quick_search(cv=WITHOUT_A_CLASS, refit=refit, **options).fit(FLOWERS, SPECIES)
+    members = model.member_predictions(FLOWERS)
+    shares = model._get_shares()
+    assert members.shape[1:] == (150, 3)
+    np.testing.assert_allclose(members.sum(axis=2), 1)
+    np.testing.assert_allclose(
+        model.predict_proba(FLOWERS), np.average(members, axis=0, weights=shares)
+    )
+    lacking = {0: 2, 1: 0}  # the class that the training rows of a fold lack
+    for fold, code in lacking.items():
+        assert members[fold::2, :, code].mean() < 0.1
+
+
+def test_sorted_classes_have_an_ensemble():
+    model = quick_search(cv=KFold(3), refit="ensemble", candidates=[{}]).fit(FLOWERS, SPECIES)
+    assert {tuple(network.classes_) for network in model.estimators_} == {(0, 1, 2)}
+    assert model.ensemble_scores_[-1] >= model.ensemble_scores_[0]
+    assert np.isfinite(model.ensemble_scores_).all()
+
+
+@pytest.mark.filterwarnings("ignore:scoring. 'neg_max_error' does not take sample_weight")
+def test_rows_to_stop_on_need_a_weight(trained):
+    weight = np.ones(len(y))
+    weight[:200] = 0
+    splits = [(np.arange(200, 569), np.arange(200)), (np.arange(400), np.arange(400, 569))]
+    options = {"refit": "folds", "early_stopping": "fold", "scoring": "neg_max_error"}
+    model = quick_regression_search(cv=splits, **options)
+    with pytest.raises(ValueError, match="in the test rows of each fold; those of fold 0 "):
+        model.fit(X, y, weight)
+    assert not trained
 
 
 def test_fold_without_a_class_is_scored():

@@ -88,11 +88,47 @@ def test_ctrl_c_stores_the_networks_of_the_folds_if_the_winner_has_all():
     assert model.predict(X).shape == y.shape
 
 
-def test_ctrl_c_stores_no_networks_of_the_folds_if_the_winner_lacks_one():
+def test_ctrl_c_stores_the_best_candidate_that_has_a_network_of_every_fold():
     score = interrupt_after(11, lambda model, X: model.dropout + model.l2)
     model = fit_interrupted(quick_search(scoring=score, refit="folds"))
-    assert model.best_index_ == 3
-    assert not hasattr(model, "estimators_")
+    assert model.best_index_ == 2
+    assert [network.dropout for network in model.estimators_] == [model.dropout_] * 3
+
+
+@pytest.mark.parametrize("n_networks", [6, 11])
+def test_ctrl_c_stores_the_ensemble_of_the_complete_candidates(n_networks):
+    calls = []
+
+    def score(model, X, y):
+        calls.append(1)
+        if len(calls) == n_networks + 1:  # once, since the selection calls it, too
+            raise KeyboardInterrupt
+        return model.score(X, y)
+
+    model = quick_search(scoring=score, refit="ensemble", candidates=[{}])
+    fit_interrupted(model)
+    n_complete = max(0, n_networks - 8)  # the third fold comes last
+    assert hasattr(model, "estimators_") == (n_complete > 0)
+    if n_complete:
+        assert not model.ensemble_weights_[n_complete:].any()
+        assert model.predict(X).shape == y.shape
+
+
+def test_ctrl_c_inside_the_last_rung_keeps_the_complete_candidates():
+    options = {"search": "halving", "cv": 2, "refit": "folds", "store_curves": True}
+    options |= {"dropouts": [0.0, 0.2, 0.4, 0.6, 0.8], "l2s": [1e-3]}
+    full = quick_search(**options, scoring=interrupt_after(99)).fit(X, y)
+    n_networks = np.isfinite(full.cv_results_["mean_test_score"]).sum()
+    assert n_networks == 5
+    ended = full.cv_results_["n_epochs"] == 9
+    # Five, three and three candidates in the rungs, on one fold, one and two of them.
+    n_scores = 5 + 3 + 6
+    model = fit_interrupted(quick_search(**options, scoring=interrupt_after(n_scores - 1)))
+    complete = model.cv_results_["n_epochs"] == 9
+    assert 0 < complete.sum() < ended.sum()
+    assert complete[model.best_index_]
+    assert_array_equal(model.scores_.reshape(5, 2)[complete], full.scores_.reshape(5, 2)[complete])
+    assert len(model.estimators_) == 2
 
 
 def test_ctrl_c_replaces_the_attributes_of_an_earlier_fit():

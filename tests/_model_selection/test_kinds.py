@@ -10,7 +10,9 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from skreg import RegularizationPathDisplay, RegularizedMLPClassifier, one_standard_error
+from skreg._estimators.validation import check_rows
 from skreg._model_selection.candidates import Candidate, make_candidates
+from skreg._model_selection.data import measure_rows
 from skreg._model_selection.ensemble import _measure_complexity
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.kinds import make_kinds
@@ -126,8 +128,8 @@ def test_one_kind_that_is_crossed_with_both_has_the_shape_of_the_grid():
     assert search.best_params_["activation"] == "tanh"
 
 
-def list_kinds(candidates, refit=True, table=X, **changes):
-    return make_kinds(candidates, RegularizedMLPClassifier(**changes), refit, table)
+def list_kinds(candidates, refit=True, may_encode=True, **changes):
+    return make_kinds(candidates, RegularizedMLPClassifier(**changes), refit, False, may_encode)
 
 
 def test_kinds_that_are_equal_count_once():
@@ -158,21 +160,42 @@ def test_automatic_kinds_of_an_ensemble():
         assert list_kinds("auto", refit) == [()]
 
 
-@pytest.mark.parametrize("table", [sparse.csr_array(X), X > 1.0, np.empty((9, 0))])
-def test_automatic_kinds_have_no_encoding_without_columns_to_encode(table):
-    table = table if sparse.issparse(table) else table.astype(float)
-    assert list_kinds("auto", "ensemble", table) == [LINEAR_KIND, ()]
+def test_automatic_kinds_have_no_encoding_that_auto_does_not_allow():
+    assert list_kinds("auto", "ensemble", may_encode=False) == [LINEAR_KIND, ()]
+
+
+def make_numbers(n_rows, n_columns, share=1.0):
+    """Numbers, of which some share is not zero."""
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=(n_rows, n_columns))
+    return np.where(generator.random((n_rows, n_columns)) < share, numbers, 0.0)
+
+
+ALLOWED = {
+    "numbers": (make_numbers(90, 3), True),
+    "two values": ((make_numbers(90, 3) > 0).astype(float), False),
+    "many columns": (make_numbers(200, 129), False),
+    "few rows": (make_numbers(63, 3), False),
+    "mostly zeros": (make_numbers(200, 20, 0.02), False),
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_what_auto_allows_does_not_depend_on_storage(name, container):
+    table, allowed = ALLOWED[name]
+    codes = np.arange(len(table)) % 2
+    options = {"reset": True, "y_numeric": False}
+    checked = check_rows(RegularizedMLPClassifier(), container(table), codes, **options)
+    for weight in (None, np.arange(len(table)) % 3 + 1.0):
+        n_rows, may_encode = measure_rows(checked, codes, weight, True)
+        assert may_encode == allowed
+        assert n_rows == len(table) if weight is None else n_rows > len(table)
 
 
 @pytest.mark.parametrize("encoding", [None, "periodic"])
 def test_automatic_kinds_have_the_encoding_that_was_chosen(encoding):
     assert list_kinds("auto", "ensemble", numerical_encoding=encoding) == [LINEAR_KIND, ()]
-
-
-def test_missing_numbers_are_no_third_value():
-    table = np.array([[0.0], [1.0], [np.nan], [np.nan]])
-    assert len(list_kinds("auto", "ensemble", table)) == 2
-    assert len(list_kinds("auto", "ensemble", np.r_[table, [[2.0]]])) == 3
 
 
 def test_rows_without_weight_do_not_decide_on_the_automatic_kinds():
@@ -381,9 +404,12 @@ def test_automatic_ensemble_has_all_kinds():
 
 def test_automatic_ensemble_of_a_sparse_table():
     search = small_search(candidates="auto", refit="ensemble")
-    dense = clone(search).set_params(candidates=[LINEAR, {}]).fit(X, y)
-    assert_array_equal(search.fit(sparse.csr_array(X), y).scores_, dense.scores_)
-    assert_array_equal(search.predict_proba(sparse.csr_array(X)), dense.predict_proba(X))
+    for table in (X, make_numbers(*X.shape, 0.02)):
+        dense = clone(search).fit(table, y)
+        assert_array_equal(search.fit(sparse.csr_array(table), y).scores_, dense.scores_)
+        assert_array_equal(
+            search.predict_proba(sparse.csr_array(table)), dense.predict_proba(table)
+        )
 
 
 def test_of_equal_candidates_the_smaller_network_is_simpler(search):

@@ -57,6 +57,13 @@ def test_one_kind_of_network_has_no_legend():
     assert display.ax_.get_title() == ""
 
 
+def test_a_kind_without_other_parameters_is_in_the_legend_of_several():
+    params = [{"hidden_layer_sizes": (), "dropout": 0.0, "l2": 0.01}, {"dropout": 0.3, "l2": 0.01}]
+    display = EnsembleDisplay(params=params, weights=[0.4, 0.6]).plot()
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["parameters of the search", "hidden_layer_sizes=()"]
+
+
 def test_given_axes_are_drawn_on_and_a_pipeline_is_opened(search):
     _, ax = pyplot.subplots()
     model = make_pipeline(StandardScaler(), search)

@@ -1,0 +1,104 @@
+"""The data of a search: the checked rows, and the kinds of networks that they allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import indexable
+
+from skreg._data.columns import Columns
+from skreg._data.rows import count_rows, merge_rows
+from skreg._estimators.automatic import compute_l2, is_auto
+from skreg._estimators.encoded import allows_encoding
+from skreg._estimators.targets import ravel_column
+from skreg._estimators.validation import CheckedRows, check_rows, check_weight
+from skreg._model_selection.kinds import Kind, make_kinds
+
+
+class SearchData(NamedTuple):
+    """The checked data of a search.
+
+    Attributes
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        In the type of the user.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Targets to train on.
+    indexed_y : array-like
+        Targets for the splitter and for scorers: pandas keeps its index.
+    sample_weight : ndarray of shape (n_samples,) or None
+    columns : dict
+        The fitted attributes `n_features_in_` and, if the columns have names, `feature_names_in_`.
+    compute_l2 : callable
+        From the activation and the number of hidden layers of a network to what `l2="auto"` stands
+        for with all rows.
+    kinds : list of tuple
+        Kinds of networks to try.
+    request_options : dict
+        What fits of some of the rows are told of all rows.
+    """
+
+    X: Any
+    y: np.ndarray
+    indexed_y: Any
+    sample_weight: np.ndarray | None
+    columns: dict
+    compute_l2: Callable[[str, int], float]
+    kinds: list[Kind]
+    request_options: dict
+
+
+def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
+    """Check what `fit` of a searching estimator received."""
+    request = base_estimator._make_request(X, y)
+    checked = check_rows(search, X, y, sample_weight, reset=True, y_numeric=request.y_numeric)
+    X, y = indexable(X, y)
+    sample_weight = check_weight(sample_weight, X)
+    targets = ravel_column(checked.y)
+    targets = targets.toarray() if sparse.issparse(targets) else targets
+    made = request.make_targets(targets)  # raises if a network cannot train on them
+    indexed_y = y if hasattr(y, "iloc") else targets
+    chooses_kinds = is_auto(search.candidates) and search.refit == "ensemble"
+    n_rows, may_encode = 1, False
+    if is_auto(search.l2s) or chooses_kinds:  # else they are not needed
+        standardize = base_estimator.standardize
+        n_rows, may_encode = measure_rows(checked, made.values, sample_weight, standardize)
+    if chooses_kinds and may_encode and sparse.issparse(X):
+        X = X.toarray()  # a network would hold it as dense rows, too
+    is_sparse = sparse.issparse(X)
+    kinds = make_kinds(search.candidates, base_estimator, search.refit, is_sparse, may_encode)
+    strength = partial(compute_l2, made, n_rows)
+    return SearchData(
+        X=X,
+        y=targets,
+        indexed_y=indexed_y,
+        sample_weight=sample_weight,
+        columns=checked.attributes,
+        compute_l2=strength,
+        kinds=kinds,
+        request_options=made.request_options,
+    )
+
+
+def measure_rows(
+    checked: CheckedRows, targets: np.ndarray, weight, standardize: bool
+) -> tuple[int, bool]:
+    """Return how many rows `l2="auto"` counts in a fit of all rows, and whether it may encode them.
+
+    Parameters
+    ----------
+    checked : CheckedRows
+    targets : ndarray of shape (n,) or (n, q)
+        Codes or numbers, as a fit merges them.
+    weight : ndarray of shape (n,) or None
+    standardize : bool
+        The parameter of the estimator.
+    """
+    columns = Columns.learn(checked.X, checked.is_category, checked.names, weight)
+    X = columns.encode(checked.X)
+    rows = merge_rows(X, targets, weight)
+    return count_rows(rows.weight), allows_encoding(X, rows, standardize)
