@@ -61,8 +61,11 @@ def make_halving(is_classes, frame):
 
 
 def make_typed(frame):
-    """Return a frame whose texts are categories of at most 255 levels."""
-    frame = frame.copy()
+    """Return a frame whose texts are categories of at most 255 levels.
+
+    Columns have numbers for names, since XGBoost and LightGBM refuse some characters.
+    """
+    frame = frame.set_axis([str(k) for k in range(frame.shape[1])], axis=1)
     for name in frame.select_dtypes(exclude=["number", "bool"]):
         frequent = frame[name].value_counts().index[:254]
         frame[name] = frame[name].where(frame[name].isin(frequent)).astype("category")

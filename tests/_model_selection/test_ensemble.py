@@ -10,8 +10,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
+from sklearn.metrics import log_loss, mean_pinball_loss, roc_auc_score
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
 
 from skreg._model_selection import members
 from skreg._model_selection.ensemble import _StoredClassifier, select_greedily
@@ -144,6 +150,69 @@ def test_numbers_have_the_weighted_mean(scoring):
     expected = np.average(predictions, axis=0, weights=model.estimator_weights_)
     assert_allclose(model.predict(FLOWERS[:, 2:]), expected, rtol=1e-9)
     assert model.ensemble_scores_[-1] >= model.ensemble_scores_[0]
+
+
+@pytest.mark.parametrize("early_stopping", [False, "fold"])
+def test_groups_are_held_out_together(early_stopping):
+    groups = np.arange(len(y)) % 7
+    options = {"early_stopping": early_stopping, "n_iter_no_change": 2}
+    model = quick_search(**GRID, **options, cv=GroupKFold(3)).fit(X, y, groups=groups)
+    rows, probabilities = average_held_out_predictions(model, X, GroupKFold(3).split(X, y, groups))
+    assert_array_equal(np.sort(rows), np.arange(len(y)))
+    assert_allclose(model.ensemble_scores_[-1], -log_loss(y[rows], probabilities))
+
+
+def test_rows_before_the_first_split_of_time_do_not_count():
+    splitter = TimeSeriesSplit(3)
+    model = quick_search(**GRID, cv=splitter).fit(X, y)
+    rows, probabilities = average_held_out_predictions(model, X, splitter.split(X))
+    assert rows.min() > 100
+    assert_allclose(model.ensemble_scores_[-1], -log_loss(y[rows], probabilities))
+
+
+def test_several_quantiles_are_averaged_each():
+    levels, target = (0.1, 0.5, 0.9), FLOWERS[:, 0]
+    options = {"loss": "quantile", "quantile": levels, "cv": KFold(3)}
+    model = quick_regression_search(**GRID, **options).fit(FLOWERS[:, 1:], target)
+    predictions = [network.predict(FLOWERS[:, 1:]) for network in model.estimators_]
+    mean = np.average(predictions, axis=0, weights=model.estimator_weights_)
+    assert_allclose(model.predict(FLOWERS[:, 1:]), mean, rtol=1e-9)
+    rows, held_out = average_held_out_predictions(model, FLOWERS[:, 1:], KFold(3).split(FLOWERS))
+    scale = max(network.target_scale_[0] for network in model.estimators_)
+    losses = [
+        mean_pinball_loss(target[rows], held_out[:, k], alpha=level)
+        for k, level in enumerate(levels)
+    ]
+    assert_allclose(model.ensemble_scores_[-1], -np.mean(losses) / scale, rtol=1e-6)
+
+
+def test_stored_networks_make_the_same_ensemble(tmp_path, trained):
+    options = {**GRID, "memory": str(tmp_path)}
+    first = quick_search(**options).fit(X, y)
+    assert trained
+    trained.clear()
+    second = quick_search(**options).fit(X, y)
+    assert not trained
+    assert_array_equal(second.ensemble_weights_, first.ensemble_weights_)
+    assert_array_equal(second.predict_proba(X), first.predict_proba(X))
+
+
+@pytest.mark.filterwarnings("ignore:.*networks diverged", "ignore:.*constant")
+def test_networks_that_all_diverged_are_averaged_with_finite_weights():
+    model = quick_search(**GRID, learning_rate_init=1e30).fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_a_candidate_without_the_score_of_a_fold_is_not_picked():
+    calls = []
+
+    def score(model, X, y):
+        calls.append(1)
+        return np.nan if len(calls) == 3 else model.score(X, y)
+
+    model = quick_search(**GRID, scoring=score).fit(X, y)
+    (failed,) = np.flatnonzero(np.isnan(model.cv_results_["mean_test_score"]))
+    assert model.ensemble_weights_[failed] == 0
 
 
 @pytest.mark.parametrize("outputs", [1, 2])

@@ -416,6 +416,9 @@ def test_of_equal_candidates_the_smaller_network_is_simpler(search):
     networks = {k: [search.best_estimator_] for k in range(2)}
     linear = RegularizedMLPClassifier((), max_iter=2, random_state=0).fit(X, y)
     plain = _measure_complexity(Candidate(0.5, 1.0), networks[0])
+    encoded = RegularizedMLPClassifier((4,), numerical_encoding="periodic", max_iter=2).fit(X, y)
+    n_more = _measure_complexity(Candidate(0.5, 1.0), [encoded])[0] - plain[0]
+    assert n_more > 4 * 16  # frequencies of four columns, besides larger kernels
     assert _measure_complexity(Candidate(0.0, 0.0, LINEAR_KIND), [linear]) < plain
     assert plain < _measure_complexity(Candidate(0.5, 0.1), networks[0])
     assert plain < _measure_complexity(Candidate(0.0, 1.0), networks[0])

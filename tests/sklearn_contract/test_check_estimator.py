@@ -55,6 +55,7 @@ SEARCHES = {
     "grid": GRID,
     "halving": {**GRID, "search": "halving"},
     "folds": {**GRID, "refit": "folds"},
+    "ensemble": {**GRID, "refit": "ensemble", "candidates": [{}]},
     "periodic encoding": {**GRID, "numerical_encoding": "periodic"},
     "halving, folds, early stopping": {
         **GRID,
