@@ -19,6 +19,7 @@ from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.regressor import RegularizedMLPRegressor
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
+from skreg._model_selection.members import predict_together
 from skreg._model_selection.refit import average_networks
 from skreg._model_selection.scoring import LEAST_PROBABILITY, call_scorer, merge_target_scales
 from skreg._model_selection.search import Search
@@ -142,14 +143,15 @@ def _make_score(
     rows = np.concatenate([fold.test for fold in folds])
     X, y = safe_indexing(folds[0].X, rows), safe_indexing(folds[0].scored_y, rows)
     params = _pool_params(folds)
-    tables = [safe_indexing(fold.X, fold.test) for fold in folds]
     members = [network for of_folds in networks.values() for network in of_folds]
     stored_class = _StoredClassifier if is_classifier(members[0]) else _StoredRegressor
     stored = stored_class().imitate(members, X)
-    predictions = {
-        k: np.concatenate([stored.read(*pair) for pair in zip(of_folds, tables, strict=True)])
-        for k, of_folds in networks.items()
-    }
+    # The networks of a fold share its encoded rows.
+    parts = [
+        _predict_each(of_fold, safe_indexing(fold.X, fold.test), stored.read)
+        for fold, *of_fold in zip(folds, *networks.values(), strict=True)
+    ]
+    predictions = dict(zip(networks, np.concatenate(parts, axis=1), strict=True))
 
     def score(counts: np.ndarray) -> float:
         picked = np.flatnonzero(counts).tolist()
@@ -159,6 +161,15 @@ def _make_score(
         return search.refit_score(scores)
 
     return score
+
+
+def _predict_each(networks: list, X, read: Callable) -> np.ndarray:
+    """Return the predictions of each network, of shape (n_networks, n, ...)."""
+
+    def stack(logits: list[np.ndarray]) -> np.ndarray:
+        return np.stack([read(*pair) for pair in zip(networks, logits, strict=True)], axis=1)
+
+    return np.swapaxes(predict_together(networks, X, stack), 0, 1)
 
 
 def _pool_params(folds: Sequence[Fold]) -> dict:
@@ -198,10 +209,10 @@ class _StoredClassifier(_StoredPredictions, RegularizedMLPClassifier):
     """A classifier that predicts stored probabilities."""
 
     @staticmethod
-    def read(network, X) -> np.ndarray:
+    def read(network, logits) -> np.ndarray:
         """Return the probability of each output of a network."""
         # In float32 a probability is one from a logit of 17 on.
-        return network._link.predict(network._compute_logits(X).astype(np.float64))
+        return network._link.predict(logits.astype(np.float64))
 
     def store(self, probabilities: np.ndarray):
         """Return the classifier with these probabilities."""
@@ -217,9 +228,9 @@ class _StoredRegressor(_StoredPredictions, RegularizedMLPRegressor):
     """A regressor that predicts stored numbers."""
 
     @staticmethod
-    def read(network, X) -> np.ndarray:
+    def read(network, logits) -> np.ndarray:
         """Return the predictions of a network."""
-        return network.predict(X)
+        return network._rescale(logits)
 
     def imitate(self, networks, X):
         """Take a scale of the target besides, so that all ensembles are scored in one unit."""
