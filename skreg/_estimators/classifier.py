@@ -268,8 +268,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Determines the first weights, the order of the rows and the dropout masks. The same integer
         gives the same bits on the same machine with the same versions, with any number of threads.
     verbose : int, default=0
-        If above 0, show a progress bar with the losses in a terminal, or print a line per epoch
-        elsewhere.
+        If above 0, show a progress bar with the losses in a terminal, or in a notebook with
+        ipywidgets, and print a line per epoch elsewhere.
 
     Attributes
     ----------

@@ -1,15 +1,16 @@
-"""What `verbose` shows: a progress bar in a terminal, lines elsewhere."""
+"""What `verbose` shows: a progress bar in a terminal or a notebook, lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 
 from skreg._engine.job import EpochReport
 
 
 class _Progress:
-    """A bar of rich while the body of `open` runs, if standard output is a terminal.
+    """A bar of rich while the body of `open` runs, where it can be updated.
 
     Attributes
     ----------
@@ -28,7 +29,7 @@ class _Progress:
     @contextlib.contextmanager
     def open(self):
         """Show the bar while the body runs."""
-        if not _is_terminal(sys.stdout):
+        if not _is_terminal(sys.stdout) and not _is_notebook():
             yield
             return
         import rich.progress
@@ -36,11 +37,12 @@ class _Progress:
         with _make_bar(getattr(rich.progress, self.column)()) as self._bar:
             self._task = self._bar.add_task("", total=self.total)
             yield
+            self._bar.refresh()  # a notebook would keep the bar as it was before
         self._bar = None
 
 
 class FitProgress(_Progress):
-    """Progress of one fit: a line per epoch where there is no terminal.
+    """Progress of one fit: a line per epoch where there is no bar.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ class FitProgress(_Progress):
 
 
 class SearchProgress(_Progress):
-    """Progress of a search: a line per network where there is no terminal.
+    """Progress of a search: a line per network where there is no bar.
 
     Parameters
     ----------
@@ -125,6 +127,15 @@ def _is_terminal(stream) -> bool:
     """Whether a stream is a terminal. It may be None, closed, or have `write` only."""
     is_closed = getattr(stream, "closed", False)
     return not is_closed and hasattr(stream, "isatty") and stream.isatty()
+
+
+def _is_notebook() -> bool:
+    """Whether this is a notebook in which rich can update a bar, for which it needs ipywidgets."""
+    if "IPython" not in sys.modules or importlib.util.find_spec("ipywidgets") is None:
+        return False
+    import rich
+
+    return rich.get_console().is_jupyter
 
 
 def _print(line: str) -> None:

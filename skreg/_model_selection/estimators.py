@@ -99,8 +99,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     <entries: validation_fraction, validation_scoring, tol, n_iter_no_change, standardize,
         numerical_encoding, categorical_features, class_weight, random_state>
     verbose : int, default=0
-        If above 0, show a progress bar of the search in a terminal, or print one line per network
-        elsewhere. If above 1, also show the training of the winner.
+        If above 0, show a progress bar of the search in a terminal, or in a notebook with
+        ipywidgets, and print one line per network elsewhere. If above 1, also show the training of
+        the winner.
 
     Attributes
     ----------
@@ -337,8 +338,9 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
     <entries: validation_fraction, validation_scoring, tol, n_iter_no_change, standardize,
         standardize_target, numerical_encoding, categorical_features, random_state>
     verbose : int, default=0
-        If above 0, show a progress bar of the search in a terminal, or print one line per network
-        elsewhere. If above 1, also show the training of the winner.
+        If above 0, show a progress bar of the search in a terminal, or in a notebook with
+        ipywidgets, and print one line per network elsewhere. If above 1, also show the training of
+        the winner.
 
     Attributes
     ----------

@@ -1,11 +1,13 @@
 """Progress: a bar in a terminal, lines elsewhere."""
 
+import importlib
 import io
 import os
 import pty
 import subprocess
 import sys
 import textwrap
+import types
 
 import pytest
 from helpers import quick_regression_search, quick_search
@@ -20,6 +22,52 @@ X, y = load_breast_cancer(return_X_y=True)
 def make_classifier(**changes):
     values = {"hidden_layer_sizes": (8,), "max_iter": 6, "random_state": 0}
     return RegularizedMLPClassifier(**{**values, **changes})
+
+
+# -- a notebook ----------------------------------------------------------------------------------
+
+
+class ZMQInteractiveShell:
+    """The name by which rich knows a notebook."""
+
+
+class Output:
+    """The part of ipywidgets.Output that rich uses."""
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *_):
+        pass
+
+    def clear_output(self, wait):
+        pass
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What a notebook with ipywidgets displays."""
+    found = []
+    modules = {
+        name: types.ModuleType(name) for name in ("IPython", "IPython.display", "ipywidgets")
+    }
+    for name, module in modules.items():
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        monkeypatch.setitem(sys.modules, name, module)
+    modules["IPython.display"].display = found.append
+    modules["ipywidgets"].Output = Output
+    monkeypatch.setattr("builtins.get_ipython", ZMQInteractiveShell, raising=False)
+    monkeypatch.setattr("rich._console", None)  # the one console of the process
+    return found
+
+
+def test_a_notebook_has_one_bar_instead_of_lines(displayed, capsys, monkeypatch):
+    quick_search(verbose=1, refit=False, dropouts=[0.5]).fit(X, y)
+    assert sum(isinstance(one, Output) for one in displayed) == 1
+    assert "fold" not in capsys.readouterr().out
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    quick_search(verbose=1, refit=False, dropouts=[0.5]).fit(X, y)
+    assert capsys.readouterr().out.count(", fold ") == 6
 
 
 # -- lines -------------------------------------------------------------------------------------
