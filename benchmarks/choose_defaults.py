@@ -38,7 +38,7 @@ STAGES = {
     "encodings": [
         {"numerical_encoding": name, **changes}
         for name in ("piecewise", "periodic")
-        for changes in ({}, {"c": 3}, {"c": 10})
+        for changes in ({"c": 1}, {"c": 3}, {"c": 6}, {"c": 12})
     ],
     "widths": [{"hidden_layer_sizes": h} for h in ((64, 32), (256, 128), (128, 128, 64), ())],
 }

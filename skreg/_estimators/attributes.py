@@ -144,9 +144,9 @@ def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status
         return status
     if _is_worse_in_training(fit, attributes):
         return Status.WORSE_THAN_CONSTANT
-    losses = attributes["validation_loss_curve_"] or []
-    if len(losses) >= min(fit.settings.hyper.n_iter_no_change, _FEW_EPOCHS):
-        constant = fit.constant_validation_loss
+    losses, constant = attributes["validation_loss_curve_"] or [], fit.constant_validation_loss
+    has_many = len(losses) >= min(fit.settings.hyper.n_iter_no_change, _FEW_EPOCHS)
+    if constant is not None and has_many:
         # A loss that float32 has rounded is not above the constant's.
         least = constant.loss + 1e-6 * abs(constant.loss)
         if constant.above_least > _LEAST_CONSTANT_LOSS and min(losses) > least:
