@@ -36,6 +36,12 @@ def compute_l2(targets, n_rows: int, activation: str, n_hidden: int) -> float:
     return slope**2 * min(targets.l2_of_one_row / n_rows, _LARGEST_L2)
 
 
+def list_strengths(targets, n_rows: int, activation: str, n_hidden: int) -> list[float]:
+    """Return what `l2s="auto"` stands for, with the parameters of `compute_l2`."""
+    strength = compute_l2(targets, n_rows, activation, n_hidden)
+    return [factor * strength for factor in targets.l2_factors]
+
+
 def choose_encoding(targets, n_hidden: int, n_rows: int) -> str | None:
     """Return what `numerical_encoding="auto"` stands for, if the columns allow it.
 

@@ -18,6 +18,9 @@ from skreg._data.statistics import Statistics, compute_shares, find_weighted_qua
 from skreg._engine.hyperparameters import LOSS_DEFAULTS
 from skreg._nn.losses import REGRESSION_LOSSES, ClassLoss, RegressionLoss, choose_class_loss
 
+_L2_FACTORS = 0.1, 1 / 3, 1.0, 3.0, 10.0
+_L2_FACTORS_OF_MANY_CLASSES = 1 / 30, 0.1, 1 / 3, 1.0, 3.0
+
 
 def ravel_column(y):
     """Flatten a single column, with scikit-learn's warning. Return other arrays unchanged."""
@@ -80,6 +83,11 @@ class ClassTargets:
     def l2_of_one_row(self) -> float:
         """What l2="auto" is for one row; decision 30 has the figures."""
         return 6.0 if self.n_outputs == 1 else 2.0
+
+    @property
+    def l2_factors(self) -> tuple[float, ...]:
+        """What l2s="auto" tries, in units of l2="auto"; decision 33 has the figures."""
+        return _L2_FACTORS if self.n_outputs == 1 else _L2_FACTORS_OF_MANY_CLASSES
 
     automatic_encoding = "piecewise"  # decision 31 has the figures
 
@@ -287,7 +295,8 @@ class NumberTargets:
     levels: tuple[float, ...] = ()
     statistics: Statistics | None = None
 
-    l2_of_one_row = 3.0  # as in `ClassTargets`
+    # As in `ClassTargets`.
+    l2_of_one_row, l2_factors = 3.0, _L2_FACTORS
     automatic_encoding = None
     request_options: ClassVar[dict] = {}
 

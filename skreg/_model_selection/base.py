@@ -118,7 +118,8 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
         data = check_data(self, base_estimator, X, y, sample_weight)
-        grid = make_candidates(self.dropouts, self.l2s, base_estimator, data.compute_l2, data.kinds)
+        axes = self.dropouts, self.l2s
+        grid = make_candidates(*axes, base_estimator, data.list_strengths, data.kinds)
         if self.refit is one_standard_error:
             check_strengths_are_numbers(candidate.l2 for candidate in grid.candidates)
         trains_winner = scoring.refit is not False and not self._averages  # which warns itself

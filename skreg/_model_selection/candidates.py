@@ -19,8 +19,6 @@ from skreg._model_selection.kinds import Kind, describe_kind, set_kind
 # The ends of an axis that is given as a number of values.
 _DROPOUT_RANGE = 0.0, 0.8
 _L2_RANGE = 1e-5, 1e-1
-# l2s="auto", in strengths that l2="auto" stands for with all rows.
-_L2_FACTORS = 0.1, 1 / 3, 1.0, 3.0, 10.0
 _MOST_VALUES = 10_000  # of an axis; more are a mistake, and would fill the memory
 
 
@@ -58,7 +56,7 @@ def make_candidates(
     dropouts,
     l2s,
     base_estimator,
-    compute_l2: Callable[[str, int], float],
+    list_strengths: Callable[[str, int], list[float]],
     kinds: Sequence[Kind] = ((),),
 ) -> Grid:
     """Make the candidates and check every value of `dropouts` and `l2s`.
@@ -66,8 +64,8 @@ def make_candidates(
     A network without hidden layers has no dropout, so such a kind is crossed with `l2s` only. This
     does not hold for the one kind of a search that has no others.
 
-    `compute_l2` returns what `l2="auto"` stands for with all rows, given the activation and the
-    number of hidden layers.
+    `list_strengths` returns what `l2s="auto"` stands for, given the activation and the number of
+    hidden layers.
     """
     if isinstance(dropouts, Integral):
         dropouts = np.linspace(*_DROPOUT_RANGE, _check_count("dropouts", dropouts))
@@ -78,10 +76,7 @@ def make_candidates(
     for kind in kinds:
         estimator = set_kind(base_estimator, kind)
         n_hidden = _count_hidden_layers(estimator)
-        l2s_of_kind = l2s
-        if is_auto(l2s):
-            strength = compute_l2(estimator.activation, n_hidden)
-            l2s_of_kind = [factor * strength for factor in _L2_FACTORS]
+        l2s_of_kind = list_strengths(estimator.activation, n_hidden) if is_auto(l2s) else l2s
         rates: list = [0.0]
         try:
             if n_hidden or is_plain:

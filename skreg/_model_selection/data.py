@@ -12,7 +12,7 @@ from sklearn.utils import indexable
 
 from skreg._data.columns import Columns
 from skreg._data.rows import count_rows, merge_rows
-from skreg._estimators.automatic import compute_l2, is_auto
+from skreg._estimators.automatic import is_auto, list_strengths
 from skreg._estimators.encoded import allows_encoding
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import CheckedRows, check_rows, check_weight
@@ -33,9 +33,9 @@ class SearchData(NamedTuple):
     sample_weight : ndarray of shape (n_samples,) or None
     columns : dict
         The fitted attributes `n_features_in_` and, if the columns have names, `feature_names_in_`.
-    compute_l2 : callable
-        From the activation and the number of hidden layers of a network to what `l2="auto"` stands
-        for with all rows.
+    list_strengths : callable
+        From the activation and the number of hidden layers of a network to what `l2s="auto"` stands
+        for.
     kinds : list of tuple
         Kinds of networks to try.
     request_options : dict
@@ -47,7 +47,7 @@ class SearchData(NamedTuple):
     indexed_y: Any
     sample_weight: np.ndarray | None
     columns: dict
-    compute_l2: Callable[[str, int], float]
+    list_strengths: Callable[[str, int], list[float]]
     kinds: list[Kind]
     request_options: dict
 
@@ -71,14 +71,13 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
         X = X.toarray()  # a network would hold it as dense rows, too
     is_sparse = sparse.issparse(X)
     kinds = make_kinds(search.candidates, base_estimator, search.refit, is_sparse, may_encode)
-    strength = partial(compute_l2, made, n_rows)
     return SearchData(
         X=X,
         y=targets,
         indexed_y=indexed_y,
         sample_weight=sample_weight,
         columns=checked.attributes,
-        compute_l2=strength,
+        list_strengths=partial(list_strengths, made, n_rows),
         kinds=kinds,
         request_options=made.request_options,
     )

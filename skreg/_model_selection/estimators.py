@@ -31,7 +31,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         L2 strengths to try: each is a number >= 0, a sequence of one number per kernel, or "auto",
         which is a number of its own on each fold. An integer is the number of strengths, evenly
         spaced from 1e-5 to 0.1 on a logarithmic scale. ``l2s="auto"`` is five strengths, from 0.1
-        to 10 times what `l2="auto"` stands for with all rows, for each kind of network.
+        to 10 times what `l2="auto"` stands for with all rows, for each kind of network. For more
+        than two classes and for several labels it is from 1/30 to 3 times.
     candidates : list of dict or "auto", default="auto"
         Kinds of networks to try: dicts from names of further parameters to lists of values, as in
         the `param_grid` of `GridSearchCV`. Each combination of the values of a dict is a kind, and

@@ -208,11 +208,11 @@ def test_rows_without_weight_do_not_decide_on_the_automatic_kinds():
 
 def test_dropout_of_a_linear_kind_is_zero():
     base = RegularizedMLPClassifier((4,))
-    grid = make_candidates([0.1, 0.5], [0.0, 1.0], base, lambda *_: 0.01, [LINEAR_KIND])
+    grid = make_candidates([0.1, 0.5], [0.0, 1.0], base, lambda *_: [0.01], [LINEAR_KIND])
     assert [candidate.dropout for candidate in grid.candidates] == [0.0, 0.0]
     assert grid.shape == (2,)
     with pytest.raises(ValueError, match="dropouts: expected finite numbers"):
-        make_candidates([5.0], [0.0], base, lambda *_: 0.01, [LINEAR_KIND])
+        make_candidates([5.0], [0.0], base, lambda *_: [0.01], [LINEAR_KIND])
 
 
 # -- what is refused ---------------------------------------------------------------------------
