@@ -43,7 +43,11 @@ class Selection(NamedTuple):
 
 
 def select_greedily(
-    score: Callable[[np.ndarray], float], n_candidates: int, best: int, order: Sequence[int]
+    score: Callable[[np.ndarray], float],
+    n_candidates: int,
+    best: int,
+    order: Sequence[int],
+    n_picks: int = _N_PICKS,
 ) -> Selection:
     """Pick candidates one by one, each of them the one that improves the ensemble most.
 
@@ -58,11 +62,12 @@ def select_greedily(
         First pick.
     order : sequence of int
         The candidates to pick from. Of equal scores the first one is picked.
+    n_picks : int, default=25
     """
     counts = np.zeros(n_candidates, dtype=int)
     counts[best] = 1
     scores = [score(counts)]
-    for _ in range(_N_PICKS - 1):
+    for _ in range(n_picks - 1):
         found = []
         for k in order:
             counts[k] += 1
