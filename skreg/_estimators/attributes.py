@@ -17,12 +17,12 @@ from skreg._nn.predict import predict_logits
 if TYPE_CHECKING:
     from skreg._estimators.prepared import PreparedFit
 
-# Fewer epochs say little.
-_FEW_EPOCHS = 10
+# Fewer epochs of early stopping say little, and so do fewer steps of training.
+_FEW_EPOCHS, _FEW_STEPS = 10, 100
 # How far the loss may be above the best constant's, in units of that above a perfect prediction's.
 # On tables of 20 to 200 rows of noise, networks with dropout up to 0.8 that were trained to the end
 # were at most 0.0005 above it, without dropout. With it they were up to 0.9 above.
-_MARGIN, _MARGIN_OF_FEW_EPOCHS = 0.05, 9.0
+_MARGIN, _MARGIN_OF_FEW_STEPS = 0.05, 9.0
 # Where a constant predicts nearly all, as for rows of one class, there is nothing to learn. In nats
 # for classes; in the units of the scaled target for numbers.
 _LEAST_CONSTANT_LOSS = 1e-3
@@ -156,8 +156,8 @@ def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status
 
 def _is_worse_in_training(fit: PreparedFit, attributes: dict) -> bool:
     constant = fit.constant_loss
-    has_few = fit.partial or len(attributes["loss_curve_"]) < _FEW_EPOCHS
-    margin = _MARGIN_OF_FEW_EPOCHS if has_few else _MARGIN
+    n_steps = len(attributes["loss_curve_"]) * fit.n_visits / fit.batch_size
+    margin = _MARGIN_OF_FEW_STEPS if fit.partial or n_steps < _FEW_STEPS else _MARGIN
     largest = constant.loss + margin * constant.above_least
     if fit.partial:
         largest = max(largest, _LARGEST_STREAM_LOSS)

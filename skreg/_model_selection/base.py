@@ -33,7 +33,7 @@ from skreg._estimators.user_warnings import warn
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.data import SearchData, check_data
 from skreg._model_selection.ensemble import make_ensemble
-from skreg._model_selection.folds import Fold, check_fold, make_splits
+from skreg._model_selection.folds import Fold, check_fold, lacks_class, make_splits
 from skreg._model_selection.halving import (
     HALVING,
     HALVING_OF_ENSEMBLE,
@@ -185,8 +185,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         splitter = check_cv(self.cv, y, classifier=is_classifier(self))
         splits = make_splits(splitter, X, data.indexed_y, routed.splitter.split)
         scored_y = y if scoring.scorer is negative_loss else data.indexed_y
-        # A fold may lack a class, but networks with other outputs cannot be averaged.
-        options = data.request_options if self._averages else {}
         folds = []
         for k, (train, test) in enumerate(splits):
             score_params = check_method_params(X, params=routed.scorer.score, indices=test)
@@ -197,6 +195,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             score = scoring.scorer, score_params
             stops_on_test = self.early_stopping == "fold"
             rows = X, y, scored_y, train, test, weight
+            # Networks with other outputs cannot be averaged.
+            must_tell = self._averages and is_classifier(self) and lacks_class(y, train)
+            options = data.request_options if must_tell else {}
             folds.append(Fold(base_estimator, *rows, *score, stops_on_test, options))
         return folds
 

@@ -64,7 +64,8 @@ class Fold:
     stops_on_test : bool, default=False
         Whether early stopping uses the test rows, instead of a fraction of the training rows.
     request_options : dict, default={}
-        What the fits are told of the rows of all folds: the classes, if networks are averaged.
+        What the fits are told of the rows of all folds: the classes, where networks are averaged
+        and the fold lacks one.
     """
 
     def __init__(
@@ -268,3 +269,8 @@ def check_fold(fold: int, train, test, fit_weight, score_weight) -> None:
                 f"sample_weight: expected a weight above zero in the {kind} rows of each fold; "
                 f"those of fold {fold} are all zero."
             )
+
+
+def lacks_class(y: np.ndarray, train) -> bool:
+    """Whether the training rows of a fold lack a class."""
+    return y.ndim == 1 and len(np.unique(y[train])) < len(np.unique(y))

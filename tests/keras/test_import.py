@@ -214,6 +214,7 @@ def test_an_imported_network_takes_values_of_float32_only(adapted):
         RegularizedMLPRegressor.from_keras(model).predict(X * 1e40)
 
 
+@pytest.mark.filterwarnings("ignore:Training led nowhere")
 def test_an_imported_network_takes_values_of_float64_after_a_fit(adapted):
     model, X = adapted
     estimator = RegularizedMLPRegressor.from_keras(model)
