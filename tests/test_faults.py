@@ -132,7 +132,7 @@ SETUPS = {
         tf.device("/CPU:0").__enter__()
         """,
 }
-QUICK = ["one thread", "mixed precision and float64"]
+QUICK = ["mixed precision and float64"]
 
 
 def list_setups():

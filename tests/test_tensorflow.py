@@ -145,6 +145,7 @@ def test_an_unknown_flag_of_xla_ends_the_process_with_the_message_of_tensorflow(
     assert "Unknown flag in XLA_FLAGS: --no_such_flag" in process.stderr
 
 
+@pytest.mark.full
 def test_a_fit_without_eager_execution_is_refused_and_leaves_the_graph_as_it_was():
     assert_printed(
         """
@@ -164,6 +165,7 @@ def test_a_fit_without_eager_execution_is_refused_and_leaves_the_graph_as_it_was
     )
 
 
+@pytest.mark.full
 def test_a_fit_with_checks_of_numerics_is_refused_and_a_later_fit_works():
     assert_printed(
         """

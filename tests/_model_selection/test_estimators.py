@@ -7,6 +7,7 @@ from helpers import (
     CANCER,
     assert_same_search,
     grid_search,
+    in_full,
     quick_regression_search,
     quick_search,
 )
@@ -82,7 +83,9 @@ def test_class_weights_with_scores_by_the_loss_are_warned_of():
     search.set_params(scoring="roc_auc").fit(X, y)  # no warning, which would be an error
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile"])
+@pytest.mark.parametrize(
+    "loss", in_full(["squared_error", "absolute_error", "huber", "quantile"], "huber", "quantile")
+)
 def test_search_of_a_regressor_equals_grid_search(loss):
     X, y = load_diabetes(return_X_y=True)
     ours = quick_regression_search(loss=loss, quantile=0.7, early_stopping=loss == "huber")

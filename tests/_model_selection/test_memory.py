@@ -198,6 +198,7 @@ quick_search(memory=sys.argv[1], scoring=score).fit(*CANCER)
 """
 
 
+@pytest.mark.full
 def test_killed_process_leaves_its_networks(tmp_path, trained):
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=TESTS)
     assert done.returncode == -9

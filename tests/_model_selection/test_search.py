@@ -49,6 +49,7 @@ def test_worker_processes_change_no_bit(search):
     assert_array_equal(alone.predict_proba(X), together.predict_proba(X))
 
 
+@pytest.mark.full
 def test_worker_processes_change_no_bit_of_several_kinds():
     kinds = [{"hidden_layer_sizes": [()]}, {"max_iter": [3, 9], "standardize": [False]}]
     options = {"candidates": kinds, "search": "halving", "refit": "ensemble"}

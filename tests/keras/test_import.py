@@ -340,9 +340,9 @@ def test_an_imported_loss_is_a_parameter(keras_loss, loss, make_optimizer):
 @pytest.mark.parametrize(
     ("make", "encoding", "standardize"),
     [
-        (RegularizedMLPClassifier, None, True),
+        pytest.param(RegularizedMLPClassifier, None, True, marks=pytest.mark.full),
         (RegularizedMLPClassifier, "piecewise", True),
-        (RegularizedMLPRegressor, "periodic", True),
+        pytest.param(RegularizedMLPRegressor, "periodic", True, marks=pytest.mark.full),
         (RegularizedMLPRegressor, None, False),
     ],
 )

@@ -50,6 +50,7 @@ def test_folds_of_a_classifier_are_stratified():
     assert isinstance(check_cv(3, y, classifier=is_classifier(make_classifier())), StratifiedKFold)
 
 
+@pytest.mark.full
 def test_importing_a_wrapper_leaves_keras_as_it_is():
     script = (
         "import keras\n"

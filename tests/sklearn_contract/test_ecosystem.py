@@ -139,7 +139,9 @@ def compute_scores(function):
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # by loky
-@pytest.mark.parametrize("two_jobs", in_full(["threading", "loky", "dask"], "dask"), indirect=True)
+@pytest.mark.parametrize(
+    "two_jobs", in_full(["threading", "loky", "dask"], "loky", "dask"), indirect=True
+)
 @pytest.mark.parametrize("function", in_full(["cross_validate", "GridSearchCV"], "cross_validate"))
 def test_two_jobs_on_any_backend_give_the_scores_of_one(two_jobs, function):
     with parallel_config(n_jobs=1):
