@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 import sklearn
-from helpers import assert_same_network, in_full, make_classifier, make_regressor
+from helpers import assert_same_network, make_classifier, make_regressor
 
 # -- settings of a process ---------------------------------------------------------------------
 
@@ -208,7 +208,8 @@ KERAS = """
     """
 
 
-@pytest.mark.parametrize("backend", in_full(["jax", "torch"], "torch"))
+@pytest.mark.full
+@pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_export_under_another_backend_of_keras_predicts_the_same_or_says_why_not(backend):
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(KERAS)],

@@ -26,7 +26,11 @@ SMALL = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
 
 
 @pytest.mark.parametrize(
-    ("kind", "strength"), [(RegularizedMLPClassifier, 6), (RegularizedMLPRegressor, 3)]
+    ("kind", "strength"),
+    [
+        (RegularizedMLPClassifier, 6),
+        pytest.param(RegularizedMLPRegressor, 3, marks=pytest.mark.full),
+    ],
 )
 def test_automatic_l2_is_a_number_over_the_rows(kind, strength):
     model = kind(**SMALL, l2="auto").fit(X, y)

@@ -42,6 +42,7 @@ def fit_twice(_):
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # by loky
+@pytest.mark.full
 def test_a_worker_process_hints_at_threads_once():
     (hints,) = joblib.Parallel(n_jobs=2)([joblib.delayed(fit_twice)(0)])
     assert len(hints) == 1

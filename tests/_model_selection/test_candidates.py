@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import CANCER, quick_search
+from helpers import CANCER, in_full, quick_search
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 
@@ -101,7 +101,9 @@ def test_automatic_strengths_are_those_of_the_kind():
     )
 
 
-@pytest.mark.parametrize("case", ["weights", "duplicates", "a category"])
+@pytest.mark.parametrize(
+    "case", in_full(["weights", "duplicates", "a category"], "duplicates", "a category")
+)
 def test_automatic_strengths_count_the_rows_as_one_network_does(case):
     table, labels = pd.DataFrame(X[:300, :2], columns=["a", "b"]), y[:300]
     weight = np.arange(300) % 3 / 4

@@ -260,6 +260,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.full
 def test_interpreter_ends_while_a_thread_compiles():
     code = [sys.executable, "-c", INTERRUPTED_EARLY]
     done = subprocess.run(code, cwd=TESTS, capture_output=True, text=True)

@@ -54,7 +54,7 @@ GRIDS = {
 }
 
 
-IN_FULL = "rates and steps", "penalties"  # for their programs, which stay in memory
+IN_FULL = "rates and steps", "penalties", "epochs"  # for their programs, which stay in memory
 
 
 @pytest.mark.filterwarnings("ignore:.* networks led nowhere", "ignore:Training led nowhere")
@@ -77,6 +77,7 @@ def test_scores_and_winner_are_those_of_grid_search(name):
     assert columns == {name for name in expected.cv_results_ if name.startswith("param_")}
 
 
+@pytest.mark.full
 def test_scores_of_a_regressor_are_those_of_grid_search():
     search = quick_regression_search(**SMALL, candidates=[{"activation": ["relu", "tanh"]}])
     grid = {"activation": ["relu", "tanh"], "dropout": search.dropouts, "l2": search.l2s}

@@ -40,7 +40,8 @@ def test_generator_as_random_state_is_not_advanced(search):
     assert_array_equal(model.fit(X, y).scores_, first)
 
 
-@pytest.mark.parametrize("search", in_full(["grid", "halving"], "grid"))
+@pytest.mark.full
+@pytest.mark.parametrize("search", ["grid", "halving"])
 def test_worker_processes_change_no_bit(search):
     alone = quick_search(search=search, refit="folds").fit(X, y)
     with parallel_config(backend="loky", n_jobs=2):

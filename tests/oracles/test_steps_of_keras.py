@@ -159,7 +159,19 @@ CASES = {
 }
 
 
-VARIANTS = ["adam", "l1", "l2 by layer", "sgd, nesterov, softmax", "identity, softmax", "quantile"]
+VARIANTS = [
+    "adam",
+    "adam, other betas",
+    "l1",
+    "l1 by layer, without l2",
+    "l2 by layer",
+    "sgd, nesterov, softmax",
+    "identity, softmax",
+    "silu",
+    "tanh",
+    "huber",
+    "quantile",
+]
 
 
 @pytest.mark.parametrize("case", in_full(CASES, *VARIANTS))

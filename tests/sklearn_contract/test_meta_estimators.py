@@ -225,6 +225,8 @@ SIMILAR = [
     "BaggingClassifier of columns",
     "StackingClassifier with a network on top",
     "OutputCodeClassifier",
+    "SequentialFeatureSelector",
+    "GridSearchCV of a regressor",
 ]
 
 
