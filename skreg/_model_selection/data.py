@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.utils import indexable
 
 from skreg._data.columns import Columns
-from skreg._data.rows import count_rows, merge_rows
+from skreg._data.rows import MergedRows, count_rows, merge_rows
 from skreg._estimators.automatic import is_auto, list_strengths
 from skreg._estimators.encoded import allows_encoding
 from skreg._estimators.targets import ravel_column
@@ -65,9 +65,10 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
     chooses_kinds = is_auto(search.candidates) and search.refit == "ensemble"
     n_rows, may_encode = 1, False
     if is_auto(search.l2s) or chooses_kinds:  # else they are not needed
-        standardize = base_estimator.standardize
-        n_rows, may_encode = measure_rows(checked, made.values, sample_weight, standardize)
-    if chooses_kinds and may_encode and sparse.issparse(X):
+        encoded, rows = merge_all_rows(checked, made.values, sample_weight)
+        n_rows = count_rows(rows.weight)
+        may_encode = chooses_kinds and allows_encoding(encoded, rows, base_estimator.standardize)
+    if may_encode and sparse.issparse(X):
         X = X.toarray()  # a network would hold it as dense rows, too
     is_sparse = sparse.issparse(X)
     kinds = make_kinds(search.candidates, base_estimator, search.refit, is_sparse, may_encode)
@@ -83,10 +84,8 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
     )
 
 
-def measure_rows(
-    checked: CheckedRows, targets: np.ndarray, weight, standardize: bool
-) -> tuple[int, bool]:
-    """Return how many rows `l2="auto"` counts in a fit of all rows, and whether it may encode them.
+def merge_all_rows(checked: CheckedRows, targets: np.ndarray, weight) -> tuple[Any, MergedRows]:
+    """Return the encoded table and its distinct rows, as in a fit of all rows.
 
     Parameters
     ----------
@@ -94,10 +93,7 @@ def measure_rows(
     targets : ndarray of shape (n,) or (n, q)
         Codes or numbers, as a fit merges them.
     weight : ndarray of shape (n,) or None
-    standardize : bool
-        The parameter of the estimator.
     """
     columns = Columns.learn(checked.X, checked.is_category, checked.names, weight)
     X = columns.encode(checked.X)
-    rows = merge_rows(X, targets, weight)
-    return count_rows(rows.weight), allows_encoding(X, rows, standardize)
+    return X, merge_rows(X, targets, weight)

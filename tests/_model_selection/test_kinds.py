@@ -10,9 +10,10 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from skreg import RegularizationPathDisplay, RegularizedMLPClassifier, one_standard_error
+from skreg._estimators.encoded import allows_encoding
 from skreg._estimators.validation import check_rows
 from skreg._model_selection.candidates import Candidate, make_candidates
-from skreg._model_selection.data import measure_rows
+from skreg._model_selection.data import merge_all_rows
 from skreg._model_selection.ensemble import _measure_complexity
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.kinds import make_kinds
@@ -189,9 +190,8 @@ def test_what_auto_allows_does_not_depend_on_storage(name, container):
     options = {"reset": True, "y_numeric": False}
     checked = check_rows(RegularizedMLPClassifier(), container(table), codes, **options)
     for weight in (None, np.arange(len(table)) % 3 + 1.0):
-        n_rows, may_encode = measure_rows(checked, codes, weight, True)
-        assert may_encode == allowed
-        assert n_rows == len(table) if weight is None else n_rows > len(table)
+        encoded, rows = merge_all_rows(checked, codes, weight)
+        assert allows_encoding(encoded, rows, standardize=True) == allowed
 
 
 @pytest.mark.parametrize("encoding", [None, "periodic"])
