@@ -82,7 +82,7 @@ def test_callback_sees_each_network():
 
 
 def test_callback_receives_the_rows_and_weights_of_the_fold(callback_module):
-    weight = np.where(y == 1, 10.0, 0.1)
+    weight = np.where(y == 1, 4.0, 1.0)
     splits = list(StratifiedKFold(2).split(X, y))
     monitor = callback_module.ScoringMonitor(scoring="accuracy")
     model = quick_search(dropouts=[0.5], l2s=[1e-3], cv=splits, refit="folds")
