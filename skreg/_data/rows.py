@@ -16,9 +16,11 @@ from scipy import sparse
 
 from skreg._data.statistics import compute_relative_weight, iterate_blocks
 
-# Of a distinct row, on average. Weights that would be larger counts, because one of them is tiny or
-# because they are populations of a survey, count no rows.
+# Largest mean count per distinct row. Weights that would need larger counts (one is tiny, or they
+# are populations of a survey) are not taken for counts.
 _MOST_COPIES = 100_000
+# A table of more distinct rows has some that occur once. Without them the weights are decimals.
+_FEW_DISTINCT = 100
 # Relative errors of ratios of weights in float64 and in float32.
 _ROUNDINGS = 2.0**-50, 2.0**-22
 _MOST_CHANCE = 1e-4  # that random weights are taken for counts
@@ -43,15 +45,19 @@ class MergedRows:
 def count_rows(weight: np.ndarray) -> int:
     """Return how many rows the weights of distinct rows stand for.
 
-    Weights that are multiples of one number, as counts are, stand for that many rows. Otherwise
-    each distinct row is one. Only ratios matter, and a row of weight 2 is the row twice.
+    Weights that are multiples of the smallest one, as counts are, stand for that many rows. Up to
+    100 distinct rows, so do multiples of any number. Otherwise each distinct row is one. Only
+    ratios matter, and a row of weight 2 is the row twice.
     """
     with np.errstate(over="ignore"):
         ratios = weight / weight.min()
         mean = ratios.mean()
     values = np.unique(ratios)[1:]
+    largest = int(_MOST_COPIES / mean)
+    if len(weight) > _FEW_DISTINCT:
+        largest = min(largest, 1)
     for rounding in _ROUNDINGS:
-        lightest = _find_lightest(values, rounding, int(_MOST_COPIES / mean))
+        lightest = _find_lightest(values, rounding, largest)
         if lightest is not None:
             return round(float(np.rint(lightest * ratios).sum()))
     return len(weight)

@@ -176,10 +176,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 6 for two classes, or 2 for more classes or labels, divided by the number
         of training rows, and at most 0.03: the more rows, the less the penalty has to do.
-        Whole-number weights, up to a common factor, count repeated rows: 0.1 and 1 are one row
-        and ten rows, and so are weights rounded to decimals. With other weights each distinct row
-        counts once. In a stream all rows so far count. With hidden units that are "logistic", it
-        is a sixteenth of that.
+        If all sample weights are multiples of the smallest one, they count repeated rows: 0.1 and
+        1 stand for one row and ten rows. Otherwise each distinct row counts once. In a stream, all
+        rows so far count. With ``activation="logistic"``, "auto" is a sixteenth of that.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0

@@ -177,10 +177,10 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 3 divided by the number of training rows, and at most 0.03: the more rows, the
-        less the penalty has to do. Whole-number weights, up to a common factor, count repeated
-        rows: 0.1 and 1 are one row and ten rows, and so are weights rounded to decimals. With
-        other weights each distinct row counts once. In a stream all rows so far count. With hidden
-        units that are "logistic", it is a sixteenth of that.
+        less the penalty has to do.
+        If all sample weights are multiples of the smallest one, they count repeated rows: 0.1 and
+        1 stand for one row and ten rows. Otherwise each distinct row counts once. In a stream, all
+        rows so far count. With ``activation="logistic"``, "auto" is a sixteenth of that.
     <entries: l1, weight_decay, solver, learning_rate_init, learning_rate, momentum,
         nesterovs_momentum, beta_1, beta_2, epsilon, batch_size, max_iter, early_stopping>
     validation_fraction : float, default=0.1

@@ -172,6 +172,12 @@ def test_counts_of_a_repeated_table_count_its_rows(n_rows, n_distinct):
         assert count_rows((counts * np.float32(0.3)).astype(float)) == expected
 
 
+def test_rounding_the_weights_of_many_rows_keeps_their_number():
+    weight = np.random.default_rng(0).uniform(0.5, 1.5, 400)
+    for decimals in (1, 2, 3):
+        assert count_rows(weight.round(decimals)) == 400
+
+
 def test_counts_in_float32_count_rows():
     for counts in (np.arange(1, 1000), np.array([123, 203, 150])):
         assert count_rows((counts * np.float32(0.3)).astype(float)) == counts.sum()
