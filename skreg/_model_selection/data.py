@@ -62,7 +62,11 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
     targets = targets.toarray() if sparse.issparse(targets) else targets
     made = request.make_targets(targets)  # raises if a network cannot train on them
     indexed_y = y if hasattr(y, "iloc") else targets
-    chooses_kinds = is_auto(search.candidates) and search.refit == "ensemble"
+    chooses_kinds = (
+        is_auto(search.candidates)
+        and search.refit == "ensemble"
+        and is_auto(base_estimator.numerical_encoding)
+    )
     n_rows, may_encode = 1, False
     if is_auto(search.l2s) or chooses_kinds:  # else they are not needed
         encoded, rows = merge_all_rows(checked, made.values, sample_weight)
