@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
 class Grid(NamedTuple):
     """All candidates, with `l2` varying fastest and the kind slowest.
 
-    The shape is (n_dropouts, n_l2s) for one kind that is crossed with both, else (n_candidates,).
+    The shape is (n_dropouts, n_l2s) for one kind, else (n_candidates,).
     """
 
     candidates: list[Candidate]
@@ -61,8 +61,7 @@ def make_candidates(
 ) -> Grid:
     """Make the candidates and check every value of `dropouts` and `l2s`.
 
-    A network without hidden layers has no dropout, so such a kind is crossed with `l2s` only. This
-    does not hold for the one kind of a search that has no others.
+    A network without hidden layers has no dropout, so such a kind is crossed with `l2s` only.
 
     `list_strengths` returns what `l2s="auto"` stands for, given the activation and the number of
     hidden layers.
@@ -71,26 +70,24 @@ def make_candidates(
         dropouts = np.linspace(*_DROPOUT_RANGE, _check_count("dropouts", dropouts))
     if isinstance(l2s, Integral):
         l2s = np.geomspace(*_L2_RANGE, _check_count("l2s", l2s))
-    is_plain = tuple(kinds) == ((),)
-    candidates, n_crossed, shape = [], 0, (0, 0)
+    candidates, crosses_dropouts, shape = [], False, (0, 0)
     for kind in kinds:
         estimator = set_kind(base_estimator, kind)
         n_hidden = _count_hidden_layers(estimator)
         l2s_of_kind = list_strengths(estimator.activation, n_hidden) if is_auto(l2s) else l2s
         rates: list = [0.0]
         try:
-            if n_hidden or is_plain:
+            if n_hidden:
                 rates = _check_axis("dropouts", dropouts, n_hidden, check_rates)
-                n_crossed += 1
+                crosses_dropouts = True
             strengths = _check_axis("l2s", l2s_of_kind, n_hidden, check_strengths)
         except ValueError as error:
             raise ValueError(f"{error}{describe_kind(kind)}") from error
         shape = len(rates), len(strengths)
         candidates += [Candidate(rate, l2, kind) for rate in rates for l2 in strengths]
-    if not n_crossed:  # they are not used, but should be valid all the same
+    if not crosses_dropouts:  # they are not used, but should be valid all the same
         _check_axis("dropouts", dropouts, _count_hidden_layers(base_estimator), check_rates)
-    is_grid = len(kinds) == n_crossed == 1
-    return Grid(candidates, shape if is_grid else (len(candidates),))
+    return Grid(candidates, shape if len(kinds) == 1 else (len(candidates),))
 
 
 def _count_hidden_layers(estimator) -> int:
