@@ -17,7 +17,6 @@ from sklearn.base import is_classifier
 from skreg._compat import safe_indexing
 from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.regressor import RegularizedMLPRegressor
-from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.members import predict_together
 from skreg._model_selection.refit import average_networks
@@ -25,6 +24,8 @@ from skreg._model_selection.scoring import LEAST_PROBABILITY, call_scorer, merge
 from skreg._model_selection.search import Search
 
 _N_PICKS = 25
+# Relative difference of scores that rounding makes: equal candidates have no better mean.
+_ROUNDING = 1e-12
 
 
 class Selection(NamedTuple):
@@ -73,10 +74,17 @@ def select_greedily(
             counts[k] += 1
             found.append(score(counts))
             counts[k] -= 1
-        place = int(np.argmax(np.nan_to_num(found, nan=-np.inf, neginf=-np.inf)))
+        place = _find_first_best(found)
         counts[order[place]] += 1
         scores.append(found[place])
     return Selection(counts / counts.sum(), np.array(scores))
+
+
+def _find_first_best(scores: Sequence[float]) -> int:
+    """Return the index of the first of the largest scores. NaN is the smallest."""
+    comparable = np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
+    largest = comparable.max()
+    return int(np.argmax(comparable >= largest - _ROUNDING * abs(largest)))
 
 
 def make_ensemble(search: Search, best: int) -> dict:
@@ -105,8 +113,9 @@ def make_ensemble(search: Search, best: int) -> dict:
     errors: list[str] = []
     score = _make_score(search, networks, errors)
     # Of equal candidates the simplest one is picked.
-    order = sorted(networks, key=lambda k: _measure_complexity(search.candidates[k], networks[k]))
-    selection = select_greedily(score, len(search.candidates), best, order)
+    order = sorted(networks, key=lambda k: _measure_complexity(networks[k]))
+    start = order[_find_first_best([search.average_score(candidate) for candidate in order])]
+    selection = select_greedily(score, len(search.candidates), start, order)
     if np.isnan(selection.scores[1:]).any():  # no ensemble had a score, and the pick is arbitrary
         raise ValueError(
             "scoring: expected a score of the held-out rows of all folds together with "
@@ -125,16 +134,14 @@ def make_ensemble(search: Search, best: int) -> dict:
     }
 
 
-def _measure_complexity(candidate: Candidate, networks: list) -> tuple:
+def _measure_complexity(networks: list) -> tuple:
     """Return what makes a candidate complex: many weights, a small `l2`, then a small `dropout`."""
     encoding = networks[0].encoding_
     n_weights = sum(kernel.size for kernel in networks[0].coefs_)
     n_weights += 0 if encoding is None else encoding.get_parameters().size
-    strengths = [
-        -1.0 if isinstance(value, str) else float(np.mean(value))
-        for value in (candidate.l2, candidate.dropout)
-    ]
-    return n_weights, *(-strength for strength in strengths)
+    # Each network has a number of its own for "auto".
+    l2 = np.mean([np.mean(network.l2_) for network in networks])
+    return n_weights, -float(l2), -float(np.mean(networks[0].dropout))
 
 
 def _make_score(
@@ -174,7 +181,8 @@ def _predict_each(networks: list, X, read: Callable) -> np.ndarray:
     def stack(logits: list[np.ndarray]) -> np.ndarray:
         return np.stack([read(*pair) for pair in zip(networks, logits, strict=True)], axis=1)
 
-    return np.swapaxes(predict_together(networks, X, stack), 0, 1)
+    # In one thread, so that the selection has the same bits on any number of cores.
+    return np.swapaxes(predict_together(networks, X, stack, n_threads=1), 0, 1)
 
 
 def _pool_params(folds: Sequence[Fold]) -> dict:

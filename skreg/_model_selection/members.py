@@ -23,6 +23,7 @@ def predict_together(
     networks: Sequence[BaseRegularizedMLP],
     X,
     combine: Callable[[list[np.ndarray]], np.ndarray],
+    n_threads: int | None = None,
 ) -> np.ndarray:
     """Return the predictions of several networks for a table that is checked and encoded once.
 
@@ -35,6 +36,9 @@ def predict_together(
     X : array-like of shape (n_samples, n_features)
     combine : callable
         From the logits of each network, of shape (b, q), to an array whose first axis has the rows.
+    n_threads : int or None, default=None
+        Maximum number of threads. None means as many as there are cores. The last bits of float64
+        depend on it.
     """
     tables: dict[bytes, MixedTable] = {}
     encoded: dict[tuple, Any] = {}
@@ -49,7 +53,7 @@ def predict_together(
             encoded[columns.key] = encode_later(columns, tables[kinds])
         members.append(Member(network._network, encoded[columns.key]))
     precision = choose_precision(next(iter(tables.values())))
-    return predict_members(members, precision, combine, count_threads())
+    return predict_members(members, precision, combine, n_threads or count_threads())
 
 
 class MembersMixin:

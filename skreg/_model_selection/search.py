@@ -272,7 +272,7 @@ class Search:
 
         The best one of each kind survives.
         """
-        scores = [self._average_score(k, rung.folds) for k in remaining]
+        scores = [self.average_score(k, rung.folds) for k in remaining]
         places = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         order = [remaining[place] for place in places]
         best_of_kinds = {self.candidates[k].kind: k for k in reversed(order)}
@@ -306,9 +306,6 @@ class Search:
             return
         for candidate in set(remaining) - set(complete):
             self._drop(candidate, self.reached - 1)
-
-    def _average_score(self, candidate: int, folds: Sequence[int]) -> float:
-        return float(np.mean([self.refit_score(self.results[candidate, f].scores) for f in folds]))
 
     def _run_rung(
         self, rung: Rung, remaining: list[int], keys: list[str], on_result: Callable
@@ -427,8 +424,12 @@ class Search:
 
     def list_scored(self) -> list[int]:
         """Return the candidates that have a network of every fold, all of them with a score."""
-        folds = range(len(self.folds))
-        return [k for k in self.list_complete() if not np.isnan(self._average_score(k, folds))]
+        return [k for k in self.list_complete() if not np.isnan(self.average_score(k))]
+
+    def average_score(self, candidate: int, folds: Sequence[int] | None = None) -> float:
+        """Return the mean score of a candidate over some folds, by default over all."""
+        folds = range(len(self.folds)) if folds is None else folds
+        return float(np.mean([self.refit_score(self.results[candidate, f].scores) for f in folds]))
 
     def collect_networks(self, candidate: int) -> list:
         """The fitted networks of a candidate, in the order of the folds, as far as trained."""

@@ -52,7 +52,8 @@ def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attribute
     if stopped or n_failed == len(results) or "best_index_" not in attributes:
         return
     ranks = attributes["cv_results_"].get(f"rank_test_{scoring.metric}", [])
-    if len(set(ranks)) != 1:  # else the winner is just the first candidate
+    # If all are equal the winner is just the first one. An ensemble has more than the winner.
+    if len(set(ranks)) != 1 and scoring.refit != "ensemble":
         for message in grid_edge_warnings(search.candidates, attributes["best_index_"]):
             warn(message)
 

@@ -211,7 +211,7 @@ def test_dropout_of_a_linear_kind_is_zero():
     base = RegularizedMLPClassifier((4,))
     grid = make_candidates([0.1, 0.5], [0.0, 1.0], base, lambda *_: [0.01], [LINEAR_KIND])
     assert [candidate.dropout for candidate in grid.candidates] == [0.0, 0.0]
-    assert grid.shape == (2,)
+    assert grid.shape == (1, 2)
     with pytest.raises(ValueError, match="dropouts: expected finite numbers"):
         make_candidates([5.0], [0.0], base, lambda *_: [0.01], [LINEAR_KIND])
 
@@ -413,16 +413,20 @@ def test_automatic_ensemble_of_a_sparse_table():
         )
 
 
-def test_of_equal_candidates_the_smaller_network_is_simpler(search):
-    networks = {k: [search.best_estimator_] for k in range(2)}
-    linear = RegularizedMLPClassifier((), max_iter=2, random_state=0).fit(X, y)
-    plain = _measure_complexity(Candidate(0.5, 1.0), networks[0])
-    encoded = RegularizedMLPClassifier((4,), numerical_encoding="periodic", max_iter=2).fit(X, y)
-    n_more = _measure_complexity(Candidate(0.5, 1.0), [encoded])[0] - plain[0]
+def test_of_equal_candidates_the_smaller_network_is_simpler():
+    def measure(dropout=0.5, l2=0.1, sizes=(4,), encoding=None):
+        network = RegularizedMLPClassifier(
+            sizes, dropout=dropout, l2=l2, numerical_encoding=encoding, max_iter=2, random_state=0
+        )
+        return _measure_complexity([network.fit(X, y)])
+
+    plain = measure()
+    n_more = measure(encoding="periodic")[0] - plain[0]
     assert n_more > 4 * 16  # frequencies of four columns, besides larger kernels
-    assert _measure_complexity(Candidate(0.0, 0.0, LINEAR_KIND), [linear]) < plain
-    assert plain < _measure_complexity(Candidate(0.5, 0.1), networks[0])
-    assert plain < _measure_complexity(Candidate(0.0, 1.0), networks[0])
+    assert measure(sizes=()) < plain
+    assert plain < measure(l2=0.01) < measure(l2=0.01, dropout=0.0)
+    assert plain < measure(l2="auto")  # 6 / 190
+    assert plain < measure(dropout=0.0)
 
 
 # -- progress and interrupts -------------------------------------------------------------------
