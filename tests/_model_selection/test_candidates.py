@@ -16,10 +16,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarn
 X, y = CANCER
 
 
-def make(dropouts, l2s, **changes):
-    return make_candidates(
-        dropouts, l2s, RegularizedMLPClassifier((8, 4), **changes), lambda *_: [0.01]
-    )
+def make(dropouts, l2s, hidden_layer_sizes=(8, 4)):
+    base = RegularizedMLPClassifier(hidden_layer_sizes)
+    return make_candidates(dropouts, l2s, base, lambda *_: [0.01])
 
 
 def test_l2_varies_fastest():
@@ -27,6 +26,12 @@ def test_l2_varies_fastest():
     assert shape == (2, 3)
     pairs = [candidate[:2] for candidate in candidates]
     assert pairs[:4] == [(0.0, 1e-3), (0.0, 1e-2), (0.0, 1e-1), (0.5, 1e-3)]
+
+
+def test_a_search_without_hidden_layers_has_no_dropout():
+    candidates, shape = make([0.0, 0.5], [1e-3, 1e-2], hidden_layer_sizes=())
+    assert [candidate[:2] for candidate in candidates] == [(0.0, 1e-3), (0.0, 1e-2)]
+    assert shape == (1, 2)
 
 
 def test_integer_is_the_number_of_values():

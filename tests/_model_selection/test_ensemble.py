@@ -152,6 +152,48 @@ def test_numbers_have_the_weighted_mean(scoring):
     assert model.ensemble_scores_[-1] >= model.ensemble_scores_[0]
 
 
+def test_the_selection_is_that_of_the_article():
+    """Caruana et al. 2004 with 25 picks, starting from one model, from the networks themselves."""
+    labels = np.where(np.random.default_rng(0).random(len(y)) < 0.2, 1 - y, y)
+    folds = list(StratifiedKFold(2).split(X, labels))
+    model = quick_search(**GRID, cv=folds, max_iter=40).fit(X, labels)
+    held_out = []
+    for params in model.cv_results_["params"]:
+        values = {"dropouts": [params["dropout"]], "l2s": [params["l2"]]}
+        single = clone(model).set_params(refit="folds", **values).fit(X, labels)
+        networks = zip(single.estimators_, folds, strict=True)
+        held_out.append(np.concatenate([n.predict_proba(X[test]) for n, (_, test) in networks]))
+    held_out, truth = np.array(held_out), np.concatenate([labels[test] for _, test in folds])
+    picks = [int(np.argmax(model.cv_results_["mean_test_score"]))]
+    while len(picks) < 25:
+        means = [held_out[[*picks, k]].mean(axis=0) for k in range(len(held_out))]
+        picks.append(int(np.argmin([log_loss(truth, mean) for mean in means])))
+    counts = np.bincount(picks, minlength=len(held_out))
+    assert np.count_nonzero(counts) > 1
+    assert_allclose(model.ensemble_weights_, counts / 25)
+
+
+def test_of_equal_candidates_the_most_regularised_one_predicts():
+    """Strengths that are nothing in float32 make equal networks."""
+    options = {"dropouts": [0.0], "l2s": [1e-30, 3e-30, 2e-30], "max_iter": 2, "cv": 2}
+    model = quick_search(**{**GRID, **options}).fit(X, y)
+    assert model.best_index_ == 0  # as in GridSearchCV
+    assert_array_equal(model.ensemble_weights_, [0, 1, 0])
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_the_selection_does_not_depend_on_the_cores(classifier, monkeypatch, n_threads):
+    monkeypatch.setattr(members, "count_threads", lambda: n_threads)
+    monkeypatch.setattr("skreg._nn.members._FEW_MULTIPLICATIONS", 0)
+    again = clone(classifier).fit(X, y)
+    assert_array_equal(again.ensemble_scores_, classifier.ensemble_scores_)
+
+
+def test_an_ensemble_is_stored_as_its_networks(classifier):
+    networks = sum(len(pickle.dumps(network)) for network in classifier.estimators_)
+    assert len(pickle.dumps(classifier)) < networks + 20_000
+
+
 @pytest.mark.parametrize("early_stopping", [False, "fold"])
 def test_groups_are_held_out_together(early_stopping):
     groups = np.arange(len(y)) % 7
@@ -162,9 +204,11 @@ def test_groups_are_held_out_together(early_stopping):
     assert_allclose(model.ensemble_scores_[-1], -log_loss(y[rows], probabilities))
 
 
-def test_rows_before_the_first_split_of_time_do_not_count():
+@pytest.mark.parametrize("early_stopping", [False, "fold"])
+def test_rows_before_the_first_split_of_time_do_not_count(early_stopping):
     splitter = TimeSeriesSplit(3)
-    model = quick_search(**GRID, cv=splitter).fit(X, y)
+    options = {"early_stopping": early_stopping, "n_iter_no_change": 2}
+    model = quick_search(**GRID, **options, cv=splitter).fit(X, y)
     rows, probabilities = average_held_out_predictions(model, X, splitter.split(X))
     assert rows.min() > 100
     assert_allclose(model.ensemble_scores_[-1], -log_loss(y[rows], probabilities))

@@ -403,6 +403,13 @@ def test_automatic_ensemble_has_all_kinds():
     assert hasattr(search, "n_layers_") == (len(n_layers) == 1)
 
 
+def test_an_ensemble_refuses_a_sparse_table_for_a_named_encoding(trained):
+    search = small_search(candidates="auto", refit="ensemble", numerical_encoding="piecewise")
+    with pytest.raises(ValueError, match="numerical_encoding: expected a dense table"):
+        search.fit(sparse.csr_array(X), y)
+    assert not trained
+
+
 def test_automatic_ensemble_of_a_sparse_table():
     search = small_search(candidates="auto", refit="ensemble")
     for table in (X, make_numbers(*X.shape, 0.02)):

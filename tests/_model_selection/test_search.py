@@ -84,9 +84,10 @@ def cluster():
 @pytest.mark.parametrize("search", in_full(["grid", "halving"], "grid"))
 @pytest.mark.usefixtures("cluster")
 def test_cluster_changes_no_bit(search):
-    alone = quick_search(search=search).fit(X, y)
+    options = {"search": search, "refit": "ensemble", "candidates": [{}]}
+    alone = quick_search(**options).fit(X, y)
     with parallel_config(backend="dask"):
-        together = quick_search(search=search).fit(X, y)
+        together = quick_search(**options).fit(X, y)
     assert_array_equal(alone.scores_, together.scores_)
     assert_array_equal(alone.predict_proba(X), together.predict_proba(X))
 
