@@ -33,6 +33,10 @@ STAGES = {
     "steps": [{"steps": n} for n in (400, 700, 1000, 1500, 2000, 3000)],
     "epochs": [{"max_iter": n} for n in (4, 8, 12, 16, 25, 50)],
     "rates": [{"learning_rate_init": rate} for rate in (2e-3, 5e-3, 1e-2, 1.5e-2)],
+    "rates of linear models": [
+        {"hidden_layer_sizes": (), "learning_rate_init": rate}
+        for rate in (5e-3, 0.01, 0.02, 0.03, 0.05)
+    ],
     "beta_2": [{"beta_2": beta} for beta in (0.95, 0.99, 0.999)],
     "batches": [{"batch_size": b} for b in (32, 64, 128, 256)],
     "encodings": [

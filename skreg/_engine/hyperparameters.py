@@ -107,7 +107,7 @@ def read_hyperparameters(estimator, n_hidden: int, **replaced: Any) -> Hyperpara
     """
 
     def read(name: str) -> float:
-        return _check_number(name, getattr(estimator, name))
+        return _check_number(name, replaced.get(name, getattr(estimator, name)))
 
     tol, schedule = estimator.tol, estimator.learning_rate
     if schedule not in SCHEDULES:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from skreg._engine.hyperparameters import check_strengths
+from skreg._engine.hyperparameters import check_hidden_layer_sizes, check_strengths
 from skreg._nn.activations import ACTIVATIONS
+from skreg._nn.solvers import SOLVERS
 
 # Above it the weights of a network with hidden layers go to zero.
 _LARGEST_L2 = 0.03
@@ -20,10 +21,23 @@ def is_auto(value) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def make_placeholders(estimator) -> dict[str, Any]:
-    """Return numbers for the hyperparameters that are "auto" as long as no rows are known."""
-    numbers = {"l2": 0.0, "max_iter": 1}
+def make_placeholders(estimator, partial: bool = False) -> dict[str, Any]:
+    """Return numbers for the hyperparameters that are "auto" as long as no rows are known.
+
+    `partial` says whether they are those of `partial_fit`.
+    """
+    rate = get_learning_rate(estimator, partial)
+    numbers = {"l2": 0.0, "max_iter": 1, "learning_rate_init": rate}
     return {name: number for name, number in numbers.items() if is_auto(getattr(estimator, name))}
+
+
+def get_learning_rate(estimator, partial: bool = False) -> float:
+    """Return the first learning rate, also if it is "auto". That of `partial_fit` stays."""
+    if not is_auto(estimator.learning_rate_init):
+        return estimator.learning_rate_init
+    n_hidden = len(check_hidden_layer_sizes(estimator.hidden_layer_sizes))
+    falls = estimator.learning_rate == "cosine" and not partial
+    return SOLVERS[estimator.solver].choose_rate(n_hidden, falls)
 
 
 def compute_l2(targets, n_rows: int, activation: str, n_hidden: int) -> float:

@@ -186,8 +186,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         ``1 - learning_rate * weight_decay``, with either solver.
     solver : {"adam", "sgd"}, default="adam"
         Update rule.
-    learning_rate_init : float, default=0.005
-        Learning rate > 0 of the first step.
+    learning_rate_init : float or "auto", default="auto"
+        Learning rate > 0 of the first step. "auto" is 0.005. Without hidden layers it is
+        0.03 for ``solver="adam"`` with a cosine, since a linear model then reaches its optimum.
     learning_rate : {"constant", "cosine"}, default="cosine"
         Schedule of the learning rate. "cosine" lets it fall to zero along half a cosine over
         `max_iter` epochs.
@@ -413,7 +414,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         l1=0.0,
         weight_decay=0.0,
         solver="adam",
-        learning_rate_init=5e-3,
+        learning_rate_init="auto",
         learning_rate="cosine",
         momentum=0.9,
         nesterovs_momentum=True,

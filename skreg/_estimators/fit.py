@@ -78,7 +78,7 @@ from skreg._nn.solvers import SCHEDULES
 def read_settings(estimator, partial: bool = False) -> FitSettings:
     """Check the parameters that scikit-learn's constraints cannot express, and return them."""
     hidden = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
-    hyper = read_hyperparameters(estimator, len(hidden), **make_placeholders(estimator))
+    hyper = read_hyperparameters(estimator, len(hidden), **make_placeholders(estimator, partial))
     if partial:  # one pass over the rows, at a constant rate
         hyper = replace(hyper, max_iter=1, cosine=SCHEDULES["constant"], tol=None)
     continues = hasattr(estimator, "coefs_") and (partial or estimator.warm_start)

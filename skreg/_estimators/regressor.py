@@ -296,7 +296,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         l1=0.0,
         weight_decay=0.0,
         solver="adam",
-        learning_rate_init=5e-3,
+        learning_rate_init="auto",
         learning_rate="cosine",
         momentum=0.9,
         nesterovs_momentum=True,

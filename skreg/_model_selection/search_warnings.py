@@ -5,6 +5,7 @@ from __future__ import annotations
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg._engine.spec import Status
+from skreg._estimators.automatic import get_learning_rate
 from skreg._estimators.user_warnings import warn
 from skreg._model_selection.halving import count_networks
 from skreg._model_selection.refit import grid_edge_warnings
@@ -92,7 +93,7 @@ def _warn_about_failures(search: Search) -> int:
         if not places:
             continue
         networks = [search.folds[0].make_network(search.candidates[k]) for k, _ in places]
-        rates = sorted({network.learning_rate_init for network in networks})
+        rates = sorted({get_learning_rate(network) for network in networks})
         message = message.format(rates=", ".join(f"{rate:g}" for rate in rates))
         warn(f"{len(places)} of {len(search.results)} networks {message}", ConvergenceWarning)
         n_failed += len(places)

@@ -52,6 +52,18 @@ class Solver(ABC):
     def update(self, parameter, moments, gradient, inputs: OptimizerInputs):
         """Return the next parameter and its next moments."""
 
+    def choose_rate(self, n_hidden: int, falls: bool) -> float:
+        """Return what `learning_rate_init="auto"` stands for.
+
+        Parameters
+        ----------
+        n_hidden : int
+            Hidden layers.
+        falls : bool
+            Whether the schedule ends at zero.
+        """
+        return 0.005
+
     def clip(self, parameters: dict[str, float]) -> dict[str, float]:
         """Return the parameters with the bounds that float32 needs."""
         return parameters
@@ -87,6 +99,10 @@ class Adam(Solver):
         rate = inputs.learning_rate * tf.sqrt(correction_2) / correction_1
         parameter = parameter - rate * first / (tf.sqrt(second) + inputs.hyperparameters["epsilon"])
         return parameter, (first, second)
+
+    def choose_rate(self, n_hidden, falls):
+        """Return a larger rate for a linear model, which reaches its optimum if the rate falls."""
+        return 0.03 if falls and not n_hidden else super().choose_rate(n_hidden, falls)
 
     def clip(self, parameters):
         """Keep epsilon above zero and both decays below one, in float32 too."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_network
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skreg import (
@@ -167,6 +168,26 @@ def test_folds_of_a_search_have_their_own_epochs(search, capsys):
         np.testing.assert_array_equal(model.cv_results_[name], grid.cv_results_[name])
     assert model.cv_results_["n_epochs"].tolist() == [45, 45]
     assert model.best_estimator_.n_iter_ == 34
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({}, 0.005),
+        ({"hidden_layer_sizes": ()}, 0.03),
+        ({"hidden_layer_sizes": (), "solver": "sgd"}, 0.005),
+        ({"hidden_layer_sizes": (), "learning_rate": "constant"}, 0.005),
+    ],
+)
+def test_automatic_rate_is_larger_for_linear_models(changes, rate):
+    model = RegularizedMLPClassifier(**{**SMALL, **changes}).fit(X, y)
+    assert_same_network(clone(model).set_params(learning_rate_init=rate).fit(X, y), model)
+
+
+def test_a_step_of_a_stream_has_the_constant_rate():
+    model = RegularizedMLPClassifier((), random_state=0).partial_fit(X, y, classes=[0, 1])
+    expected = clone(model).set_params(learning_rate_init=0.005)
+    assert_same_network(expected.partial_fit(X, y, classes=[0, 1]), model)
 
 
 @pytest.mark.parametrize("max_iter", ["scale", 0, 1.5, None])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.metrics import mean_absolute_error
+from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
 from skreg import RegularizedMLPRegressor
@@ -20,6 +21,14 @@ def make_regressor(**changes):
 def diabetes():
     X, y = load_diabetes(return_X_y=True)
     return X[:300], y[:300], X[300:], y[300:]
+
+
+def test_the_untuned_network_predicts_the_diabetes_table():
+    """Ridge has a mean R2 of 0.49 in these folds."""
+    scores = cross_val_score(
+        RegularizedMLPRegressor(random_state=0), *load_diabetes(return_X_y=True), cv=3
+    )
+    assert scores.mean() > 0.45
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -56,7 +56,7 @@ def test_classifier_is_logistic_regression_at_the_converted_strength(name, C, we
 
 @pytest.mark.parametrize("name", TABLES)
 def test_default_steps_without_a_hidden_layer_are_logistic_regression(name):
-    """The steps of max_iter="auto" suffice: the objective is within 1 % of its minimum."""
+    """Rate and steps of "auto" suffice: the objective is within 0.01 % of its minimum."""
     X, y = TABLES[name](return_X_y=True)
     X = StandardScaler().fit_transform(X)
     model = RegularizedMLPClassifier((), dropout=0.0, standardize=False, random_state=0).fit(X, y)
@@ -67,8 +67,8 @@ def test_default_steps_without_a_hidden_layer_are_logistic_regression(name):
         return log_loss(y, probabilities) + model.l2_ * (kernel**2).sum()
 
     least = measure(expected.predict_proba(X), expected.coef_)
-    assert measure(model.predict_proba(X), model.coefs_[0]) < 1.01 * least
-    np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=0.05)
+    assert measure(model.predict_proba(X), model.coefs_[0]) < 1.0001 * least
+    np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=4e-3)
 
 
 def test_standardising_inside_equals_standardising_before():
