@@ -25,7 +25,12 @@ def average_networks(X, y):
     """Return a search that predicts with the networks of six candidates on five folds."""
     searches = [
         RegularizedMLPClassifierCV(
-            dropouts=[0.5], l2s=[l2], refit="folds", max_iter=EPOCHS, random_state=0
+            dropouts=[0.5],
+            l2s=[l2],
+            refit="folds",
+            max_iter=EPOCHS,
+            numerical_encoding=None,
+            random_state=0,
         )
         for l2 in STRENGTHS
     ]

@@ -38,6 +38,8 @@ NEEDED = REFERENCE, "linear"
 TARGETS = {"skreg": (0.13, 0.13, -0.03), "skreg, ensemble": (-0.03, -0.09, -0.06)}
 # Most times the seconds of a peer, on any table.
 SECONDS = {REFERENCE: 25.0, "RealMLP-TD": 1.0}
+# Peers that the untuned network should be ahead of by its mean ranks on tables of classes.
+OUTRANKED = "RealMLP-TD", "MLP of scikit-learn", "HistGradientBoosting", "XGBoost"
 _CLIP = 0.7
 
 
@@ -115,12 +117,17 @@ def get_error(values: np.ndarray) -> float:
     return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
 
 
+def compute_ranks(values) -> np.ndarray:
+    """Return the mean rank of each model over tables and splits; the smallest value is first."""
+    values = np.asarray(values)  # (models, tables, splits)
+    return 1 + (values[None] < values[:, None]).sum(axis=1).mean(axis=(1, 2))
+
+
 def tell(scores: dict, groups: dict, reference: str) -> None:
     """Print a table for each group of tables."""
     ratios = compare(scores, reference)
     for label, chosen in groups.items():
-        losses = np.array([of_model[chosen, :, 0] for of_model in scores.values()])
-        ranks = 1 + (losses[None] < losses[:, None]).sum(axis=1).mean(axis=(1, 2))
+        ranks = compute_ranks([of_model[chosen, :, 0] for of_model in scores.values()])
         rows = []
         for rank, (name, of_model) in zip(ranks, scores.items(), strict=True):
             ratio = ratios[name][chosen]
@@ -196,6 +203,7 @@ def list_targets(scores: dict, groups: dict) -> dict:
         most = np.log(1.02 if name == "skreg, ensemble" else 1.1)
         largest = to_linear[name].max()
         targets[f"{name}, largest log ratio to the linear model"] = largest, "<=", most
+    targets |= list_rank_targets(scores, groups)
     for tuned, ours in TIMED.items():
         if tuned in scores:
             ratio = compare(scores, tuned)[ours].mean()
@@ -213,6 +221,22 @@ def list_targets(scores: dict, groups: dict) -> dict:
         area = scores["skreg, ensemble"][..., 1] - scores[REFERENCE][..., 1]
         if not np.isnan(area).all():
             targets["skreg, ensemble, AUC less CatBoost's"] = np.nanmean(area), ">=", 0.0
+    return targets
+
+
+def list_rank_targets(scores: dict, groups: dict) -> dict:
+    """Return the mean ranks of the untuned network less those of peers, on tables of classes."""
+    chosen = np.logical_or.reduce([groups[kind] for kind in KINDS[:2] if kind in groups])
+    if "skreg" not in scores or not np.any(chosen):
+        return {}
+    losses = [of_model[chosen, :, 0] for of_model in scores.values()]
+    areas = [-of_model[chosen, :, 1] for of_model in scores.values()]
+    targets = {}
+    for measure, values in (("loss", losses), ("AUC", areas)):
+        ranks = dict(zip(scores, compute_ranks(values), strict=True))
+        for peer in [peer for peer in OUTRANKED if peer in ranks]:
+            name = f"skreg, mean rank of {measure} less that of {peer}"
+            targets[name] = ranks["skreg"] - ranks[peer], "<=", 0.0
     return targets
 
 

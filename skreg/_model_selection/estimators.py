@@ -44,9 +44,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         "auto" is three kinds with ``refit="ensemble"``: ``hidden_layer_sizes=()``,
         ``numerical_encoding="piecewise"`` and ``numerical_encoding="periodic"``. There are two
         kinds, ``hidden_layer_sizes=()`` and the network of the parameters, if `numerical_encoding`
-        is another value than "auto", or if the table has fewer than 64 rows, no column or more
-        than 128 columns with three and more numbers, or mostly zeros. With other values of `refit`,
-        "auto" is the network of the parameters only.
+        is another value than "auto", or if the table has fewer than 64 distinct rows, no column or
+        more than 128 columns with three and more numbers, or mostly zeros. With other values of
+        `refit`, "auto" is the network of the parameters only.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -54,6 +54,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         None is the method `score` of RegularizedMLPClassifier. Other values are those of
         `GridSearchCV`. "loss" may also be one of several metrics. The method `score` uses the
         same scoring; with "loss" it is that of RegularizedMLPClassifier.
+        With ``refit="ensemble"`` a scorer also receives the ensemble. It should use predictions
+        only, since other attributes are those of one network.
     refit : bool, "folds", "ensemble", str or callable, default=True
         How to predict. True trains the winner on all rows. "folds" stores its networks of the folds
         as `estimators_` and averages their probabilities. "ensemble" averages the networks of
@@ -175,17 +177,21 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
 
     Notes
     -----
+    Scores differ from those of `GridSearchCV` with ``early_stopping="fold"``, which it does not
+    have, and on a fold that lacks a class if `refit` is "folds" or "ensemble": its networks then
+    have an output for that class, too.
+
     A candidate whose score is NaN ranks last. A network that diverges is scored with its last
     finite weights, as in RegularizedMLPClassifier.
 
     Ctrl-C stores the results so far and raises KeyboardInterrupt. There is then no
-    `best_estimator_`. With ``refit="folds"`` there are `estimators_` if the winner was trained on
-    all folds. Means are over the folds that all candidates have or, if there is none, over those
-    that most candidates have. Halving returns to the last complete rung. If nothing was scored,
-    the estimator does not change.
+    `best_estimator_`. Means are over the folds that all candidates have or, if there is none, over
+    those that most candidates have. Halving returns to the last complete rung. If nothing was
+    scored, the estimator does not change.
 
-    If a callback stops a search with ``refit="folds"`` or "ensemble", the winner is the best
-    candidate with a network of every fold. If there is none, no network predicts.
+    With ``refit="folds"`` or "ensemble", the candidates that have a network of every fold predict
+    after Ctrl-C, or after a callback has stopped the search, also those of the last rung of
+    halving. The winner is the best of them. If there is none, no network predicts.
 
     References
     ----------
@@ -323,6 +329,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
         None is the method `score` of RegularizedMLPRegressor. Other values are those of
         `GridSearchCV`. "loss" may also be one of several metrics. The method `score` uses the
         same scoring; with "loss" it is that of RegularizedMLPRegressor.
+        With ``refit="ensemble"`` a scorer also receives the ensemble. It should use predictions
+        only, since other attributes are those of one network.
     refit : bool, "folds", "ensemble", str or callable, default=True
         How to predict. True trains the winner on all rows. "folds" stores its networks of the folds
         as `estimators_` and averages their predictions. "ensemble" averages the networks of
@@ -372,17 +380,20 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch)
 
     Notes
     -----
+    Scores differ from those of `GridSearchCV` with ``early_stopping="fold"``, which it does not
+    have.
+
     A candidate whose score is NaN ranks last. A network that diverges is scored with its last
     finite weights, as in RegularizedMLPRegressor.
 
     Ctrl-C stores the results so far and raises KeyboardInterrupt. There is then no
-    `best_estimator_`. With ``refit="folds"`` there are `estimators_` if the winner was trained on
-    all folds. Means are over the folds that all candidates have or, if there is none, over those
-    that most candidates have. Halving returns to the last complete rung. If nothing was scored,
-    the estimator does not change.
+    `best_estimator_`. Means are over the folds that all candidates have or, if there is none, over
+    those that most candidates have. Halving returns to the last complete rung. If nothing was
+    scored, the estimator does not change.
 
-    If a callback stops a search with ``refit="folds"`` or "ensemble", the winner is the best
-    candidate with a network of every fold. If there is none, no network predicts.
+    With ``refit="folds"`` or "ensemble", the candidates that have a network of every fold predict
+    after Ctrl-C, or after a callback has stopped the search, also those of the last rung of
+    halving. The winner is the best of them. If there is none, no network predicts.
 
     References
     ----------
