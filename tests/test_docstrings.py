@@ -7,17 +7,20 @@ import pytest
 from numpydoc.validate import validate
 
 import skreg
+import skreg._estimators.base
 import skreg._estimators.classifier
 import skreg._estimators.regressor
 import skreg._estimators.uncertainty
 import skreg._model_selection.estimators
 import skreg._model_selection.members
 import skreg._model_selection.refit
+import skreg._plotting.ensemble
 import skreg._plotting.regularization_path
 import skreg._plotting.training_curve
 import skreg.keras
 import skreg.keras._scikeras
 import skreg.onnx
+import skreg.onnx._types
 
 # Checks that are not made, each with the reason.
 EXCLUDED = {
@@ -46,6 +49,8 @@ def list_public_objects():
                     yield f"{path}.{method}"
     for name in skreg.keras.__all__:
         yield f"skreg.keras.{name}"
+    for name in skreg.onnx.__all__:
+        yield f"skreg.onnx.{name}"
 
 
 @pytest.mark.parametrize("path", list(list_public_objects()))
@@ -76,16 +81,19 @@ def test_every_parameter_is_documented_with_its_default(name):
 
 
 MODULES = (
+    skreg._estimators.base,
     skreg._estimators.classifier,
     skreg._estimators.regressor,
     skreg._model_selection.estimators,
     skreg._model_selection.members,
     skreg._model_selection.refit,
+    skreg._plotting.ensemble,
     skreg._plotting.regularization_path,
     skreg._plotting.training_curve,
     skreg._estimators.uncertainty,
     skreg.keras._files,
     skreg.onnx,
+    skreg.onnx._types,
     skreg.keras._builders,
     skreg.keras._inputs,
     skreg.keras._scikeras,

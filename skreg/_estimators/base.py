@@ -260,12 +260,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         Returns
         -------
         model : keras.Sequential or keras.Model
-            The first for a table of numbers, else a functional model. Built, in float32. It
-            predicts what `predict_proba` returns, for two classes the probability of the second
-            one; for a regressor what `predict` returns, with a layer that sorts several quantiles
-            and has their levels in its name. It is compiled unless Keras has no such
-            loss: for loss="quantile", for loss="log_cosh" on a scaled target, and for targets of
-            several scales.
+            A Sequential model for a table of numbers, else a functional one; built, in float32. It
+            predicts what `predict_proba` returns (for two classes, the probability of the second)
+            or what `predict` returns. Several quantiles are sorted by a last layer whose name holds
+            the levels. It is not compiled if Keras lacks the loss: for loss="quantile", for
+            loss="log_cosh" on a scaled target, and for targets of several scales.
 
         Raises
         ------
@@ -294,9 +293,19 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         A category of text is a string tensor of TensorFlow. A missing text is "", or "[MISSING]" if
         "" is a level.
 
-        With `numerical_encoding` a model of that name stands before the Dense layers. It adds the
-        other inputs in `encoded_feature_names_`, consists of layers and operations of Keras alone,
-        has the dropout of the inputs, and is trained where it is trained here.
+        With `numerical_encoding`, a layer of that name stands before the Dense layers. It appends
+        the encoded inputs, applies the dropout of the inputs, and is trainable if the encoding is
+        trained.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skreg import RegularizedMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = RegularizedMLPClassifier(max_iter=5, random_state=0).fit(X, y)
+        >>> exported = model.to_keras()
+        >>> bool(abs(exported.predict(X, verbose=0) - model.predict_proba(X)).max() < 1e-5)
+        True
         """
         network, hyper, loss = self._make_export()
         return make_keras_model(

@@ -170,8 +170,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         to zero after the activation. The others are multiplied by ``1 / (1 - dropout)``.
         Predictions do not use dropout.
     input_dropout : float, default=0.0
-        Rate in [0, 1) of the standardised inputs. A column is dropped with all that
-        `numerical_encoding` makes of it.
+        Rate in [0, 1) of the standardised inputs. A column is dropped together with its encoded
+        inputs.
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 6 for two classes, or 2 for more classes or labels, divided by the number
@@ -251,10 +251,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         With 20 numeric columns a step takes more than twice as long with an encoding. Whole fits
         with "piecewise" took 7 to 17 % longer on public tables.
     categorical_features : array-like or "from_dtype" or None, default="from_dtype"
-        Which columns are categories: a mask, indices, or names of columns. With "from_dtype" those
-        of a data frame whose type is category, enum or string, objects that are strings, and
-        booleans with missing values. None refuses strings. The
-        Notes of :class:`RegularizedMLPClassifier` say how they are encoded.
+        Which columns are categories: a mask, indices or names. "from_dtype" selects the columns of
+        a data frame of dtype category, enum or string, object columns with strings, and booleans
+        with missing values. None selects none, and strings are an error. The Notes of
+        :class:`RegularizedMLPClassifier` say how they are encoded.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors of the sample weights by class. "balanced" gives every class the same total weight.
         For several labels per row, a list with one dict for each label; the factors of a row are
@@ -358,10 +358,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     them. A category has a column for each of its at most 40 heaviest levels with at least 0.5 % of
     the weight, one for missing values if there were some in training, and one for all other levels
     if there are any; two levels that are all need one column. Levels that were not in training
-    belong to the other levels, or to none; where two levels are all, to the one with more weight,
-    as missing values do. The order of ordered categories is not used. All this is learned from the
-    rows of `fit`, also from those that early stopping holds out; in a stream from the first batch.
-    The same rows in a sparse or a dense table give the same network.
+    count as other levels if there are any, else as none. With two levels in one column, unknown and
+    missing levels count as the heavier one. The order of ordered categories is not used. All this
+    is learned from the rows of `fit`, also from those that early stopping holds out; in a stream
+    from the first batch. The same rows in a sparse or a dense table give the same network.
 
     `numerical_encoding` adds inputs for the numeric columns of dense tables. Columns of one or two
     values, such as levels and indicators, have none. "piecewise" has bins between weighted
@@ -369,7 +369,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     ``clip((x - e) / (f - e), 0, 1)`` of the standardised column. "periodic" has the inputs
     ``cos(2 * pi * w * x + b) @ M + m`` with 16 frequencies, 16 phases and a map to three numbers
     for each column. The edges are those of the first fit in a warm start and of the first batch in
-    a stream. `input_dropout` drops a column with all that is made of it.
+    a stream. `input_dropout` drops a column together with its encoded inputs.
 
     References
     ----------
@@ -536,6 +536,18 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         ------
         ValueError
             If `classes` is missing in the first call or differs later, or as in `fit`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from skreg import RegularizedMLPClassifier
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> model = RegularizedMLPClassifier(batch_size=32, random_state=0)
+        >>> for start in range(0, len(X), 100):
+        ...     rows = slice(start, start + 100)
+        ...     model = model.partial_fit(X[rows], y[rows], classes=[0, 1])
+        >>> model.n_iter_
+        6
         """
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
@@ -577,6 +589,15 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         ValueError, TypeError
             If neither `dropout` nor `input_dropout` is above 0, if `n_samples` is not an integer
             >= 1, or if `X` is not valid.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skreg import RegularizedMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = RegularizedMLPClassifier(max_iter=5, random_state=0).fit(X, y)
+        >>> model.mc_dropout(X, n_samples=10, random_state=0).shape
+        (10, 150, 3)
         """
         logits = self._sample_logits(X, n_samples, random_state)
         rows = self._stack_classes(logits.reshape(-1, self.n_outputs_))
@@ -618,6 +639,16 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         ValueError
             If the file cannot be read, if skreg cannot express a layer, which is named, or if the
             number of `classes` is not that of the outputs.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skreg import RegularizedMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = RegularizedMLPClassifier(max_iter=5, random_state=0).fit(X, y)
+        >>> read = RegularizedMLPClassifier.from_keras(model.to_keras())
+        >>> bool((read.predict(X) == model.predict(X)).all())
+        True
         """
         model, labels = load_model(model)
         classes = labels if classes is None else classes

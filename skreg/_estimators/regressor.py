@@ -416,6 +416,17 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         ------
         ValueError
             As in `fit`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skreg import RegularizedMLPRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = RegularizedMLPRegressor(batch_size=32, random_state=0)
+        >>> for start in range(0, len(X), 100):
+        ...     model = model.partial_fit(X[start : start + 100], y[start : start + 100])
+        >>> model.n_iter_
+        5
         """
         return self._fit(self._make_request(X, y, sample_weight, partial=True))
 
@@ -458,6 +469,15 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         ValueError, TypeError
             If neither `dropout` nor `input_dropout` is above 0, if `n_samples` is not an integer
             >= 1, or if `X` is not valid.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skreg import RegularizedMLPRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = RegularizedMLPRegressor(max_iter=5, random_state=0).fit(X, y)
+        >>> model.mc_dropout(X, n_samples=10, random_state=0).shape
+        (10, 442)
         """
         return self._rescale(self._sample_logits(X, n_samples, random_state))
 
@@ -493,6 +513,16 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             If the file does not exist.
         ValueError
             If the file cannot be read, or if skreg cannot express a layer, which is named.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skreg import RegularizedMLPRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = RegularizedMLPRegressor(max_iter=5, random_state=0).fit(X, y)
+        >>> read = RegularizedMLPRegressor.from_keras(model.to_keras())
+        >>> bool(abs(read.predict(X) - model.predict(X)).max() < 1e-2)
+        True
         """
         model, _ = load_model(model)
         network = read_network(model)

@@ -9,7 +9,17 @@ from scipy.special import entr
 
 
 class Uncertainty(NamedTuple):
-    """Summary of sampled probabilities, by row."""
+    """Summary of sampled probabilities, by row.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_rows, n_classes)
+        Mean probabilities.
+    entropy : ndarray of shape (n_rows,)
+        Entropy of the mean, in nats.
+    mutual_information : ndarray of shape (n_rows,)
+        Mutual information of class and network, in nats.
+    """
 
     mean: np.ndarray
     entropy: np.ndarray

@@ -96,8 +96,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     early_stopping : bool or "fold", default=False
         Whether each network stops early, and keeps the weights of the epoch that is best on
         validation rows. True holds out a `validation_fraction` of the training rows of each fold.
-        "fold" takes the rows that the fold holds out, so none is lost for training. They choose
-        the epoch and then score it, which flatters the scores. It needs `refit` "folds" or
+        "fold" takes the rows that the fold holds out, so none is lost for training. The same rows
+        choose the epoch and score it, so the scores are optimistic. It needs `refit` "folds" or
         "ensemble".
     <entries: validation_fraction, validation_scoring, tol, n_iter_no_change, standardize,
         numerical_encoding, categorical_features, class_weight, random_state>
@@ -111,8 +111,8 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
     dropout_ : float or tuple of float
         Dropout of the winner. Not set with several metrics if `refit` is False.
     l2_ : float, tuple of float or str
-        L2 strength of the winner. If that is "auto", the number that it stood for, or "auto" if the
-        winner was not trained on all rows. Not set with several metrics if `refit` is False.
+        L2 strength of the winner. For "auto" it is the number used; "auto" itself if the winner was
+        not trained on all rows. Not set with several metrics if `refit` is False.
     best_params_ : dict
         Values of the winner: `dropout`, `l2` and the parameters of its kind. Not set with several
         metrics if `refit` is False.
@@ -298,7 +298,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         return self._fit(X, y, sample_weight, params)
 
     def _compute_logits(self, X):
-        """Logits whose probabilities are the average of those of the networks."""
+        """Return logits whose probabilities are the average of those of the networks."""
         networks = self._get_networks()
         if len(networks) == 1:
             return networks[0]._compute_logits(X)

@@ -137,6 +137,17 @@ class MembersMixin:
         ValueError, TypeError
             If several networks predict, if the winner has no dropout, if `n_samples` is not an
             integer >= 1, or if `X` is not valid.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skreg import RegularizedMLPClassifierCV
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = RegularizedMLPClassifierCV(
+        ...     dropouts=[0.3], l2s=[1e-3], cv=3, max_iter=20, refit=True, random_state=0
+        ... ).fit(X, y)
+        >>> model.mc_dropout(X, n_samples=10, random_state=0).shape
+        (10, 150, 3)
         """
         networks = self._get_networks()
         if not hasattr(self, "best_estimator_"):

@@ -23,13 +23,11 @@ from skreg._model_selection.search import Search
 def one_standard_error(cv_results) -> int:
     """Choose the most regularised candidate within one standard error of the best.
 
-    For `refit` of the searching estimators, or of GridSearchCV over `dropout` and `l2`.
-    The folds cannot tell this candidate from the best one, and it is the simplest of those
-    (Breiman et al. 1984). The most regularised candidate has the largest `l2` and, if several have
-    it, the largest `dropout`; of those with both, the best one. A sequence counts as its mean. One
-    of the two parameters may be missing, for all candidates or for some, for which it counts as the
-    smallest. Candidates that halving dropped are not chosen, so the rule is best used with
-    ``search="grid"``.
+    For `refit` of the searching estimators, or of GridSearchCV over `dropout` and `l2`. The folds
+    cannot tell this candidate from the best one, and it is the simplest of those (Breiman et al.
+    1984). It has the largest `l2`; ties are broken by the largest `dropout`, then by the score. A
+    sequence counts as its mean, and a missing value as smaller than all others. Candidates that
+    halving dropped are not chosen, so use the rule with ``search="grid"``.
 
     Parameters
     ----------

@@ -121,14 +121,18 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Numbers.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or an indicator for several labels.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. None means 1.
         **kwargs : dict
             For `keras.Model.fit`.
 
         Returns
         -------
         self : KerasClassifier
+            The fitted estimator.
         """
         return super().fit(X, y, sample_weight=_copy_weight(sample_weight), **kwargs)
 
@@ -138,15 +142,20 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Numbers.
         y : array-like of shape (n_samples,)
+            Labels.
         classes : array-like of shape (n_classes,), default=None
+            All labels of all calls.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. None means 1.
         **kwargs : dict
             For `keras.Model.fit`.
 
         Returns
         -------
         self : KerasClassifier
+            The fitted estimator.
         """
         weight = _copy_weight(sample_weight)
         return super().partial_fit(X, y, classes=classes, sample_weight=weight, **kwargs)
@@ -157,12 +166,14 @@ class KerasClassifier(_Checked, wrappers.KerasClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Numbers.
         **kwargs : dict
             For `keras.Model.predict`.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            In the order of `classes_`.
         """
         probabilities = super().predict_proba(X, **kwargs)
         # scikeras drops every axis of length one, also that of a single row.

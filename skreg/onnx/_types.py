@@ -171,8 +171,8 @@ def _as_array(X):
 def _iterate_columns(X, for_types: bool = False) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and values of the columns of a data frame.
 
-    For types, those of categories are their levels, and those of a column of texts are texts, also
-    if all are missing in these rows.
+    With `for_types`, categories yield their levels, and string columns yield strings even if all
+    rows are missing.
     """
     for name in X.columns:
         column = X[name]
@@ -207,6 +207,18 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
     ValueError
         If the table has other columns than in training, or a value that the type of its input
         cannot hold.
+
+    Examples
+    --------
+    >>> import onnxruntime
+    >>> import pandas as pd
+    >>> from skreg import RegularizedMLPClassifier
+    >>> from skreg.onnx import make_inputs, to_onnx
+    >>> X = pd.DataFrame({"size": [1.5, None, 3.5], "colour": ["red", None, "red"]})
+    >>> model = RegularizedMLPClassifier(max_iter=5, random_state=0).fit(X, ["a", "b", "a"])
+    >>> session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+    >>> make_inputs(session, X)["colour"].ravel().tolist()
+    ['red', '', 'red']
     """
     inputs, stored = session.get_inputs(), session.get_modelmeta().custom_metadata_map
     names, tokens = (json.loads(stored.get(key, "null")) for key in (_NAMES, _TOKENS))
