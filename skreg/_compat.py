@@ -17,6 +17,8 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # How many threads OpenMP may use here, after the limits of joblib and threadpoolctl; can go when
 # public.
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as count_threads
+
+# Constraints of parameters; can go when public.
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 # What every meta-estimator routes metadata with; the names without underscore are public.

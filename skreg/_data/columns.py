@@ -1,8 +1,8 @@
 """From a checked table to the numbers that a network takes: categories and missing values.
 
-The columns of the result are, in this order: the numbers, with medians in the place of missing
-ones; an indicator for each of them that had missing values in training; and the levels of each
-category. What is learned here comes from weighted rows, so a row of weight 2 counts as two rows.
+The columns of the result are, in this order: the numbers, with missing values replaced by medians;
+an indicator for each of them that had missing values in training; and the levels of each category.
+What is learned here comes from weighted rows, so a row of weight 2 counts as two rows.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from scipy import sparse
 
 from skreg._data.statistics import compute_shares, find_weighted_median, iterate_blocks
 
-# Levels of a category that have a column of their own: at most so many, each with at least so much
-# of the weight. The others share one. benchmarks/choose_levels.py has the figures.
+# A level has a column of its own if it is among the 40 heaviest and has at least 1/200 of the
+# weight. The others share one. benchmarks/choose_levels.py has the figures.
 _MOST_LEVELS = 40
 _LEAST_SHARE = 1 / 200
 
-# No warning of unknown levels for fewer cells than this, or if more levels than this share a
-# column: an identifier may have millions, which a pickle should not hold.
+# Unknown levels are not reported for fewer cells than this. Of more infrequent levels than this
+# none is remembered, since an identifier may have millions.
 _FEWEST_CELLS = 5
 _MOST_REMEMBERED = 10_000
 
@@ -104,7 +104,7 @@ class Category:
 
     @classmethod
     def learn(cls, name: str, cells: CategoryCells, shares: np.ndarray) -> Category:
-        """Return what the cells of training rows tell, which have these shares of the weight."""
+        """Return the category, given the cells of the training rows and their weight shares."""
         known = cells.codes >= 0
         by_level = np.bincount(cells.codes[known], shares[known], len(cells.levels))
         occurs = np.bincount(cells.codes[known], shares[known] > 0, len(cells.levels)) > 0
@@ -274,7 +274,7 @@ class Columns:
         return _make_unique(names)
 
     def find_unknown(self, table: MixedTable) -> list[str]:
-        """Return the names of the categories most cells of which were not in training."""
+        """Return the names of the categories whose cells mostly were not in training."""
         pairs = zip(self.categories, table.categories, strict=True)
         return [category.name for category, cells in pairs if category.is_unknown(cells)]
 

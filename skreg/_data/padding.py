@@ -20,9 +20,8 @@ VALIDATION_BLOCK = 1024
 def pad_size(size: int) -> int:
     """Round up to one of at most nine values per octave, so that similar sizes share a program.
 
-    Between two powers of two the step is an eighth of the lower one, and at least 8. So padding
-    wastes less than an eighth of the rows (of more than 64), and folds of 379 and 380 rows have
-    384 both.
+    Between two powers of two the step is an eighth of the lower one, and at least 8. Padding
+    therefore adds less than an eighth above 64 rows, and folds of 379 and 380 rows both have 384.
     """
     step = max(8, 1 << max(size.bit_length() - 4, 0))
     return -(-size // step) * step

@@ -1,8 +1,7 @@
 """Weighted statistics of columns and targets.
 
-Each statistic is that of the distinct rows `first` of a table, with their weights. Those of a
-column depend on its values only, to the bit: not on how the table is stored, and not on other
-columns.
+Statistics are computed over the distinct rows of a table, with their weights. Those of a column
+depend on its values only, to the bit: not on how the table is stored, and not on other columns.
 """
 
 from __future__ import annotations
@@ -70,8 +69,8 @@ class Statistics:
     def combine(self, other: Statistics) -> Statistics:
         """Return the statistics of the rows of both (Chan, Golub and LeVeque 1983).
 
-        Those of no rows, which were read from a network of Keras, remain where the other rows have
-        no spread, as a single row.
+        Statistics of weight 0 come from a Keras network. They are kept for columns that are
+        constant in `other`.
         """
         if not self.weight:
             is_kept = other.constant & ~self.constant
@@ -101,9 +100,9 @@ class Statistics:
     def replace_narrow(self, other: Statistics) -> Statistics:
         """Return these statistics, apart from columns that have hardly varied so far.
 
-        Columns that were constant, or are much wider in `other`, take its statistics: the first
-        rows of a stream may be nearly equal. If `other` is narrow itself, one row say, but far
-        away, they take those of both.
+        Columns that were constant, or that are much wider in `other`, take its statistics, since
+        the first rows of a stream may be nearly equal. Columns that are narrow in `other` too, but
+        far away, take the combined statistics.
         """
         both = self.combine(other)
         is_narrow = self.constant | (other.deviation / _MUCH_WIDER > self.deviation)

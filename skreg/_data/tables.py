@@ -55,7 +55,7 @@ class CSRTable:
     shape : tuple of int
         Padded rows and padded features.
     chunk : int
-        Non-zeros of a row that are worked on together.
+        Number of non-zeros of a row that are processed together.
     """
 
     indptr: np.ndarray

@@ -132,7 +132,8 @@ def read_best_parameters(
 ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
     """Return the best kernels, biases and parameters of the input layer as arrays of their own.
 
-    The last ones have their padding, the others not: `rows` are those of the first kernel without.
+    Kernels and biases are without padding, parameters of the input layer with it. `rows` are the
+    rows of the first kernel that are not padding.
     """
     # Views of the tensors' memory, so that it is copied once.
     *kernels, flat = (np.asarray(parameter) for parameter in state.best_parameters)

@@ -107,8 +107,8 @@ class Program:
             if self._advance is None:
                 check_room_for_program(count_programs())
                 start = time.perf_counter()
-                # As a concrete function: else TensorFlow takes one function for each spec for one
-                # function that is traced over and over, and warns.
+                # A concrete function, since TensorFlow would take the functions of several specs
+                # for one that is retraced, and warn.
                 no_steps = tf.constant(0, tf.int32)
                 with explain_debugging_operations():
                     advance = _skip_type_checks(_trace(self.spec, (*arguments, no_steps)))
@@ -140,7 +140,8 @@ def _trace(spec: ProgramSpec, arguments):
 def _skip_type_checks(advance) -> Callable:
     """Return the concrete function for arguments of the types that it was traced for.
 
-    TensorFlow compares and casts thirty tensors in each call, which is two thirds of its Python.
+    TensorFlow compares and casts thirty tensors in each call, which takes two thirds of the Python
+    time.
     """
     call_flat = getattr(getattr(advance, "inference_fn", None), "call_flat", None)
     if call_flat is None or advance.captured_inputs:

@@ -114,10 +114,10 @@ def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict
 
 
 def _remove_constant_columns(fit: PreparedFit, kernel, bias, encoding) -> None:
-    """Set the rows of columns to zero that are constant in training, in place.
+    """Set the kernel rows of columns that are constant in training to zero, in place.
 
-    Nothing is known about these columns, whatever they are later. The encoded inputs of a column
-    are not zero where it is, so what they contribute in training goes into the bias.
+    Nothing is known about other values of such a column. Its encoded inputs are not zero in
+    training, so their contribution moves into the bias.
     """
     kernel[fit.constant_columns] = 0.0
     if encoding is None or not len(fit.constant_columns):

@@ -10,7 +10,7 @@ from skreg._nn.solvers import SOLVERS
 
 # Above it the weights of a network with hidden layers go to zero.
 _LARGEST_L2 = 0.03
-# With fewer distinct rows each of eight bins would have fewer than eight.
+# With fewer distinct rows, eight bins would hold fewer than eight rows each.
 LEAST_ENCODED_ROWS = 64
 # Each has nine inputs with its bins, and the first layer is most of the cost of a step.
 MOST_ENCODED_COLUMNS = 128

@@ -119,7 +119,7 @@ def prepare_fit(
 ) -> PreparedFit:
     """Check what was handed in, and decide on rows, scales and seed.
 
-    `encoded` is what another fit of the same rows has encoded.
+    `encoded` are the encoded rows of another fit of the same rows.
     """
     _check_validation_set(estimator, request.validation)
     encoded = encoded or encode_rows(estimator, request, settings)
@@ -198,7 +198,7 @@ def _learn_columns(checked: CheckedRows, weight) -> Columns:
 
 
 def _get_seen_rows(estimator, request, settings) -> SeenRows:
-    """Return the rows that count beside those of this call: in a stream all of before."""
+    """Return the rows of earlier calls: all of them in a stream, else none."""
     none = SeenRows(0, 0.0)
     continues = request.partial and settings.continues
     return getattr(estimator, "_seen_rows", none) if continues else none

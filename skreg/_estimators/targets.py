@@ -81,15 +81,18 @@ class ClassTargets:
 
     @property
     def l2_of_one_row(self) -> float:
-        """What l2="auto" is for one row; decision 30 has the figures."""
+        """What l2="auto" is for one row; see docs/decisions/0030-automatic-strength.md."""
         return 6.0 if self.n_outputs == 1 else 2.0
 
     @property
     def l2_factors(self) -> tuple[float, ...]:
-        """What l2s="auto" tries, in units of l2="auto"; decision 33 has the figures."""
+        """What l2s="auto" tries, in units of l2="auto".
+
+        See docs/decisions/0033-ensembles-of-several-kinds.md.
+        """
         return _L2_FACTORS if self.n_outputs == 1 else _L2_FACTORS_OF_MANY_CLASSES
 
-    automatic_encoding = "piecewise"  # decision 31 has the figures
+    automatic_encoding = "piecewise"  # see docs/decisions/0031-numerical-encodings.md
 
     @property
     def loss(self) -> ClassLoss:

@@ -106,10 +106,10 @@ def get_names(attributes: dict):
 
 
 def encode_table(estimator, X):
-    """Return a table as the numbers that the network of a fitted estimator takes.
+    """Return the table as the network takes it, and the precision to predict in.
 
-    An array, without a copy if it is one of numbers; or CSR. And the precision to predict in:
-    float32 for a table of float32, else float64.
+    The table is an array or CSR. The precision is float32 for a float32 table, else float64. A
+    table of numbers is not copied.
     """
     table, _ = check_table(estimator, X)
     dtype = choose_precision(table)

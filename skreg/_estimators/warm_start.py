@@ -37,7 +37,7 @@ class NoiseSequence:
 
 
 class SeenRows(NamedTuple):
-    """What a network was trained on, of which `partial_fit` needs the sum with its own rows.
+    """Row count and class totals so far, to which `partial_fit` adds its own.
 
     Attributes
     ----------
@@ -90,10 +90,9 @@ def get_statistics(estimator) -> tuple[ColumnStatistics | None, Statistics | Non
 def make_warm_start(fit: PreparedFit) -> WarmStart:
     """Return the weights of the fitted network, for the new scales.
 
-    They are rewritten so that the network computes the same function. Those of a network that a
-    stream has trained from its first rows on stay as they are, which is what a running
-    StandardScaler does: a function that was learned from a few rows would be carried far outside of
-    their range.
+    They are rewritten so that the network computes the same function. A stream that began with
+    `partial_fit` keeps its weights unchanged, as behind a running StandardScaler: its function was
+    learned from a few rows and should not be carried far outside their range.
     """
     estimator, stream, sequence = fit.estimator, fit.stream, fit.sequence
     if stream is None and fit.targets.was_constant(estimator):

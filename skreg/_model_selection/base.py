@@ -264,7 +264,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         return {"estimator": self, "X": X, "y": y, "metadata": metadata}
 
     def _summarise(self, search: Search, scoring, shape, data: SearchData, stopped=False) -> dict:
-        """The fitted attributes of the search, without those of the networks that predict."""
+        """Return the fitted attributes of the search, but not of the networks that predict."""
         attributes = summarise_results(search, scoring, shape, self.store_curves)
         # A search that was stopped should predict, which only a complete candidate does.
         eligible = search.list_complete() if stopped and self._averages else None
@@ -272,7 +272,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         return attributes | data.columns
 
     def _refit(self, search: Search, scoring, base_estimator, data: SearchData, found) -> dict:
-        """The fitted attributes of the networks that predict."""
+        """Return the fitted attributes of the networks that predict."""
         if scoring.refit is False:
             return {}
         if self._averages:
@@ -287,7 +287,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         return isinstance(self.refit, str) and self.refit in AVERAGES
 
     def _average(self, search: Search, found: dict) -> dict:
-        """The fitted attributes of networks of the folds; none if the winner lacks some."""
+        """Return the fitted attributes of networks of the folds; none if the winner lacks some."""
         best, results = found["best_index_"], found["cv_results_"]
         if self.refit == "ensemble":
             attributes = make_ensemble(search, best)

@@ -246,7 +246,7 @@ class _StoredRegressor(_StoredPredictions, RegularizedMLPRegressor):
         return network._rescale(logits)
 
     def imitate(self, networks, X):
-        """Take a scale of the target besides, so that all ensembles are scored in one unit."""
+        """Also use one common scale of the target, so that all scores have the same unit."""
         super().imitate(networks, X)
         self.target_scale_ = merge_target_scales(networks)
         return self

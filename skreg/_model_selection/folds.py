@@ -64,8 +64,8 @@ class Fold:
     stops_on_test : bool, default=False
         Whether early stopping uses the test rows, instead of a fraction of the training rows.
     request_options : dict, default={}
-        What the fits are told of the rows of all folds: the classes, where networks are averaged
-        and the fold lacks one.
+        Options of `_make_request`: the classes of all rows, if networks are averaged and this fold
+        lacks one.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ class RungShares(NamedTuple):
 # Chosen by benchmarks/choose_rungs.py. The scores of few rows say little: small tables, which train
 # fast, need more folds in the first rung, and one fold is enough for large tables.
 HALVING = RungShares(0.32, 0.0, 0.4), RungShares(0.72, 0.6, 0.16)
-# An ensemble is made of many candidates, and is better than the best of few. Decision 33 has the
-# measurement.
+# An ensemble is made of many candidates, and is better than the best of few. See
+# docs/decisions/0033-ensembles-of-several-kinds.md.
 HALVING_OF_ENSEMBLE = (RungShares(0.72, 0.4, 0.5),)
 MIN_ROWS = 150
 MIN_SURVIVORS = 3
@@ -56,7 +56,7 @@ class Rung:
 def spread_order(n_folds: int) -> list[int]:
     """Order the folds so that the first ones are far apart, since neighbours may be close in time.
 
-    The last fold is the first one: in a split by time it has the most training rows.
+    The order begins with the last fold, which has the most training rows in a split by time.
     """
     places, order = np.arange(n_folds), [n_folds - 1]
     distance = np.abs(places - order[0])

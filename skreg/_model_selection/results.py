@@ -110,13 +110,13 @@ def _read_score(metric: str, result: Result) -> float:
 
 
 def _read_numbers(table, read_number: Callable[[Result], float]) -> np.ndarray:
-    """One number per result, of shape (candidates, folds). NaN where there is no result."""
+    """Return a number per result, of shape (candidates, folds). NaN where there is none."""
     numbers = [[np.nan if r is None else read_number(r) for r in row] for row in table]
     return np.array(numbers, dtype=float)
 
 
 def _average_folds(numbers: np.ndarray, table, last_rungs) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each candidate over the folds.
+    """Return mean and standard deviation of each candidate over the folds.
 
     Candidates with the same last rung are compared on the same folds.
     """
@@ -135,7 +135,7 @@ def _average_folds(numbers: np.ndarray, table, last_rungs) -> tuple[np.ndarray, 
 
 
 def _choose_folds(table, numbers: np.ndarray) -> list[int]:
-    """The folds on which candidates are compared: those that all of them have.
+    """Return the folds on which candidates are compared: those that all of them have.
 
     If there is none, as after an interrupt, they are the folds that the largest set of candidates
     shares. A candidate with a score of NaN does not count.
@@ -156,7 +156,7 @@ def _rank(mean: np.ndarray, last_rungs: np.ndarray) -> np.ndarray:
 
 
 def _stack_curves(search: Search) -> tuple[np.ndarray, np.ndarray]:
-    """Losses and validation losses of all networks, of shape (candidates, folds)."""
+    """Return losses and validation losses of all networks, of shape (candidates, folds)."""
     shape = len(search.candidates), len(search.folds)
     curves, validation_curves = np.empty(shape, dtype=object), np.empty(shape, dtype=object)
     for place, result in search.results.items():

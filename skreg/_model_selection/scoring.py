@@ -309,7 +309,7 @@ class SearchScoreMixin:
         return score
 
     def _make_scored_estimator(self):
-        """The estimator for the scorer: the one network, or the average of several."""
+        """Return the estimator for the scorer: the one network, or the average of several."""
         if hasattr(self, "best_estimator_"):
             return self.best_estimator_
         averaged = copy.copy(self)

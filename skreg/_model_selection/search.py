@@ -275,6 +275,7 @@ class Search:
         scores = [self.average_score(k, rung.folds) for k in remaining]
         places = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         order = [remaining[place] for place in places]
+        # Reversed, so that the best candidate of a kind is the one that stays.
         best_of_kinds = {self.candidates[k].kind: k for k in reversed(order)}
         order = list(dict.fromkeys([*best_of_kinds.values(), *order]))
         worst = order[rung.n_survivors :]
@@ -320,6 +321,7 @@ class Search:
         try:
             for fold, results in outputs:
                 n_waiting[fold] -= len(results)
+                # Popped, so that an interrupt records only what is left in a group.
                 while results:
                     candidate, result = results.pop(0)
                     result = self._record(fold, candidate, result)
@@ -394,7 +396,7 @@ class Search:
                 yield index, group
 
     def _list_jobs(self, fold: int, remaining: list[int]) -> list[CandidateJob]:
-        """The jobs of a fold whose training has not ended."""
+        """Return the jobs of a fold whose training has not ended."""
         results = [(k, self.results.get((k, fold))) for k in remaining]
         return [
             CandidateJob(k, self.candidates[k], result.checkpoint if result else None)
@@ -432,7 +434,7 @@ class Search:
         return float(np.mean([self.refit_score(self.results[candidate, f].scores) for f in folds]))
 
     def collect_networks(self, candidate: int) -> list:
-        """The fitted networks of a candidate, in the order of the folds, as far as trained."""
+        """Return the networks of a candidate that are trained, in the order of the folds."""
         found = [self.results.get((candidate, fold)) for fold in range(len(self.folds))]
         return [
             fold.make_network(self.candidates[candidate], result.attributes)

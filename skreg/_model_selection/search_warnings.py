@@ -1,4 +1,4 @@
-"""What a search warns of."""
+"""Warnings of a search."""
 
 from __future__ import annotations
 

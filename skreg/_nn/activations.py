@@ -39,7 +39,7 @@ class Activation(ABC):
     keras_name : str
         Name of the same function in Keras.
     largest_slope : float
-        About; those of gelu and silu are 1.1.
+        Largest slope, approximately: gelu and silu reach 1.1.
     """
 
     name: str

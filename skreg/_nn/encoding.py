@@ -21,7 +21,7 @@ class Encoding(ABC):
     """What an encoding knows, in NumPy.
 
     The inputs of the first layer are the standardised columns, and after them the encoded inputs.
-    Dropout of the inputs drops columns: a column with all that is made of it.
+    Dropout of the inputs drops columns: a column together with its encoded inputs.
 
     Attributes
     ----------

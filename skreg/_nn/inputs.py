@@ -103,8 +103,9 @@ def number_positions(rows, n_columns: int):
 def select_columns(values, columns):
     """Return columns of a batch (b, d), in any order and with repetitions.
 
-    By places in the batch: of tf.gather along the columns XLA makes a transposed matrix, and Eigen
-    splits the sums of its product among the threads, whose number would then decide on bits.
+    The batch is gathered from its flattened form. With tf.gather along the columns XLA makes a
+    transposed matrix, and Eigen splits the sums of its product among threads, so the bits would
+    depend on their number.
     """
     places = number_places(*values.shape, columns)
     return tensorflow().gather(tensorflow().reshape(values, [-1]), places)

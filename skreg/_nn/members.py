@@ -1,12 +1,11 @@
 """Prediction of one table by several networks, whose predictions are combined.
 
-Rows are scaled and encoded once for all networks that do it alike, as those of one fold do. The
+Networks with the same scaling and encoding, such as those of one fold, share the prepared rows. The
 networks then run one by one: on a CPU a stack of them is not faster, and each has the bits that it
 has alone.
 
-Rows are combined in blocks, so that the logits of all networks never stand side by side for a
-large table. Threads take blocks of rows. In them each product is one that BLAS computes in one
-thread.
+Rows are combined in blocks, so that the logits of all networks never stand side by side for a large
+table. Threads process blocks of rows, and BLAS computes each product of a block in one thread.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _FEW_MULTIPLICATIONS = 1 << 25
 
 
 class Member(NamedTuple):
-    """A network, and the table of all as numbers that this network takes.
+    """A network, and the table to predict, encoded for this network.
 
     Attributes
     ----------
@@ -68,7 +67,7 @@ def predict_members(
         From the logits of each member, of shape (b, q), to an array whose first axis has the rows.
         It is called in threads, for one block of rows after the other.
     n_threads : int
-        At most so many threads work on a large table.
+        Maximum number of threads for a large table.
     """
     kernels = [[k.astype(dtype, copy=False) for k in m.network.kernels] for m in members]
     groups, n_rows = _group_members(members), members[0].X.shape[0]

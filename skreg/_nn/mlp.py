@@ -1,7 +1,7 @@
 """The multilayer perceptron: first weights, compiled forward pass and compiled backward pass.
 
-The gradient is written out instead of taped. The step of a table's network is a few dozen kernels,
-and every kernel that an automatic gradient adds can be measured.
+The gradient is written out instead of recorded on a tape. A step runs only a few dozen kernels, so
+each kernel that automatic differentiation adds costs measurable time.
 """
 
 from __future__ import annotations

@@ -78,8 +78,8 @@ class PeriodicEncoding(Encoding):
     def encode(self, values):
         """Return three numbers for each column.
 
-        Rows are the last axis of what is computed, so that few of them take few operations and
-        many are contiguous. One frequency is added after the other, so that the order of a sum
+        Rows are the last axis of all intermediate arrays, so that a few rows take few operations
+        and many are contiguous. One frequency is added after the other, so that the order of a sum
         never changes.
         """
         dtype, n_encoded = values.dtype, len(self.columns)
@@ -214,7 +214,7 @@ class PeriodicTensors(NamedTuple):
 
     values: Any  # float32, shape (padded rows, n_columns)
     columns: Any  # int32, shape (n_encoded,)
-    one: Any  # of which the program does not know that it is 1
+    one: Any  # 1.0, a value that the program does not know
 
 
 @dataclass(frozen=True)
@@ -332,8 +332,8 @@ class PeriodicBatch(NamedTuple):
 def _compute_once(values, one):
     """Return the values, as a quotient.
 
-    XLA computes sums and products again in each of the loops that need them, also those of a mask
-    or a polynomial. It does not so with quotients. A step takes a third less time.
+    XLA computes sums and products again in every loop that uses them, but not quotients. Dividing
+    by a 1 that is unknown to it saves a third of a step.
     """
     return values / one
 

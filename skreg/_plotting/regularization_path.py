@@ -357,7 +357,7 @@ def _sort_values(values) -> list:
 
 
 def _compute_mean_and_error(scores, dropped) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard error over the folds; for a dropped candidate, over those it has."""
+    """Return mean and standard error over the folds; of a dropped candidate, over those it has."""
     scores = np.asarray(scores, float)
     early = np.zeros(scores.shape[:2], bool) if dropped is None else np.asarray(dropped, bool)
     # A candidate that was not dropped and has a score of NaN has a mean of NaN.

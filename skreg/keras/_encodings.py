@@ -1,7 +1,7 @@
 """An encoding of numeric columns in Keras: a model of standard layers inside the network's layers.
 
 It takes the scaled columns, and returns them with the encoded inputs. Its dropout drops columns: a
-column with all that is made of it.
+column together with its encoded inputs.
 """
 
 from __future__ import annotations

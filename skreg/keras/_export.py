@@ -54,8 +54,8 @@ def make_keras_model(
 ):
     """Return the network as a built model of Keras, compiled if Keras has its loss.
 
-    Keras has no loss that weighs one output otherwise than the next, as targets of several scales
-    need.
+    It stays uncompiled for targets of several scales, since no Keras loss weights the outputs
+    differently.
 
     Parameters
     ----------

@@ -215,7 +215,7 @@ def _check_size(archive: zipfile.ZipFile) -> None:
     """
     n_bytes = archive.getinfo(_WEIGHTS).compress_size  # Keras does not compress
     config = json.loads(_read_member(archive, _CONFIG))
-    # Of other layers than those with units the largest size is a lower limit.
+    # For layers without units, the largest size is a lower bound.
     n_weights = max(_count_weights(config), *_list_sizes(config["config"]))
     if n_weights > 2 * n_bytes:  # two to a byte are the smallest that Keras has
         raise ValueError(f"expected {n_weights} weights in the file; received {n_bytes} bytes.")

@@ -134,8 +134,8 @@ def _read_chain(keras, model) -> list:
         raise ValueError(
             "from_keras: expected a model of a table of numbers, whose layers follow one another; "
             f"received {model.name!r}, which contains the models {inner}. to_keras makes such a "
-            "model for a table with categories or missing values. Of them from_keras takes the one "
-            "called 'network', for encoded columns."
+            "model for a table with categories or missing values; pass its layer 'network', which "
+            "takes encoded columns."
         )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(

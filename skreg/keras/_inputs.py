@@ -103,7 +103,7 @@ def make_named_inputs(
 
 
 def merge_columns(columns: Sequence[Columns]) -> Columns:
-    """Return columns with all that those of several networks know about the inputs.
+    """Return the columns that all networks together expect as inputs.
 
     Raises
     ------
