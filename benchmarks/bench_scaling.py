@@ -78,10 +78,10 @@ def preparing(n_rows, repeats):
     X, y = dense_table(n_rows, 50)
     codes = y.astype(np.int32)
     merged = merge_rows(X, codes, None)
-    seen = measure_columns(X, merged.first, merged.weight)
+    seen = measure_columns(X, merged.indices, merged.weight)
     runs = {
         "merging equal rows": lambda: merge_rows(X, codes, None),
-        "statistics of columns": lambda: measure_columns(X, merged.first, merged.weight),
+        "statistics of columns": lambda: measure_columns(X, merged.indices, merged.weight),
         "standardize table": lambda: make_training_rows(
             X, codes, merged, seen.center, seen.scale, None
         ),

@@ -19,14 +19,14 @@ from skreg._data.statistics import (
 )
 
 
-def measure_quantiles(X, first, weight, columns, levels) -> np.ndarray:
-    """Return quantiles of columns of an array or a CSR table, of the distinct rows `first`.
+def measure_quantiles(X, indices, weight, columns, levels) -> np.ndarray:
+    """Return quantiles of columns of an array or a CSR table, of its distinct rows.
 
     Parameters
     ----------
     X : ndarray or CSR, shape (n, d)
-    first : ndarray of int, shape (n_rows,)
-        Indices of the distinct rows.
+    indices : ndarray of int, shape (n_rows,)
+        Of the distinct rows.
     weight : ndarray of float64, shape (n_rows,)
     columns : ndarray of int, shape (n_columns,)
     levels : ndarray of float64, shape (n_levels,)
@@ -44,7 +44,9 @@ def measure_quantiles(X, first, weight, columns, levels) -> np.ndarray:
     by_column = X[:, columns].tocsc() if sparse.issparse(X) else None
     quantiles = np.empty((len(levels) + 2, len(columns)))
     for k, column in enumerate(columns):
-        values = X[first, column] if by_column is None else by_column[:, [k]].toarray()[first, 0]
+        values = (
+            X[indices, column] if by_column is None else by_column[:, [k]].toarray()[indices, 0]
+        )
         quantiles[:, k] = measure(values.astype(np.float64))
     return quantiles + 0.0  # no -0.0
 

@@ -32,13 +32,13 @@ class MergedRows:
 
     Attributes
     ----------
-    first : ndarray of int64, shape (m,)
-        Place of its first copy in the table.
+    indices : ndarray of int64, shape (m,)
+        Index of the first copy of each distinct row in the table.
     weight : ndarray of float64, shape (m,)
-        Total weight of its copies.
+        Total weight of the copies of each row.
     """
 
-    first: np.ndarray
+    indices: np.ndarray
     weight: np.ndarray
 
 
@@ -224,7 +224,7 @@ def split_rows(
     training, validation : MergedRows
         In canonical order; `validation` is empty if every stratum has one row only.
     """
-    n_rows, relative = len(rows.first), compute_relative_weight(rows.weight)
+    n_rows, relative = len(rows.indices), compute_relative_weight(rows.weight)
     order = generator.permutation(n_rows)
     if strata is not None:
         order = order[np.argsort(strata[order], kind="stable")]
@@ -245,6 +245,6 @@ def split_rows(
     if not held_out.any() and len(largest) > 1:
         held_out[largest[0]] = True
     return (
-        MergedRows(rows.first[~held_out], rows.weight[~held_out]),
-        MergedRows(rows.first[held_out], rows.weight[held_out]),
+        MergedRows(rows.indices[~held_out], rows.weight[~held_out]),
+        MergedRows(rows.indices[held_out], rows.weight[held_out]),
     )

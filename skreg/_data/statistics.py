@@ -234,19 +234,19 @@ def iterate_blocks(n_rows: int, n_columns: int, n_threads: int = 1):
         yield slice(start, min(start + step, n_rows))
 
 
-def count_nonzeros(X, first: np.ndarray) -> np.ndarray:
+def count_nonzeros(X, indices: np.ndarray) -> np.ndarray:
     """Return how many of the rows are not zero, for each column of an array or a CSR table."""
     n_columns = X.shape[1]
     if sparse.issparse(X):
-        rows = X if len(first) == X.shape[0] else X[first]  # all of them in another order
+        rows = X if len(indices) == X.shape[0] else X[indices]  # all of them in another order
         return np.bincount(rows.indices, minlength=n_columns)
     counts = np.zeros(n_columns, dtype=np.int64)
-    for block in iterate_blocks(len(first), n_columns):
-        counts += np.count_nonzero(X[first[block]], axis=0)
+    for block in iterate_blocks(len(indices), n_columns):
+        counts += np.count_nonzero(X[indices[block]], axis=0)
     return counts
 
 
-def measure_columns(X, first: np.ndarray, weight: np.ndarray) -> ColumnStatistics:
+def measure_columns(X, indices: np.ndarray, weight: np.ndarray) -> ColumnStatistics:
     """Return the statistics of the columns of an array or a CSR table.
 
     Columns of which at least half of the rows are zero are summed over their non-zeros, in the
@@ -255,44 +255,44 @@ def measure_columns(X, first: np.ndarray, weight: np.ndarray) -> ColumnStatistic
     """
     n_columns = X.shape[1]
     if sparse.issparse(X):
-        X, first = X[first], np.arange(len(first))
-    is_sparse = 2 * count_nonzeros(X, first) <= len(first)
+        X, indices = X[indices], np.arange(len(indices))
+    is_sparse = 2 * count_nonzeros(X, indices) <= len(indices)
     shares, weight_sum = compute_shares(weight), float(weight.sum())
     if not is_sparse.any():
         every = np.arange(n_columns)
-        return _measure_dense(_make_reader(X, first, every), shares, n_columns, weight_sum)
+        return _measure_dense(_make_reader(X, indices, every), shares, n_columns, weight_sum)
     dense, mostly_zero = np.flatnonzero(~is_sparse), np.flatnonzero(is_sparse)
-    of_dense = _measure_dense(_make_reader(X, first, dense), shares, len(dense), weight_sum)
-    of_sparse = _measure_sparse(_select_sparse(X, first, mostly_zero), shares, weight_sum)
+    of_dense = _measure_dense(_make_reader(X, indices, dense), shares, len(dense), weight_sum)
+    of_sparse = _measure_sparse(_select_sparse(X, indices, mostly_zero), shares, weight_sum)
     return _join(of_dense, of_sparse, np.argsort(np.concatenate([dense, mostly_zero])))
 
 
-def measure_numbers(values, first: np.ndarray, weight: np.ndarray) -> Statistics:
+def measure_numbers(values, indices: np.ndarray, weight: np.ndarray) -> Statistics:
     """Return the weighted mean and standard deviation of each column of an array, in float64."""
     shares, n_columns = compute_shares(weight), values.shape[1]
-    read = _make_reader(values, first, np.arange(n_columns))
+    read = _make_reader(values, indices, np.arange(n_columns))
     return _measure_dense(read, shares, n_columns, float(weight.sum())).moments
 
 
-def _make_reader(X, first: np.ndarray, columns: np.ndarray) -> Callable[[slice], np.ndarray]:
+def _make_reader(X, indices: np.ndarray, columns: np.ndarray) -> Callable[[slice], np.ndarray]:
     """Return a function from a slice of the rows to these columns of it, in float64.
 
-    Of a CSR table, `first` are all rows.
+    Of a CSR table, `indices` are all rows.
     """
     if sparse.issparse(X):
         selected = X[:, columns]
         return lambda block: selected[block].toarray().astype(np.float64, copy=False)
     if len(columns) == X.shape[1]:
-        return lambda block: X[first[block]].astype(np.float64, copy=False)
-    return lambda block: X[first[block]][:, columns].astype(np.float64, copy=False)
+        return lambda block: X[indices[block]].astype(np.float64, copy=False)
+    return lambda block: X[indices[block]][:, columns].astype(np.float64, copy=False)
 
 
-def _select_sparse(X, first: np.ndarray, columns: np.ndarray):
-    """Return these rows and columns in CSR form; of a CSR table, `first` are all rows."""
+def _select_sparse(X, indices: np.ndarray, columns: np.ndarray):
+    """Return these rows and columns in CSR form; of a CSR table, `indices` are all rows."""
     if sparse.issparse(X):
         return X[:, columns]
-    read = _make_reader(X, first, columns)
-    blocks = [sparse.csr_array(read(block)) for block in iterate_blocks(len(first), X.shape[1])]
+    read = _make_reader(X, indices, columns)
+    blocks = [sparse.csr_array(read(block)) for block in iterate_blocks(len(indices), X.shape[1])]
     return sparse.vstack(blocks, format="csr")
 
 
@@ -319,8 +319,8 @@ def _measure_dense(read, shares: np.ndarray, n_columns: int, weight: float) -> C
         for start in range(0, n_rows, _SUMMED_ROWS):
             block = slice(start, min(start + _SUMMED_ROWS, n_rows))
             values = read(block)
-            for first in range(0, n_columns, _SUMMED_COLUMNS):
-                columns = slice(first, min(first + _SUMMED_COLUMNS, n_columns))
+            for left in range(0, n_columns, _SUMMED_COLUMNS):
+                columns = slice(left, min(left + _SUMMED_COLUMNS, n_columns))
                 yield shares[block], values[:, columns], columns
 
     for share, values, columns in iterate():
@@ -399,13 +399,13 @@ def _join(one: ColumnStatistics, two: ColumnStatistics, order: np.ndarray) -> Co
     )
 
 
-def measure_robustly(y, first: np.ndarray, weight: np.ndarray) -> Statistics:
+def measure_robustly(y, indices: np.ndarray, weight: np.ndarray) -> Statistics:
     """Return the weighted median and median absolute deviation of each column of a target.
 
     The deviation is multiplied by 1.4826, which makes it the standard deviation of normal values.
     Where more than half of the values are equal, it is the mean absolute deviation instead.
     """
-    values, shares = y[first].astype(np.float64), compute_shares(weight)
+    values, shares = y[indices].astype(np.float64), compute_shares(weight)
     center = np.array([find_weighted_median(column, shares) for column in values.T])
     distances = np.abs(values / 2 - center / 2)  # halves, as in `Statistics.combine`
     medians = np.array([find_weighted_median(column, shares) for column in distances.T])

@@ -132,12 +132,12 @@ def make_training_rows(
     chunk : int or None
         From `choose_storage`.
     """
-    n_rows = len(rows.first)
+    n_rows = len(rows.indices)
     padded_rows = pad_size(n_rows)
     counts, weight = count_visits(rows.weight)
     return TrainingRows(
         table=_make_table(X, rows, center, scale, padded_rows, chunk),
-        targets=pad_rows(targets[rows.first], padded_rows),
+        targets=pad_rows(targets[rows.indices], padded_rows),
         visit_weight=pad_rows(weight.astype(np.float32), padded_rows),
         visits=np.arange(n_rows, dtype=np.int32).repeat(counts),
     )
@@ -147,12 +147,12 @@ def make_validation_rows(
     X, targets, rows: MergedRows, center, scale, chunk: int | None
 ) -> ValidationRows:
     """Build the padded tables of held-out rows; parameters as for `make_training_rows`."""
-    n_rows = len(rows.first)
+    n_rows = len(rows.indices)
     padded_rows = pad_validation_rows(n_rows)
     share = compute_shares(rows.weight)
     return ValidationRows(
         table=_make_table(X, rows, center, scale, padded_rows, chunk),
-        targets=pad_rows(targets[rows.first], padded_rows),
+        targets=pad_rows(targets[rows.indices], padded_rows),
         share=pad_rows(share.astype(np.float32), padded_rows),
         n_rows=n_rows,
     )
@@ -216,14 +216,14 @@ def choose_storage(X, rows: MergedRows, center, scale) -> int | None:
 
     It depends on the values of the distinct rows, and not on how `X` is stored.
     """
-    n_rows, n_columns = len(rows.first), X.shape[1]
+    n_rows, n_columns = len(rows.indices), X.shape[1]
     limit = n_rows * n_columns * _DENSE_SHARE
     is_filled = np.zeros(n_columns, dtype=bool)
     if center is not None:
         is_filled = (center != 0) & np.isfinite(scale)
     if n_rows * np.count_nonzero(is_filled) >= limit:
         return None
-    counts = np.where(is_filled, n_rows, count_nonzeros(X, rows.first))
+    counts = np.where(is_filled, n_rows, count_nonzeros(X, rows.indices))
     nnz = int(counts[np.isfinite(scale)].sum() if scale is not None else counts.sum())
     return choose_chunk(nnz, n_rows) if nnz < limit else None
 
@@ -232,15 +232,15 @@ def _make_table(X, rows: MergedRows, center, scale, padded_rows: int, chunk: int
     """Standardise and pad the rows: as CSR with this chunk, or as dense rows if it is None."""
     n_columns = X.shape[1]
     shape = padded_rows, pad_features(n_columns)
-    blocks = iterate_blocks(len(rows.first), n_columns)
+    blocks = iterate_blocks(len(rows.indices), n_columns)
     if chunk is not None:
         if sparse.issparse(X):
-            return _make_csr_table(standardize_sparse(X[rows.first], center, scale), shape, chunk)
-        parts = [standardize_sparse(X[rows.first[block]], center, scale) for block in blocks]
+            return _make_csr_table(standardize_sparse(X[rows.indices], center, scale), shape, chunk)
+        parts = [standardize_sparse(X[rows.indices[block]], center, scale) for block in blocks]
         return _make_csr_table(sparse.vstack(parts, format="csr"), shape, chunk)
     table = _allocate_aligned(shape)
     for block in blocks:
-        values = X[rows.first[block]]
+        values = X[rows.indices[block]]
         values = values.toarray() if sparse.issparse(X) else values
         table[block, :n_columns] = standardize(values, center, scale)
     return DenseTable(table)

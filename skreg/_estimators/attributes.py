@@ -165,7 +165,7 @@ def _is_worse_in_training(fit: PreparedFit, attributes: dict) -> bool:
     if attributes["loss_"] <= largest or constant.above_least <= _LEAST_CONSTANT_LOSS:
         return False
     network = copy_shallow(fit.estimator, **attributes)._network
-    logits = predict_logits(network, fit.X[fit.rows.first], np.float64)
+    logits = predict_logits(network, fit.X[fit.rows.indices], np.float64)
     with np.errstate(over="ignore"):
         loss = fit.targets.compute_loss(logits, fit.rows, fit.settings.hyper.loss_parameters)
     return not loss <= largest

@@ -42,7 +42,7 @@ def begin_encoding(
         return None
 
     def find_quantiles(levels):
-        quantiles = measure_quantiles(X, rows.first, rows.weight, columns, levels)
+        quantiles = measure_quantiles(X, rows.indices, rows.weight, columns, levels)
         if statistics is None or not quantiles.size:
             return quantiles
         return standardize(quantiles, statistics.center[columns], statistics.scale[columns])
@@ -53,15 +53,15 @@ def begin_encoding(
 
 def allows_encoding(X, rows: MergedRows, standardize: bool) -> bool:
     """Whether "auto" may encode columns of these rows in a network with hidden layers."""
-    if len(rows.first) < LEAST_ENCODED_ROWS:
+    if len(rows.indices) < LEAST_ENCODED_ROWS:
         return False
-    statistics = measure_columns(X, rows.first, rows.weight) if standardize else None
+    statistics = measure_columns(X, rows.indices, rows.weight) if standardize else None
     return _allows_encoding(X, rows, statistics, _list_columns(X, rows, statistics))
 
 
 def _list_columns(X, rows: MergedRows, statistics: ColumnStatistics | None) -> np.ndarray:
     """Return the columns of more than two values."""
-    measured = statistics or measure_columns(X, rows.first, rows.weight)
+    measured = statistics or measure_columns(X, rows.indices, rows.weight)
     return np.flatnonzero(~measured.is_two_valued & ~measured.constant)
 
 

@@ -179,7 +179,7 @@ def _choose_encoding(
         name, training = estimator.numerical_encoding, rows.training
         is_automatic = is_auto(name)
         if is_automatic:
-            n_hidden, n_rows = len(settings.hidden_layer_sizes), len(training.first)
+            n_hidden, n_rows = len(settings.hidden_layer_sizes), len(training.indices)
             # The first batch of a stream may be a few rows, which say little of quantiles.
             name = None if request.partial else choose_encoding(targets, n_hidden, n_rows)
         return begin_encoding(name, X, training, statistics, seed, is_automatic=is_automatic)
@@ -217,7 +217,7 @@ def _select_rows(
         training, held_out = _hold_out(estimator.validation_fraction, targets, training, seed)
     weight = training.weight
     if factors is not None:  # which are no counts of rows
-        weight = merged.weight[np.isin(merged.first, training.first)]
+        weight = merged.weight[np.isin(merged.indices, training.indices)]
     return SelectedRows(training, held_out, count_rows(weight), class_totals, factors)
 
 
@@ -253,10 +253,10 @@ def _hold_out(fraction: float, targets: Targets, rows: MergedRows, seed):
     """Return the rows to train on and the rows to validate on."""
     generator = make_generator(seed, HELD_OUT)
     training, held_out = split_rows(rows, targets.get_strata(rows), fraction, generator)
-    if not len(held_out.first):
+    if not len(held_out.indices):
         raise ValueError(
             "The validation set is too small: expected a validation_fraction that holds out at "
-            f"least one row; received {fraction} of n_samples={len(rows.first)} distinct rows. "
+            f"least one row; received {fraction} of n_samples={len(rows.indices)} distinct rows. "
             "Increase it, pass X_val and y_val, or set early_stopping=False."
         )
     return training, held_out
@@ -283,7 +283,7 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
 def _measure_inputs(estimator, X, rows: MergedRows, earlier: ColumnStatistics | None):
     """Return the statistics of the columns, together with those of the `earlier` rows."""
     if estimator.standardize:
-        here = measure_columns(X, rows.first, rows.weight)
+        here = measure_columns(X, rows.indices, rows.weight)
         return here if earlier is None else earlier.combine(here)
     largest = max(float(X.min()), float(X.max()), key=abs)
     if abs(largest) > LARGEST_INPUT:

@@ -272,5 +272,5 @@ class PreparedFit:
     def _measure_constant(self, targets: Targets, rows: MergedRows) -> ConstantLoss:
         parameters = self.settings.hyper.loss_parameters
         constant = self.targets.find_constant(self.rows, parameters)
-        loss = targets.compute_loss(constant.repeat(len(rows.first), axis=0), rows, parameters)
+        loss = targets.compute_loss(constant.repeat(len(rows.indices), axis=0), rows, parameters)
         return ConstantLoss(loss, loss - targets.compute_least_loss(rows, parameters))

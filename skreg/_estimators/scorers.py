@@ -86,14 +86,14 @@ class ValidationScorer:
         self.scoring = estimator.validation_scoring
         self.scorer = check_scoring(estimator, self.scoring)
         self.ignores_weights, self.arguments = False, {}
-        first, copies = rows.first, count_copies(rows.weight, y.shape[0])
+        indices, copies = rows.indices, count_copies(rows.weight, y.shape[0])
         if copies is not None:
-            first = first.repeat(copies)
+            indices = indices.repeat(copies)
         elif takes_weights(self.scorer):
             self.arguments["sample_weight"] = rows.weight
         else:
             self.ignores_weights = True
-        self.X, self.y = safe_indexing(X, first), y[first]
+        self.X, self.y = safe_indexing(X, indices), y[indices]
         if self.y.ndim == 2 and self.y.shape[1] == 1:
             self.y = self.y[:, 0]
 

@@ -111,7 +111,7 @@ class ClassTargets:
 
     def get_strata(self, rows: MergedRows) -> np.ndarray | None:
         """Return the codes that validation rows are spread over, or None."""
-        return None if self.is_multilabel else self.values[rows.first]
+        return None if self.is_multilabel else self.values[rows.indices]
 
     def encode(self, y) -> ClassTargets:
         """Return the targets of validation rows, which have no other labels."""
@@ -132,7 +132,7 @@ class ClassTargets:
 
     def compute_loss(self, logits, rows: MergedRows, parameters) -> float:
         """Return the weighted mean loss of the rows, whose logits are given."""
-        losses = self.loss.compute_numpy(logits, self.values[rows.first])
+        losses = self.loss.compute_numpy(logits, self.values[rows.indices])
         return float(np.average(losses, weights=compute_shares(rows.weight)))
 
     def compute_first_bias(self, rows: MergedRows) -> None:
@@ -223,11 +223,11 @@ class ClassTargets:
                 "class_weight: expected a positive, finite sum of its products with the sample "
                 f"weights; received {self.class_weight!r} and a sum of {total:g}."
             )
-        return MergedRows(rows.first[weight > 0], weight[weight > 0])
+        return MergedRows(rows.indices[weight > 0], weight[weight > 0])
 
     def _get_code_columns(self, rows: MergedRows) -> np.ndarray:
         """Return the codes of the rows, of shape (columns, rows)."""
-        return self.values.reshape(len(self.values), -1)[rows.first].astype(np.int64).T
+        return self.values.reshape(len(self.values), -1)[rows.indices].astype(np.int64).T
 
     def _compute_factors(self, class_weight, classes, totals) -> np.ndarray:
         if isinstance(class_weight, dict) and not all(
@@ -357,7 +357,7 @@ class NumberTargets:
         """
         if not self.levels:
             return None
-        column, shares = self.values[rows.first, 0], compute_shares(rows.weight)
+        column, shares = self.values[rows.indices, 0], compute_shares(rows.weight)
         quantiles = find_weighted_quantiles(column, shares, np.array(self.levels))
         return self._scale(quantiles[:, None])[:, 0]
 
@@ -390,14 +390,14 @@ class NumberTargets:
         return float(np.average(losses, weights=compute_shares(rows.weight)))
 
     def _get_scaled(self, rows: MergedRows) -> np.ndarray:
-        return self.encode_for_loss()[rows.first].astype(np.float64)
+        return self.encode_for_loss()[rows.indices].astype(np.float64)
 
     def _select_parameters(self, parameters) -> dict:
         return {name: parameters[name] for name in self.loss.defaults}
 
     def measure(self, rows: MergedRows, earlier: Statistics | None) -> NumberTargets:
         """Return the targets with the statistics of these rows and of the `earlier` ones."""
-        statistics = self.loss.measure_targets(self.values, rows.first, rows.weight)
+        statistics = self.loss.measure_targets(self.values, rows.indices, rows.weight)
         if earlier is not None and self.loss.combines:
             statistics = earlier.combine(statistics)
         elif earlier is not None:

@@ -237,9 +237,9 @@ class RegressionLoss(Loss):
                 f"received {values.min():g} as the smallest one."
             )
 
-    def measure_targets(self, values, first, weight) -> Statistics:
+    def measure_targets(self, values, indices, weight) -> Statistics:
         """Return location and spread of the targets of merged rows."""
-        return measure_numbers(values, first, weight)
+        return measure_numbers(values, indices, weight)
 
     def get_center_and_scale(self, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
         """Return c and s of predictions ``c + s * link(logit)``, each of shape (q,).
@@ -316,9 +316,9 @@ class RobustLoss(ErrorLoss):
 
     combines = False
 
-    def measure_targets(self, values, first, weight):
+    def measure_targets(self, values, indices, weight):
         """Return median and median absolute deviation."""
-        return measure_robustly(values, first, weight)
+        return measure_robustly(values, indices, weight)
 
 
 class AbsoluteError(RobustLoss):

@@ -20,14 +20,14 @@ def table():
 def test_equal_rows_merge_only_with_equal_labels():
     X = np.array([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [2.0, 1.0]])
     merged = merge_rows(X, np.array([0, 0, 1, 0]), np.array([0.5, 2.0, 4.0, 1.0]))
-    weights = dict(zip(merged.first.tolist(), merged.weight.tolist(), strict=True))
+    weights = dict(zip(merged.indices.tolist(), merged.weight.tolist(), strict=True))
     assert weights == {0: 2.5, 2: 4.0, 3: 1.0}
 
 
 def test_minus_zero_is_zero_and_rows_of_weight_zero_are_left_out():
     X = np.array([[0.0, 1.0], [-0.0, 1.0], [0.0, 1.0], [2.0, 1.0]])
     merged = merge_rows(X, np.array([0, 0, 1, 0]), np.array([0.5, 2.0, 4.0, 0.0]))
-    weights = dict(zip(merged.first.tolist(), merged.weight.tolist(), strict=True))
+    weights = dict(zip(merged.indices.tolist(), merged.weight.tolist(), strict=True))
     assert weights == {0: 2.5, 2: 4.0}
 
 
@@ -42,7 +42,7 @@ def test_float32_and_float64_tables_of_the_same_values_have_the_same_order(table
     X, y = table
     X, y = X.astype(np.float32).repeat(2, axis=0), y.repeat(2)
     single, double = merge_rows(X, y, None), merge_rows(X.astype(float), y, None)
-    np.testing.assert_array_equal(single.first, double.first)
+    np.testing.assert_array_equal(single.indices, double.indices)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_rows_with_equal_hashes_are_told_apart(table, request):
     expected = merge_rows(X, y, None)
     request.getfixturevalue("_equal_hashes")
     merged = merge_rows(X, y, None)
-    assert sorted(merged.first) == sorted(expected.first)
+    assert sorted(merged.indices) == sorted(expected.indices)
     np.testing.assert_array_equal(merged.weight, 2)
 
 
@@ -67,7 +67,7 @@ def test_rows_with_equal_hashes_are_in_the_same_order_for_any_order_of_the_table
     X, y = X.repeat(2, axis=0), y.repeat(2)
     order = np.random.default_rng(0).permutation(len(y))
     merged, other = merge_rows(X, y, None), merge_rows(X[order], y[order], None)
-    np.testing.assert_array_equal(X[merged.first], X[order][other.first])
+    np.testing.assert_array_equal(X[merged.indices], X[order][other.indices])
 
 
 # -- split_rows --------------------------------------------------------------------------------
@@ -81,14 +81,14 @@ def test_held_out_rows_are_a_share_of_the_weight_of_each_class(fraction, weighte
     y = rng.choice(4, size=2000, p=[0.6, 0.3, 0.08, 0.02])
     weight = rng.uniform(0.1, 5, size=2000) if weighted else None
     rows = merge_rows(X, y, weight)
-    training, held_out = split_rows(rows, y[rows.first], fraction, np.random.default_rng(1))
-    assert not set(training.first) & set(held_out.first)
-    assert len(training.first) + len(held_out.first) == len(rows.first)
+    training, held_out = split_rows(rows, y[rows.indices], fraction, np.random.default_rng(1))
+    assert not set(training.indices) & set(held_out.indices)
+    assert len(training.indices) + len(held_out.indices) == len(rows.indices)
     total, largest = rows.weight.sum(), rows.weight.max()
     assert abs(held_out.weight.sum() / total - fraction) <= largest / total
     for code in range(4):
-        of_class = rows.weight[y[rows.first] == code].sum()
-        held_out_of_class = held_out.weight[y[held_out.first] == code].sum()
+        of_class = rows.weight[y[rows.indices] == code].sum()
+        held_out_of_class = held_out.weight[y[held_out.indices] == code].sum()
         assert abs(held_out_of_class - fraction * of_class) <= 2 * largest
 
 
@@ -97,23 +97,23 @@ def test_last_row_of_a_class_is_never_held_out():
     y = np.array([0] * 10 + [1, 2, 2])
     for seed in range(20):
         rows = merge_rows(X, y, None)
-        training, _ = split_rows(rows, y[rows.first], 0.9, np.random.default_rng(seed))
-        assert set(y[training.first]) == {0, 1, 2}
+        training, _ = split_rows(rows, y[rows.indices], 0.9, np.random.default_rng(seed))
+        assert set(y[training.indices]) == {0, 1, 2}
 
 
 def test_a_share_that_rounds_to_zero_holds_out_one_row():
     y = np.array([0, 0, 0, 1, 2])
     rows = merge_rows(np.arange(5.0)[:, None], y, None)
-    _, held_out = split_rows(rows, y[rows.first], 1e-3, np.random.default_rng(0))
-    assert len(held_out.first) == 1
-    assert held_out.first[0] < 3
+    _, held_out = split_rows(rows, y[rows.indices], 1e-3, np.random.default_rng(0))
+    assert len(held_out.indices) == 1
+    assert held_out.indices[0] < 3
 
 
 def test_no_row_is_held_out_if_every_class_has_one_row():
     y = np.arange(5)
     rows = merge_rows(np.arange(5.0)[:, None], y, None)
-    _, held_out = split_rows(rows, y[rows.first], 0.9, np.random.default_rng(0))
-    assert not len(held_out.first)
+    _, held_out = split_rows(rows, y[rows.indices], 0.9, np.random.default_rng(0))
+    assert not len(held_out.indices)
 
 
 # -- count_rows --------------------------------------------------------------------------------

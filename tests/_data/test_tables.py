@@ -25,7 +25,7 @@ def table():
 def prepare_rows(X, y, weight=None):
     """Standardised training rows, with the mean and the scale of each column."""
     merged = merge_rows(X, y, weight)
-    statistics = measure_columns(X, merged.first, merged.weight)
+    statistics = measure_columns(X, merged.indices, merged.weight)
     mean, scale = statistics.center, statistics.scale
     return make_training_rows(X, y, merged, mean, scale, None), mean, scale
 
@@ -87,7 +87,7 @@ def make_weighted_rows(weight):
     y = np.zeros(len(weight), int)
     merged = merge_rows(X, y, np.asarray(weight, dtype=float))
     rows = make_training_rows(X, y, merged, None, None, None)
-    position = np.argsort(merged.first)
+    position = np.argsort(merged.indices)
     counts = np.bincount(rows.visits)[position]
     return rows, counts, rows.visit_weight[: len(position)][position]
 

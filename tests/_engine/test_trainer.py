@@ -31,7 +31,7 @@ from skreg._engine.trainer import Trainer, train
 
 def make_table_job(X, y, dropout, seed, max_iter):
     merged = merge_rows(X, y, None)
-    statistics = measure_columns(X, merged.first, merged.weight)
+    statistics = measure_columns(X, merged.indices, merged.weight)
     targets = y[:, None].astype(np.float32)
     rows = make_training_rows(X, targets, merged, statistics.center, statistics.scale, None)
     template = make_job(hidden=(32, 16), dropout=(dropout, dropout), max_iter=max_iter)

@@ -153,19 +153,19 @@ def held_out(cancer):
     rows = merge_rows(X, y, None)
     state = np.random.RandomState(0).randint(0, 2**32, size=2, dtype=np.uint32)
     generator = make_generator((int(state[0]), int(state[1])), HELD_OUT)
-    return model, *split_rows(rows, y[rows.first], 0.1, generator)
+    return model, *split_rows(rows, y[rows.indices], 0.1, generator)
 
 
 def test_one_row_in_ten_is_held_out(cancer, held_out):
     _, _, y, _ = cancer
-    assert len(held_out[2].first) == round(0.1 * len(y))
+    assert len(held_out[2].indices) == round(0.1 * len(y))
 
 
 def test_training_rows_are_those_that_were_not_held_out(cancer, held_out):
     """A fit on the training rows alone gives the same losses."""
     X, _, y, _ = cancer
     model, training, _ = held_out
-    alone = make_classifier().fit(X[training.first], y[training.first])
+    alone = make_classifier().fit(X[training.indices], y[training.indices])
     np.testing.assert_allclose(model.loss_curve_, alone.loss_curve_, rtol=1e-4)
     np.testing.assert_array_equal(model.center_, alone.center_)
 

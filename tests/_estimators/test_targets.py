@@ -377,7 +377,7 @@ def test_best_constant_of_numbers(loss, weighted, standardize_target):
     targets, rows, parameters, constant = find_constant(model, y, weight)
 
     def measure(logit):
-        return targets.compute_loss(np.full((len(rows.first), 1), logit), rows, parameters)
+        return targets.compute_loss(np.full((len(rows.indices), 1), logit), rows, parameters)
 
     assert constant.shape == (1, 1)
     # The loss of a quantile is flat between two targets.
@@ -407,6 +407,6 @@ def test_best_constant_of_classes(n_classes):
     y, weight = rng.integers(0, n_classes, size=200) ** 2, rng.uniform(0.1, 3, size=200)
     targets, rows, parameters, constant = find_constant(RegularizedMLPClassifier(), y, weight)
     dummy = DummyClassifier(strategy="prior").fit(y[:, None], y, weight)
-    logits = constant.repeat(len(rows.first), axis=0)
+    logits = constant.repeat(len(rows.indices), axis=0)
     expected = log_loss(y, dummy.predict_proba(y[:, None]), sample_weight=weight)
     np.testing.assert_allclose(targets.compute_loss(logits, rows, parameters), expected, rtol=1e-6)

@@ -44,11 +44,11 @@ def merge_table():
 
 def hold_rows_out():
     training, held_out = split_rows(merge_table(), None, 0.3, make_generator((1, 2), 7))
-    return training.first, held_out.first
+    return training.indices, held_out.indices
 
 
 EXACT = {
-    "canonical rows": lambda: [merge_table().first, merge_table().weight],
+    "canonical rows": lambda: [merge_table().indices, merge_table().weight],
     "held-out rows": hold_rows_out,
     "visits": lambda: count_visits(np.array([0.5, 1.0, 2.0, 3.5]))[0],
     "orders": lambda: draw_orders(np.arange(50, dtype=np.int32), 5, 3, 4, (4, 64)),
