@@ -216,7 +216,7 @@ def main():
     lines = []
     for name, logs in results:
         gains = logs.min(axis=1) - logs[0].min()
-        best = [STRENGTHS[place] for place in logs.argmin(axis=1)]
+        best = [STRENGTHS[index] for index in logs.argmin(axis=1)]
         lines.append([name, *gains])
         print(
             name, *(f"{gain:+.3f} ({c})" for gain, c in zip(gains, best, strict=True)), flush=True

@@ -110,25 +110,25 @@ SELECTIONS = {
 }
 
 
-# -- pools, from (encoding, dropout, place of the strength) to whether a candidate is in -------
+# -- pools, from (encoding, dropout, index of the strength) to whether a candidate is in -------
 
 POOLS = {
-    "all": lambda encoding, dropout, place: True,
-    "no linear models": lambda encoding, dropout, place: encoding != "linear",
-    "no piecewise": lambda encoding, dropout, place: encoding != "piecewise",
-    "no periodic": lambda encoding, dropout, place: encoding != "periodic",
-    "no dropout": lambda encoding, dropout, place: not dropout,
-    "dropout 0.3 only": lambda encoding, dropout, place: encoding == "linear" or dropout,
-    "without the weakest strength": lambda encoding, dropout, place: place > 0,
-    "without the strongest one": lambda encoding, dropout, place: place < 4,
-    "strengths alternate with dropout": lambda encoding, dropout, place: (
-        encoding == "linear" or place % 2 == bool(dropout)
+    "all": lambda encoding, dropout, index: True,
+    "no linear models": lambda encoding, dropout, index: encoding != "linear",
+    "no piecewise": lambda encoding, dropout, index: encoding != "piecewise",
+    "no periodic": lambda encoding, dropout, index: encoding != "periodic",
+    "no dropout": lambda encoding, dropout, index: not dropout,
+    "dropout 0.3 only": lambda encoding, dropout, index: encoding == "linear" or dropout,
+    "without the weakest strength": lambda encoding, dropout, index: index > 0,
+    "without the strongest one": lambda encoding, dropout, index: index < 4,
+    "strengths alternate with dropout": lambda encoding, dropout, index: (
+        encoding == "linear" or index % 2 == bool(dropout)
     ),
 }
 
 
-def place_strengths(candidates) -> list[tuple]:
-    """Return encoding, dropout, and the place of the strength among those of both."""
+def index_strengths(candidates) -> list[tuple]:
+    """Return encoding, dropout, and the index of the strength among those of both."""
     strengths: dict = {}
     for encoding, dropout, l2 in candidates:
         strengths.setdefault((encoding, dropout), []).append(l2)
@@ -141,9 +141,9 @@ def compare(candidates, held_out, on_test, targets, is_classes: bool) -> dict[st
     if is_classes:
         train, test = np.arange(len(train)), np.arange(len(test))  # the right class is known
     losses = {}
-    places = place_strengths(candidates)
+    indices = index_strengths(candidates)
     for name, is_in in POOLS.items():
-        chosen = [k for k, place in enumerate(places) if is_in(*place)]
+        chosen = [k for k, index in enumerate(indices) if is_in(*index)]
         for how, select in SELECTIONS.items():
             if name != "all" and how != "greedy, 25 picks":
                 continue

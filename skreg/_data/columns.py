@@ -39,7 +39,7 @@ class CategoryCells(NamedTuple):
     Attributes
     ----------
     codes : ndarray of int, shape (n,)
-        Place of each cell's level in `levels`; -1 for a missing one.
+        Index of each cell's level in `levels`; -1 for a missing one.
     levels : sequence of str, float or bool
         In any order. Not all of them have to occur.
     kind : str or None
@@ -91,7 +91,7 @@ class Category:
     infrequent : tuple of str, float or bool
         Sorted levels that share a column. Empty if there are too many to remember.
     frequent : int
-        Place of the level with the most weight; -1 without levels.
+        Index of the level with the most weight; -1 without levels.
     """
 
     name: str
@@ -142,7 +142,7 @@ class Category:
         return names + [f"{self.name}_infrequent"] * self.has_infrequent
 
     @cached_property
-    def _places(self) -> dict:
+    def _column_of_level(self) -> dict:
         # From a level to its column; -1 has none.
         return {level: k - self.is_binary for k, level in enumerate(self.levels)}
 
@@ -159,7 +159,7 @@ class Category:
         n_levels = len(self.levels)
         missing = n_levels if self.has_missing else self.default
         other = n_levels + self.has_missing if self.has_infrequent else self.default
-        columns = [self._places.get(level, other) for level in cells.levels]
+        columns = [self._column_of_level.get(level, other) for level in cells.levels]
         return np.array([*columns, missing], dtype=np.int64)[cells.codes]
 
     def check(self, cells: CategoryCells) -> None:
@@ -251,7 +251,7 @@ class Columns:
 
     @cached_property
     def _kept(self) -> np.ndarray:
-        """Places of the numbers that are not dropped."""
+        """Indices of the numbers that are not dropped."""
         return np.flatnonzero(~np.isnan(self.medians))
 
     @property
@@ -296,16 +296,16 @@ class Columns:
             parts.append(_make_indicators(is_missing, numbers, self.has_indicator))
         if not self.categories:
             return _stack(parts)
-        return _add_levels(_stack(parts), self._place_levels(table), len(self.column_names))
+        return _add_levels(_stack(parts), self._find_level_columns(table), len(self.column_names))
 
-    def _place_levels(self, table: MixedTable) -> np.ndarray:
+    def _find_level_columns(self, table: MixedTable) -> np.ndarray:
         """Return the column of each cell among those of all levels; -2**31 for none."""
         columns = np.empty((table.n_rows, len(self.categories)), dtype=np.int32)
         start = 0
         for k, (category, cells) in enumerate(zip(self.categories, table.categories, strict=True)):
             category.check(cells)
-            places = category.encode(cells)
-            columns[:, k] = np.where(places >= 0, places + start, -(2**31))
+            found = category.encode(cells)
+            columns[:, k] = np.where(found >= 0, found + start, -(2**31))
             start += len(category.column_names)
         return columns
 
@@ -316,13 +316,13 @@ def _stack(parts: list):
     return sparse.hstack(parts, format="csr") if sparse.issparse(parts[0]) else np.hstack(parts)
 
 
-def _add_levels(numbers, places: np.ndarray, n_columns: int):
+def _add_levels(numbers, level_columns: np.ndarray, n_columns: int):
     """Return CSR of an array or CSR table of numbers, and of a one for each level after them.
 
     Parameters
     ----------
     numbers : ndarray or CSR, shape (n, d)
-    places : ndarray of int32, shape (n, k)
+    level_columns : ndarray of int32, shape (n, k)
         Column of each level, from d on, in ascending order; negative for none.
     n_columns : int
         Columns of the result.
@@ -330,14 +330,16 @@ def _add_levels(numbers, places: np.ndarray, n_columns: int):
     n_rows, width = numbers.shape
     dtype = np.float32 if numbers.dtype == np.float32 else np.float64
     if sparse.issparse(numbers):
-        levels = _add_levels(np.empty((n_rows, 0), dtype), places, n_columns - width)
+        levels = _add_levels(np.empty((n_rows, 0), dtype), level_columns, n_columns - width)
         return sparse.hstack([numbers, levels], format="csr")
-    counts = np.count_nonzero(numbers, axis=1) + np.count_nonzero(places >= 0, axis=1)
+    counts = np.count_nonzero(numbers, axis=1) + np.count_nonzero(level_columns >= 0, axis=1)
     indptr = np.concatenate([[0], np.cumsum(counts)])
     data, indices = np.empty(indptr[-1], dtype), np.empty(indptr[-1], np.int32)
-    for rows in iterate_blocks(n_rows, width + places.shape[1]):
-        cells = np.hstack([numbers[rows], np.ones(places[rows].shape, dtype)])
-        columns = np.hstack([np.tile(np.arange(width), (len(cells), 1)), places[rows] + width])
+    for rows in iterate_blocks(n_rows, width + level_columns.shape[1]):
+        cells = np.hstack([numbers[rows], np.ones(level_columns[rows].shape, dtype)])
+        columns = np.hstack(
+            [np.tile(np.arange(width), (len(cells), 1)), level_columns[rows] + width]
+        )
         is_kept = (cells != 0) & (columns >= 0)
         filled = slice(indptr[rows.start], indptr[rows.stop])
         data[filled], indices[filled] = cells[is_kept], columns[is_kept]
@@ -389,9 +391,9 @@ def _find_medians(values: np.ndarray, has_missing: np.ndarray, weight: np.ndarra
     are_equal = bool((weight == weight[0]).all())
     if are_equal and not has_missing.all():
         whole = values[:, ~has_missing] if has_missing.any() else values
-        places = (n_rows - 1) // 2, n_rows // 2
-        middles = np.partition(whole, places, axis=0)
-        low, high = (middles[place] for place in places)
+        indices = (n_rows - 1) // 2, n_rows // 2
+        middles = np.partition(whole, indices, axis=0)
+        low, high = (middles[index] for index in indices)
         medians[~has_missing] = np.where(low == high, low, low / 2 + high / 2)
     for k in np.flatnonzero(has_missing) if are_equal else range(values.shape[1]):
         known = ~np.isnan(values[:, k])
@@ -416,12 +418,12 @@ def _fill(numbers, medians: np.ndarray):
     is_missing = np.isnan(values)
     if not sparse.issparse(numbers):
         return np.where(is_missing, medians, numbers), is_missing
-    filled, places = numbers.astype(np.float64), numbers.copy()
+    filled, indicators = numbers.astype(np.float64), numbers.copy()
     filled.data[is_missing] = medians[numbers.indices[is_missing]]
     filled.eliminate_zeros()
-    places.data = is_missing.astype(np.float64)
-    places.eliminate_zeros()
-    return filled, places
+    indicators.data = is_missing.astype(np.float64)
+    indicators.eliminate_zeros()
+    return filled, indicators
 
 
 def _make_indicators(is_missing, numbers, has_indicator: np.ndarray):

@@ -14,7 +14,7 @@ from scipy import sparse
 from skreg._data.statistics import (
     average_pairs,
     compute_shares,
-    find_quantile_places,
+    find_quantile_indices,
     find_weighted_quantiles,
 )
 
@@ -40,7 +40,7 @@ def measure_quantiles(X, indices, weight, columns, levels) -> np.ndarray:
     shares = compute_shares(weight)
     measure = partial(_measure_weighted, shares, levels)
     if (weight == weight[0]).all():
-        measure = partial(_measure_equal, *find_quantile_places(shares, levels))
+        measure = partial(_measure_equal, *find_quantile_indices(shares, levels))
     by_column = X[:, columns].tocsc() if sparse.issparse(X) else None
     quantiles = np.empty((len(levels) + 2, len(columns)))
     for k, column in enumerate(columns):
@@ -58,6 +58,6 @@ def _measure_weighted(shares, levels, values) -> np.ndarray:
 
 
 def _measure_equal(below, above, values) -> np.ndarray:
-    """Return the same for rows of equal weight, whose places are known. The values are moved."""
+    """Return the same for rows of equal weight, whose indices are known. The values are moved."""
     values.partition(np.unique([0, *below, *above, len(values) - 1]))  # faster than to sort
     return np.array([values[0], *average_pairs(values[below], values[above]), values[-1]])

@@ -117,7 +117,7 @@ def _hash_rows(X, y) -> np.ndarray:
     """Return a hash of each row, the same for an array and a CSR table."""
     n_rows, n_columns = X.shape
     generator = np.random.Generator(np.random.Philox(key=0x5EED))
-    # Each column has an odd multiplier of its own, so the sum depends on the place of a value.
+    # Each column has an odd multiplier of its own, so the sum depends on the column of a value.
     odd = generator.integers(2**63, size=n_columns + y.shape[1], dtype=np.uint64)
     odd = odd * np.uint64(2) + np.uint64(1)
     if sparse.issparse(X):

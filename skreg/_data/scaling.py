@@ -70,7 +70,7 @@ def standardize_sparse(rows, center, scale):
 
 
 def _drop_zeros(values: np.ndarray, rows):
-    """Return CSR with these values in the places of `rows`, without those that are zero."""
+    """Return CSR with these values in the cells of `rows`, without those that are zero."""
     indices, indptr = rows.indices, rows.indptr
     keep = values != 0
     if not keep.all():

@@ -425,14 +425,14 @@ def find_weighted_quantiles(values: np.ndarray, shares: np.ndarray, levels) -> n
     Where a level falls between two values it is their mean ("averaged_inverted_cdf" of NumPy).
     """
     order = np.argsort(values, kind="stable")
-    below, above = find_quantile_places(shares[order], levels)
+    below, above = find_quantile_indices(shares[order], levels)
     return average_pairs(values[order[below]], values[order[above]])
 
 
-def find_quantile_places(shares: np.ndarray, levels) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of the values below and above each level, from the shares in their order.
+def find_quantile_indices(shares: np.ndarray, levels) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the values below and above each level, from their shares in order.
 
-    The two are the same place where a level falls into the share of a value.
+    The two are equal where a level falls into the share of a value.
     """
     cumulative, last = np.cumsum(shares), len(shares) - 1
     below = np.minimum(np.searchsorted(cumulative, levels - _ROUNDING), last)

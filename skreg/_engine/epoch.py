@@ -236,10 +236,10 @@ def _select_batch(spec: ProgramSpec, context: StepContext, epoch, step):
     size = size + tf.cast(step < larger, tf.int32)
     row_width = spec.padded_visits + spec.padded_batch
     begin = (epoch % spec.epochs_per_block) * row_width + start
-    places = tf.range(spec.padded_batch)
+    offsets = tf.range(spec.padded_batch)
     # tf.slice would make XLA compile again for every number that `begin` is made of.
-    rows = tf.gather(context.order, begin + places)
-    real = tf.cast(places < size, tf.float32)
+    rows = tf.gather(context.order, begin + offsets)
+    real = tf.cast(offsets < size, tf.float32)
     weights = tf.gather(context.data.visit_weight, rows) * real / tf.cast(size, tf.float32)
     return rows, tf.gather(context.data.targets, rows), weights, size
 
@@ -330,8 +330,8 @@ def finish_epoch(spec: ProgramSpec, context: StepContext, state: State, complete
     ended = Counters(counters.epoch + 1, tf.constant(0), status, n_stalled, best_epoch)
     running = counters._replace(status=tf.constant(Status.RUNNING))
     ended_losses = Losses(tf.constant(0.0), smoothed, tf.minimum(losses.best, monitored))
-    place = counters.epoch % spec.epochs_per_block
-    here = complete & (tf.range(spec.epochs_per_block) == place)
+    slot = counters.epoch % spec.epochs_per_block
+    here = complete & (tf.range(spec.epochs_per_block) == slot)
     return state._replace(
         best_parameters=best_parameters,
         counters=tf.where(complete, tf.stack(ended), tf.stack(running)),

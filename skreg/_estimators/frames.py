@@ -68,7 +68,7 @@ def _find_dates(values) -> list[str]:
 
 
 def hide_rows_without_weight(X, sample_weight, categorical_features):
-    """Return the table with other rows in the place of those of weight 0.
+    """Return the table with other rows instead of those of weight 0.
 
     So their cells do not decide which columns are categories, or which levels exist. Columns that
     are numbers by their type stay as they are. A table beside weights that are not valid is
@@ -83,17 +83,17 @@ def hide_rows_without_weight(X, sample_weight, categorical_features):
         return X
     if not is_valid or has_weight.all():
         return X
-    places = np.arange(len(X))
+    indices = np.arange(len(X))
     # In turn, so that the shares of the levels change little.
-    places[~has_weight] = np.resize(np.flatnonzero(has_weight), np.count_nonzero(~has_weight))
+    indices[~has_weight] = np.resize(np.flatnonzero(has_weight), np.count_nonzero(~has_weight))
     if is_pandas(X):
         hidden = X.copy(deep=False)
         for k in _find_other_columns(X):
-            hidden.isetitem(k, X.iloc[:, k].array.take(places))
+            hidden.isetitem(k, X.iloc[:, k].array.take(indices))
         return hidden
     if is_polars(X):
-        return X.with_columns(X[:, _find_other_columns(X)][places].get_columns())
-    return safe_indexing(X, places)
+        return X.with_columns(X[:, _find_other_columns(X)][indices].get_columns())
+    return safe_indexing(X, indices)
 
 
 def _may_have_categories(X, categorical_features) -> bool:
@@ -105,7 +105,7 @@ def _may_have_categories(X, categorical_features) -> bool:
 
 
 def _find_other_columns(X) -> list[int]:
-    """Return the places of the columns of a data frame that are not numbers by their type."""
+    """Return the indices of the columns of a data frame that are not numbers by their type."""
     if is_polars(X):
         return [k for k, kind in enumerate(X.dtypes) if not kind.is_numeric()]
     types = sys.modules["pandas"].api.types
@@ -195,11 +195,11 @@ def _read_selection(selection, names, n_features: int) -> np.ndarray:
         raise ValueError(
             f"{start} a mask or indices for a table whose columns have no names; received names."
         )
-    places = {name: k for k, name in enumerate(names)}
-    missing = [name for name in selected.tolist() if name not in places]
+    index_of_name = {name: k for k, name in enumerate(names)}
+    missing = [name for name in selected.tolist() if name not in index_of_name]
     if missing:
         raise ValueError(f"{start} names of columns of X; received also {missing[:5]}.")
-    mask[[places[name] for name in selected.tolist()]] = True
+    mask[[index_of_name[name] for name in selected.tolist()]] = True
     return mask
 
 
@@ -269,10 +269,10 @@ def find_bad_column(X, check: Callable[[Any], Any]):
 
 def select_numbers(X, is_category: np.ndarray):
     """Return the columns of a table that are no categories, in its own type."""
-    places = np.flatnonzero(~is_category)
+    indices = np.flatnonzero(~is_category)
     if is_pandas(X):
-        return X.iloc[:, places]
-    return X[:, places.tolist()] if is_polars(X) else X[:, places]
+        return X.iloc[:, indices]
+    return X[:, indices.tolist()] if is_polars(X) else X[:, indices]
 
 
 def read_categories(X, is_category: np.ndarray, names: Sequence[str]) -> tuple[CategoryCells, ...]:
@@ -299,10 +299,10 @@ def _read_cells(X, k: int, name: str) -> CategoryCells:
     except TypeError as error:
         raise ValueError(f"Column {name!r} of X: expected levels; {error}.") from error
     levels = [value for value in distinct if not is_missing(value)]
-    places = {value: k for k, value in enumerate(levels)}
-    places |= {value: -1 for value in distinct if is_missing(value)}
-    codes = np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values))
-    if (0 in places or 1 in places) and _has_numbers_and_booleans(values):
+    codes_by_value = {value: k for k, value in enumerate(levels)}
+    codes_by_value |= {value: -1 for value in distinct if is_missing(value)}
+    codes = np.fromiter(map(codes_by_value.__getitem__, values), dtype=np.int64, count=len(values))
+    if (0 in codes_by_value or 1 in codes_by_value) and _has_numbers_and_booleans(values):
         levels = _make_numbers(levels)
     return _name_levels(codes, levels, name)
 
@@ -356,9 +356,9 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
     if any(abs(levels[k]) == math.inf for k in occurring):
         raise ValueError(f"Column {name!r} of X: expected finite levels; received infinity.")
     # Some may be equal now: 1 and True, or long doubles that float64 cannot tell apart.
-    places = {level: k for k, level in enumerate(dict.fromkeys(levels))}
-    codes = np.array([*(places[level] for level in levels), -1])[codes]
-    return CategoryCells(codes, list(places), kind)
+    codes_by_level = {level: k for k, level in enumerate(dict.fromkeys(levels))}
+    codes = np.array([*(codes_by_level[level] for level in levels), -1])[codes]
+    return CategoryCells(codes, list(codes_by_level), kind)
 
 
 def _make_plain(level):

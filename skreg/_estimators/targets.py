@@ -252,7 +252,7 @@ class ClassTargets:
 
 
 def _find_codes(y, classes, name: str) -> np.ndarray:
-    """Return the place of each label among the classes."""
+    """Return the index of each label among the classes."""
     # NumPy would make texts of numbers beside texts.
     kinds = {array.dtype.kind in "UT" for array in (y, classes) if array.dtype.kind != "O"}
     unseen = np.unique(y) if len(kinds) > 1 else np.setdiff1d(y, classes)

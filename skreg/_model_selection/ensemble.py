@@ -74,9 +74,9 @@ def select_greedily(
             counts[k] += 1
             found.append(score(counts))
             counts[k] -= 1
-        place = _find_first_best(found)
-        counts[order[place]] += 1
-        scores.append(found[place])
+        index = _find_first_best(found)
+        counts[order[index]] += 1
+        scores.append(found[index])
     return Selection(counts / counts.sum(), np.array(scores))
 
 

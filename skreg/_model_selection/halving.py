@@ -58,11 +58,11 @@ def spread_order(n_folds: int) -> list[int]:
 
     The order begins with the last fold, which has the most training rows in a split by time.
     """
-    places, order = np.arange(n_folds), [n_folds - 1]
-    distance = np.abs(places - order[0])
+    positions, order = np.arange(n_folds), [n_folds - 1]
+    distance = np.abs(positions - order[0])
     while len(order) < n_folds:
         order.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.abs(places - order[-1]))
+        distance = np.minimum(distance, np.abs(positions - order[-1]))
     return order
 
 

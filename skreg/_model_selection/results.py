@@ -151,16 +151,16 @@ def _rank(mean: np.ndarray, last_rungs: np.ndarray) -> np.ndarray:
     """Rank means from 1. Later rungs rank first, NaN ranks last, ties share the lower rank."""
     missing = np.isnan(mean)
     keys = np.column_stack([missing, -last_rungs, -np.where(missing, 0.0, mean)])
-    _, place = np.unique(keys, axis=0, return_inverse=True)
-    return rankdata(place.ravel(), method="min").astype(np.int32)
+    _, groups = np.unique(keys, axis=0, return_inverse=True)
+    return rankdata(groups.ravel(), method="min").astype(np.int32)
 
 
 def _stack_curves(search: Search) -> tuple[np.ndarray, np.ndarray]:
     """Return losses and validation losses of all networks, of shape (candidates, folds)."""
     shape = len(search.candidates), len(search.folds)
     curves, validation_curves = np.empty(shape, dtype=object), np.empty(shape, dtype=object)
-    for place, result in search.results.items():
-        curves[place], validation_curves[place] = result.losses, result.validation_losses
+    for key, result in search.results.items():
+        curves[key], validation_curves[key] = result.losses, result.validation_losses
     return curves, validation_curves
 
 

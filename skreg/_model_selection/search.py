@@ -104,7 +104,7 @@ class JobGroup(NamedTuple):
 class StoredNetwork(NamedTuple):
     """What the memory stores of a network: what `Fold.train_network` returns, and its label.
 
-    A file that was put in the place of another one has another label, or none.
+    A file that was put where another one was has another label, or none.
     """
 
     label: str
@@ -273,8 +273,8 @@ class Search:
         The best one of each kind survives.
         """
         scores = [self.average_score(k, rung.folds) for k in remaining]
-        places = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
-        order = [remaining[place] for place in places]
+        ranked = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+        order = [remaining[index] for index in ranked]
         # Reversed, so that the best candidate of a kind is the one that stays.
         best_of_kinds = {self.candidates[k].kind: k for k in reversed(order)}
         order = list(dict.fromkeys([*best_of_kinds.values(), *order]))
@@ -300,7 +300,7 @@ class Search:
         complete = []
         if self.keep_networks and rung is self.rungs[-1]:
             complete = [k for k in remaining if self._is_complete(rung, [k])]
-        ended = {place: self.results[place] for place in self.results if place[0] in complete}
+        ended = {key: self.results[key] for key in self.results if key[0] in complete}
         self.results = {**before, **ended}
         if not complete:
             self.reached -= 1

@@ -89,12 +89,12 @@ def _warn_about_failures(search: Search) -> int:
     """Warn of networks that diverged or learned nothing, and return their number."""
     n_failed = 0
     for status, message in _FAILURES.items():
-        places = [place for place, result in search.results.items() if result.status is status]
-        if not places:
+        keys = [key for key, result in search.results.items() if result.status is status]
+        if not keys:
             continue
-        networks = [search.folds[0].make_network(search.candidates[k]) for k, _ in places]
+        networks = [search.folds[0].make_network(search.candidates[k]) for k, _ in keys]
         rates = sorted({get_learning_rate(network) for network in networks})
         message = message.format(rates=", ".join(f"{rate:g}" for rate in rates))
-        warn(f"{len(places)} of {len(search.results)} networks {message}", ConvergenceWarning)
-        n_failed += len(places)
+        warn(f"{len(keys)} of {len(search.results)} networks {message}", ConvergenceWarning)
+        n_failed += len(keys)
     return n_failed

@@ -88,12 +88,12 @@ class DenseInputs(InputLayer):
         tf = tensorflow()
         values = tf.gather(table, rows)
         if compute_mask is not None:
-            mask = Mask(compute_mask(number_positions(rows, self.n_columns)), scale)
+            mask = Mask(compute_mask(compute_positions(rows, self.n_columns)), scale)
             values = mask.apply(values)
         return DenseBatch(values)
 
 
-def number_positions(rows, n_columns: int):
+def compute_positions(rows, n_columns: int):
     """Return the positions in a batch of these rows: row * n_columns + column."""
     tf = tensorflow()
     positions = tf.range(rows.shape[0] * n_columns, dtype=tf.int32)
@@ -107,11 +107,11 @@ def select_columns(values, columns):
     transposed matrix, and Eigen splits the sums of its product among threads, so the bits would
     depend on their number.
     """
-    places = number_places(*values.shape, columns)
-    return tensorflow().gather(tensorflow().reshape(values, [-1]), places)
+    positions = compute_column_positions(*values.shape, columns)
+    return tensorflow().gather(tensorflow().reshape(values, [-1]), positions)
 
 
-def number_places(size: int, n_columns: int, columns):
+def compute_column_positions(size: int, n_columns: int, columns):
     """Return the positions of these columns in a batch (size, n_columns)."""
     return tensorflow().range(size)[:, None] * n_columns + columns[None, :]
 

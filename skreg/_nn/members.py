@@ -47,7 +47,7 @@ class _Group(NamedTuple):
 
     X: Any
     network: Network  # one of them
-    places: list[int]
+    indices: list[int]
 
 
 def predict_members(
@@ -82,7 +82,7 @@ def predict_members(
             inputs = scale_rows(group.network, group.X[block], dtype)
             if group.network.encoding is not None:
                 inputs = group.network.encoding.extend(inputs)
-            for k in group.places:
+            for k in group.indices:
                 network = members[k].network
                 logits[k] = forward(
                     inputs, kernels[k], network.biases, network.activation, in_small_products
@@ -100,7 +100,7 @@ def _group_members(members: Sequence[Member]) -> list[_Group]:
     groups: dict[tuple, _Group] = {}
     for k, member in enumerate(members):
         key = (id(member.X), *member.network.inputs_key)
-        groups.setdefault(key, _Group(member.X, member.network, [])).places.append(k)
+        groups.setdefault(key, _Group(member.X, member.network, [])).indices.append(k)
     return list(groups.values())
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._nn.encoding import Encoding, pad_vector
-from skreg._nn.inputs import InputLayer, number_positions, select_columns
+from skreg._nn.inputs import InputLayer, compute_positions, select_columns
 from skreg._tensorflow import tensorflow, view_as_tensor
 
 N_FREQUENCIES, N_OUTPUTS = 16, 3
@@ -274,7 +274,7 @@ class PeriodicInputs(InputLayer):
         encoded += parameters[end + 2 * n_waves :]
         factor = None
         if compute_mask is not None:
-            is_kept = compute_mask(number_positions(rows, self.n_columns))
+            is_kept = compute_mask(compute_positions(rows, self.n_columns))
             of_columns = tf.where(is_kept, scale, 0.0)
             sources = tf.repeat(table.columns, N_OUTPUTS)
             factor = select_columns(of_columns, sources)

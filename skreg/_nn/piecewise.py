@@ -19,7 +19,7 @@ import numpy as np
 
 from skreg._nn.dropout import Mask
 from skreg._nn.encoding import Encoding, pad_outputs, pad_vector
-from skreg._nn.inputs import DenseBatch, InputLayer, number_places, select_columns
+from skreg._nn.inputs import DenseBatch, InputLayer, compute_column_positions, select_columns
 from skreg._tensorflow import tensorflow, view_as_tensor
 
 # Bins of a column, less where quantiles are equal. The decision notes have the figures.
@@ -190,6 +190,6 @@ class PiecewiseInputs(InputLayer):
         values = tf.minimum(tf.maximum(values, table.least), table.most)
         if compute_mask is not None:
             # The mask of each input is that of its column, hashed again.
-            places = number_places(rows.shape[0], self.n_columns, table.columns)
-            values = Mask(compute_mask(tf.cast(places, tf.uint32)), scale).apply(values)
+            positions = compute_column_positions(rows.shape[0], self.n_columns, table.columns)
+            values = Mask(compute_mask(tf.cast(positions, tf.uint32)), scale).apply(values)
         return DenseBatch(values)

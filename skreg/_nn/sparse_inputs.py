@@ -126,19 +126,19 @@ def _locate_chunks(batch: SparseBatch, first):
 
 
 def _search_sorted(ends, at):
-    """Return for each of `at` the first place with a larger end, by bisection.
+    """Return for each of `at` the first index with a larger end, by bisection.
 
     tf.searchsorted compares every pair.
     """
     tf = tensorflow()
-    place, step = tf.zeros_like(at), 1 << (ends.shape[0] - 1).bit_length()
+    index, step = tf.zeros_like(at), 1 << (ends.shape[0] - 1).bit_length()
     while step > 1:
         step //= 2
-        last = place + (step - 1)
+        last = index + (step - 1)
         inside = last < ends.shape[0]
         below = tf.gather(ends, tf.minimum(last, ends.shape[0] - 1)) <= at
-        place = tf.where(inside & below, place + step, place)
-    return tf.minimum(place, ends.shape[0] - 1)
+        index = tf.where(inside & below, index + step, index)
+    return tf.minimum(index, ends.shape[0] - 1)
 
 
 def _read_nonzero(batch: SparseBatch, row, start, count, j):

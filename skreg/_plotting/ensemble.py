@@ -120,9 +120,9 @@ class EnsembleDisplay:
         kinds, strengths = zip(*(_describe(self.params[k]) for k in order), strict=True)
         colors = {kind: f"C{k % 10}" for k, kind in enumerate(dict.fromkeys(kinds))}
         self.bars_ = []
-        for place, (kind, k) in enumerate(zip(kinds, order, strict=True)):
-            label = kind if kind not in kinds[:place] else None  # one entry of a kind
-            bar = self.ax_.barh(place, self.weights[k], color=colors[kind], label=label)
+        for position, (kind, k) in enumerate(zip(kinds, order, strict=True)):
+            label = kind if kind not in kinds[:position] else None  # one entry of a kind
+            bar = self.ax_.barh(position, self.weights[k], color=colors[kind], label=label)
             self.bars_.extend(bar)
         self.ax_.set_yticks(range(len(order)), strengths)
         self.ax_.invert_yaxis()

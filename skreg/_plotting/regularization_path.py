@@ -206,23 +206,24 @@ class RegularizationPathDisplay:
                 f"received one over {[key[6:] for key in results if key.startswith('param_')]}."
             )
         dropouts, l2s = (_sort_values(values) for values in zip(*pairs.values(), strict=True))
-        places = {k: (dropouts.index(rate), l2s.index(c)) for k, (rate, c) in pairs.items()}
+        positions = {k: (dropouts.index(rate), l2s.index(c)) for k, (rate, c) in pairs.items()}
+        is_unique = len(set(positions.values())) == len(positions)
         fold_scores = stack_scores(results, name)
         scores = np.full((len(dropouts), len(l2s), fold_scores.shape[1]), np.nan)
         dropped = np.zeros(scores.shape[:2], dtype=bool)
         is_dropped, rank = find_dropped(results), np.asarray(results[f"rank_test_{name}"])
         for k in sorted(pairs, key=lambda k: -rank[k]):  # the best one last, which stays
-            dropped[places[k]] = is_dropped[k]
+            dropped[positions[k]] = is_dropped[k]
             is_scored = np.isfinite(results[f"mean_test_{name}"][k])
-            scores[places[k]] = fold_scores[k] if is_scored else np.nan
+            scores[positions[k]] = fold_scores[k] if is_scored else np.nan
         return cls(
             dropouts=dropouts,
             l2s=l2s,
             scores=scores.take(find_compared_folds(results, name), axis=2),
-            best=places.get(int(np.argmin(rank)) if best is None else best),
+            best=positions.get(int(np.argmin(rank)) if best is None else best),
             dropped=dropped if dropped.any() else None,
             score_name=name,
-            best_over=() if len(set(places.values())) == len(places) else _list_others(results),
+            best_over=() if is_unique else _list_others(results),
         )
 
     def plot(self, ax=None, *, kind="heatmap", along="l2"):
@@ -303,10 +304,10 @@ class RegularizationPathDisplay:
         if self.dropped is None:
             return
         dropped = np.asarray(self.dropped, bool)
-        (places,) = np.nonzero(dropped[k] if along == "l2" else dropped[:, k])
+        (positions,) = np.nonzero(dropped[k] if along == "l2" else dropped[:, k])
         x, y = line.get_data()
         (early,) = self.ax_.plot(
-            x[places], y[places], ls="", marker=line.get_marker(), color=line.get_color()
+            x[positions], y[positions], ls="", marker=line.get_marker(), color=line.get_color()
         )
         early.set_markerfacecolor("white")
 
@@ -316,10 +317,10 @@ class RegularizationPathDisplay:
         if along == "dropout":
             mean, error, values = mean.T, error.T, self.dropouts
             others, other = self.l2s, "l2"
-        places = np.arange(len(values))
+        positions = np.arange(len(values))
         for k, value in enumerate(others):
             (line,) = self.ax_.plot(
-                places,
+                positions,
                 mean[k],
                 color=f"C{k % 10}",
                 linestyle=_DASHES[k % len(_DASHES)],
@@ -327,15 +328,19 @@ class RegularizationPathDisplay:
                 label=f"{other} {format_value(value)}",
             )
             band = self.ax_.fill_between(
-                places, mean[k] - error[k], mean[k] + error[k], color=line.get_color(), alpha=0.12
+                positions,
+                mean[k] - error[k],
+                mean[k] + error[k],
+                color=line.get_color(),
+                alpha=0.12,
             )
             self.lines_.append(line)
             self.bands_.append(band)
             self._mark_dropped(line, k, along)
         if self.best is not None:
-            k, place = self.best if along == "l2" else self.best[::-1]
+            k, position = self.best if along == "l2" else self.best[::-1]
             (self.chosen_,) = self.ax_.plot(
-                [place], [mean[k, place]], "o", ms=14, mfc="none", mec="black", label="chosen"
+                [position], [mean[k, position]], "o", ms=14, mfc="none", mec="black", label="chosen"
             )
         _set_ticks(self.ax_.xaxis, values)
         title = self._describe_others().strip()

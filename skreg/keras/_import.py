@@ -37,17 +37,17 @@ def read_network(model: Any) -> Network:
     """
     keras = import_keras()
     chain = _attach_activations(keras, _read_chain(keras, model))
-    places = [k for k, (layer, _) in enumerate(chain) if type(layer) is keras.layers.Dense]
-    if not places:
+    indices = [k for k, (layer, _) in enumerate(chain) if type(layer) is keras.layers.Dense]
+    if not indices:
         raise ValueError("from_keras: expected a model with a Dense layer; received none.")
-    first, last = places[0], places[-1]
+    first, last = indices[0], indices[-1]
     inputs, outputs, encoding = None, None, None
     levels: tuple[float, ...] = ()
     of_encoding = find_encoding_model(keras, [layer for layer, _ in chain[:first]])
     rates: dict[int, float] = {}  # by the Dense layers before
     for k, (layer, activation) in enumerate(chain):
-        kind, n_dense = type(layer), sum(place < k for place in places)
-        if k in places:
+        kind, n_dense = type(layer), sum(index < k for index in indices)
+        if k in indices:
             _check_dense(layer)
             _check_activation(keras, layer, activation, hidden=k < last)
         elif layer is of_encoding and not rates:
@@ -66,7 +66,7 @@ def read_network(model: Any) -> Network:
             outputs = np.asarray(layer.offset, float), _read_scale(layer, allows_zero=True)
         else:
             raise _make_error(layer, "its place among the others")
-    dense = [chain[k] for k in places]
+    dense = [chain[k] for k in indices]
     frozen = [layer.name for layer, _ in dense if not layer.trainable]
     if frozen:
         warnings.warn(

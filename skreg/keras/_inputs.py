@@ -171,12 +171,12 @@ def _make_encoder(keras: Any, columns: Columns, merged: Columns, dtype: str):
         keras.Input((1,), dtype="string" if pair and _is_text(pair[1]) else dtype)
         for pair in of_inputs
     ]
-    parts, places, width = [], [], 0
+    parts, used_columns, width = [], [], 0
     numbers = [inputs[k] for k in np.flatnonzero(~columns.is_category)]
     if not np.isnan(columns.medians).all():
         encoded, used = _encode_numbers(keras.ops, numbers, columns, dtype)
         parts.append(encoded)
-        places += used
+        used_columns += used
         width += encoded.shape[1]
     for pair, tensor in zip(of_inputs, inputs, strict=True):
         if pair is None:
@@ -189,11 +189,11 @@ def _make_encoder(keras: Any, columns: Columns, merged: Columns, dtype: str):
         if category.default >= 0:  # what is not the first level is the second one
             encoded = 1 - encoded[:, :2]
         parts.append(encoded)
-        places += [width + place for place in _choose_columns(category)]
+        used_columns += [width + column for column in _choose_columns(category)]
         width += encoded.shape[1]
     encoded = keras.ops.concatenate(parts, axis=1)
     # Each part has all columns that its kind may have. Here those in use are taken, in their order.
-    return keras.Model(inputs, keras.ops.take(encoded, np.array(places), axis=1))
+    return keras.Model(inputs, keras.ops.take(encoded, np.array(used_columns), axis=1))
 
 
 def _encode_numbers(ops: Any, numbers: list, columns: Columns, dtype: str) -> tuple[Any, list[int]]:

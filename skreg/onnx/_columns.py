@@ -19,7 +19,7 @@ class Cells(NamedTuple):
     ----------
     tensor : str
         Of shape (n, width).
-    place : int
+    position : int
         Of the column in the tensor.
     is_text : bool
     is_narrow : bool
@@ -29,7 +29,7 @@ class Cells(NamedTuple):
     """
 
     tensor: str
-    place: int
+    position: int
     is_text: bool
     is_narrow: bool
     is_made: bool
@@ -52,8 +52,8 @@ def find_cells(inputs: Sequence[Any], n_columns: int) -> list[Cells]:
         is_text = isinstance(variable.type, StringTensorType)
         is_narrow = isinstance(variable.type, FloatTensorType)
         name, is_made = variable.full_name, not variable.is_root
-        places = range(unknown if width is None else width)
-        cells += [Cells(name, place, is_text, is_narrow, is_made) for place in places]
+        positions = range(unknown if width is None else width)
+        cells += [Cells(name, position, is_text, is_narrow, is_made) for position in positions]
     if len(cells) != n_columns:
         raise ValueError(
             f"to_onnx: expected inputs of {n_columns} columns, as in training; received "
@@ -63,7 +63,7 @@ def find_cells(inputs: Sequence[Any], n_columns: int) -> list[Cells]:
 
 
 def find_tokens(columns: Sequence[Columns | None]) -> dict[int, tuple[str, str]]:
-    """Return, by the place of each column of texts, what stands for missing and unknown ones.
+    """Return, by the index of each column of texts, what stands for missing and unknown ones.
 
     Parameters
     ----------
@@ -76,13 +76,13 @@ def find_tokens(columns: Sequence[Columns | None]) -> dict[int, tuple[str, str]]
         if of_network is None:
             continue
         categories = iter(of_network.categories)
-        for place, is_category in enumerate(of_network.is_category.tolist()):
+        for index, is_category in enumerate(of_network.is_category.tolist()):
             category = next(categories) if is_category else None
-            kinds.setdefault(place, set()).add("numbers" if category is None else category.kind)
-            levels.setdefault(place, set()).update(() if category is None else category.levels)
+            kinds.setdefault(index, set()).add("numbers" if category is None else category.kind)
+            levels.setdefault(index, set()).update(() if category is None else category.levels)
     # What never had a value may have texts later, and nothing reads them.
-    are_texts = [place for place, of_column in kinds.items() if of_column <= {"strings", None}]
-    return {place: choose_tokens(levels[place]) for place in are_texts}
+    are_texts = [index for index, of_column in kinds.items() if of_column <= {"strings", None}]
+    return {index: choose_tokens(levels[index]) for index in are_texts}
 
 
 def add_table(
@@ -107,25 +107,25 @@ def add_table(
         return _add_numbers(graph, cells)
     numbers = [cells[k] for k in np.flatnonzero(~columns.is_category).tolist()]
     parts = _add_filled_numbers(graph, numbers, columns)
-    places = np.flatnonzero(columns.is_category).tolist()
-    for place, category in zip(places, columns.categories, strict=True):
+    indices = np.flatnonzero(columns.is_category).tolist()
+    for index, category in zip(indices, columns.categories, strict=True):
         if category.column_names:
-            parts.append(_add_category(graph, category, cells[place], tokens.get(place)))
+            parts.append(_add_category(graph, category, cells[index], tokens.get(index)))
     return graph.concatenate(parts)
 
 
 def _add_numbers(graph: Graph, cells: Sequence[Cells]) -> str:
     """Add columns of numbers in float64, side by side."""
-    places: dict[str, list[int]] = {}  # in order, since the columns of a tensor are neighbours
+    indices: dict[str, list[int]] = {}  # in order, since the columns of a tensor are neighbours
     for column in cells:
         if column.is_text and not column.is_made:
             raise ValueError(
                 "to_onnx: expected inputs of numbers for columns that were numbers in training; "
                 f"received a tensor of strings, {column.tensor!r}."
             )
-        places.setdefault(column.tensor, []).append(column.place)
+        indices.setdefault(column.tensor, []).append(column.position)
     return graph.concatenate(
-        [graph.cast(graph.take_columns(tensor, of), np.float64) for tensor, of in places.items()]
+        [graph.cast(graph.take_columns(tensor, of), np.float64) for tensor, of in indices.items()]
     )
 
 
@@ -150,7 +150,7 @@ def _add_category(graph: Graph, category: Category, cells: Cells, tokens) -> str
             f"to_onnx: expected {category.kind} in column {category.name!r}, as in training; "
             f"received a tensor of {'strings' if cells.is_text else 'numbers'}."
         )
-    column = graph.take_columns(cells.tensor, np.array([cells.place]))
+    column = graph.take_columns(cells.tensor, np.array([cells.position]))
     if cells.is_text:
         codes = _add_codes_of_texts(graph, category, column, tokens[0])
     else:
@@ -161,7 +161,7 @@ def _add_category(graph: Graph, category: Category, cells: Cells, tokens) -> str
 def _make_rows(category: Category) -> np.ndarray:
     """Return the encoded columns of each level, of a missing cell, and of any other level."""
     n_levels = len(category.levels)
-    places = category.encode(
+    columns = category.encode(
         CategoryCells(
             codes=np.array([*range(n_levels), -1, n_levels]),
             levels=[*category.levels, object()],
@@ -169,7 +169,7 @@ def _make_rows(category: Category) -> np.ndarray:
         )
     )
     rows = np.zeros((n_levels + 2, len(category.column_names)))
-    rows[places >= 0, places[places >= 0]] = 1.0
+    rows[columns >= 0, columns[columns >= 0]] = 1.0
     return rows
 
 

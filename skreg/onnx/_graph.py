@@ -71,6 +71,6 @@ class Graph:
         """Return columns side by side."""
         return tensors[0] if len(tensors) == 1 else self.add("Concat", *tensors, axis=1)
 
-    def take_columns(self, tensor: str, places) -> str:
+    def take_columns(self, tensor: str, indices) -> str:
         """Return columns of a table, in any order."""
-        return self.add("Gather", tensor, np.asarray(places, np.int64), axis=1)
+        return self.add("Gather", tensor, np.asarray(indices, np.int64), axis=1)

@@ -77,8 +77,8 @@ def _choose_own_types(estimator, X) -> list[tuple[str, Any]]:
     number = number if _fit_into_float32(columns) else DoubleTensorType
     tokens = find_tokens(columns)
     return [
-        (name or "_", (StringTensorType if place in tokens else number)([None, 1]))
-        for place, name in enumerate(networks[0]._column_names)
+        (name or "_", (StringTensorType if index in tokens else number)([None, 1]))
+        for index, name in enumerate(networks[0]._column_names)
     ]
 
 
@@ -141,7 +141,7 @@ def store_metadata(graph, estimator, names: list[str] | None) -> None:
     if hasattr(estimator, "_get_networks"):
         tokens = find_tokens([network._columns for network in estimator._get_networks()])
     inputs = [one.name for one in graph.graph.input]  # which skl2onnx may have changed
-    texts = {inputs[place]: of_column for place, of_column in tokens.items()}
+    texts = {inputs[index]: of_column for index, of_column in tokens.items()}
     metadata = {_NAMES: json.dumps(names), _TOKENS: json.dumps(texts)}
     onnx.helper.set_model_props(graph, metadata)
 

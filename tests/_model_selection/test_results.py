@@ -42,7 +42,7 @@ def interrupted_results():
     search = SimpleNamespace(
         candidates=[Candidate(rate, 0.0) for rate in (0.0, 0.1, 0.2)],
         folds=range(4),
-        results={place: make_result(score) for place, score in scores.items()},
+        results={key: make_result(score) for key, score in scores.items()},
         rungs=[Rung(1.0, (0, 1, 2, 3), 3)],
         dropped={},
         reached=0,

@@ -43,8 +43,8 @@ def test_heat_map_has_the_mean_score_of_each_candidate(search):
     mean = search.scores_.mean(axis=2)
     assert_allclose(display.image_.get_array(), mean)
     assert [text.get_text() for text in display.texts_] == [f"{m:.3f}" for m in mean.ravel()]
-    places = [text.get_position() for text in display.texts_]
-    assert places == [(column, row) for row in range(3) for column in range(2)]
+    positions = [text.get_position() for text in display.texts_]
+    assert positions == [(column, row) for row in range(3) for column in range(2)]
 
 
 def test_heat_map_has_the_values_as_labels(search):
