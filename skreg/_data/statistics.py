@@ -75,8 +75,8 @@ class Statistics:
         if not self.weight:
             is_kept = other.constant & ~self.constant
             center, deviation = (
-                np.where(is_kept, of_self, of_other)
-                for of_self, of_other in (
+                np.where(is_kept, own, others)
+                for own, others in (
                     (self.center, other.center),
                     (self.deviation, other.deviation),
                 )
@@ -104,18 +104,18 @@ class Statistics:
         the first rows of a stream may be nearly equal. Columns that are narrow in `other` too, but
         far away, take the combined statistics.
         """
-        both = self.combine(other)
+        combined = self.combine(other)
         is_narrow = self.constant | (other.deviation / _MUCH_WIDER > self.deviation)
         takes_other = is_narrow & ~other.constant
-        takes_both = self.constant | (both.deviation / _MUCH_WIDER > self.deviation)
+        takes_both = self.constant | (combined.deviation / _MUCH_WIDER > self.deviation)
         center, deviation = (
-            np.select([takes_other, takes_both], [of_other, of_both], of_self)
-            for of_self, of_other, of_both in (
-                (self.center, other.center, both.center),
-                (self.deviation, other.deviation, both.deviation),
+            np.select([takes_other, takes_both], [others, both], own)
+            for own, others, both in (
+                (self.center, other.center, combined.center),
+                (self.deviation, other.deviation, combined.deviation),
             )
         )
-        return Statistics(both.weight, center, deviation)
+        return Statistics(combined.weight, center, deviation)
 
 
 @dataclass(frozen=True)
@@ -262,9 +262,13 @@ def measure_columns(X, indices: np.ndarray, weight: np.ndarray) -> ColumnStatist
         every = np.arange(n_columns)
         return _measure_dense(_make_reader(X, indices, every), shares, n_columns, weight_sum)
     dense, mostly_zero = np.flatnonzero(~is_sparse), np.flatnonzero(is_sparse)
-    of_dense = _measure_dense(_make_reader(X, indices, dense), shares, len(dense), weight_sum)
-    of_sparse = _measure_sparse(_select_sparse(X, indices, mostly_zero), shares, weight_sum)
-    return _join(of_dense, of_sparse, np.argsort(np.concatenate([dense, mostly_zero])))
+    dense_statistics = _measure_dense(
+        _make_reader(X, indices, dense), shares, len(dense), weight_sum
+    )
+    sparse_statistics = _measure_sparse(_select_sparse(X, indices, mostly_zero), shares, weight_sum)
+    return _join(
+        dense_statistics, sparse_statistics, np.argsort(np.concatenate([dense, mostly_zero]))
+    )
 
 
 def measure_numbers(values, indices: np.ndarray, weight: np.ndarray) -> Statistics:
@@ -385,8 +389,8 @@ def _measure_sparse(rows, shares: np.ndarray, weight: float) -> ColumnStatistics
 def _join(one: ColumnStatistics, two: ColumnStatistics, order: np.ndarray) -> ColumnStatistics:
     """Return the statistics of the columns of both, in this order."""
 
-    def join(of_one, of_two):
-        return np.concatenate([of_one, of_two])[order]
+    def join(left, right):
+        return np.concatenate([left, right])[order]
 
     moments = Statistics(
         one.moments.weight,

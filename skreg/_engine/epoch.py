@@ -94,7 +94,9 @@ def make_context(data: Data, order, tensors: HyperparameterTensors) -> StepConte
 # -- state -------------------------------------------------------------------------------------
 
 
-def make_initial_state(spec: ProgramSpec, kernels, biases, of_inputs=None, moments=None) -> State:
+def make_initial_state(
+    spec: ProgramSpec, kernels, biases, input_parameters=None, moments=None
+) -> State:
     """Return the state before the first step.
 
     Parameters
@@ -102,13 +104,15 @@ def make_initial_state(spec: ProgramSpec, kernels, biases, of_inputs=None, momen
     spec : ProgramSpec
     kernels, biases : sequence of ndarray of float32
         Padded.
-    of_inputs : ndarray of float32, default=None
+    input_parameters : ndarray of float32, default=None
         Parameters of the input layer, padded. None if there are none.
     moments : tuple, default=None
         Of the state that this one continues. None begins with zeros.
     """
     tf = tensorflow()
-    vectors = np.concatenate([*biases, np.empty(0, np.float32) if of_inputs is None else of_inputs])
+    vectors = np.concatenate(
+        [*biases, np.empty(0, np.float32) if input_parameters is None else input_parameters]
+    )
     flat = np.zeros(-(-len(vectors) // 64) * 64, dtype=np.float32)
     flat[: len(vectors)] = vectors
     parameters = tuple(tf.constant(parameter) for parameter in (*kernels, flat))
@@ -141,8 +145,8 @@ def read_best_parameters(
     kernels[-1] = kernels[-1][:, :n_outputs]
     biases = split_biases(spec, flat)
     biases[-1] = biases[-1][:n_outputs]
-    of_inputs = select_input_parameters(spec, flat).copy()
-    return [kernel.copy() for kernel in kernels], [bias.copy() for bias in biases], of_inputs
+    input_parameters = select_input_parameters(spec, flat).copy()
+    return [kernel.copy() for kernel in kernels], [bias.copy() for bias in biases], input_parameters
 
 
 @functools.cache
@@ -189,12 +193,12 @@ def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoc
     since_start = epoch * n_steps + step
     mask_inputs, masks = _make_masks(spec, tensors, integers["first_step"] + since_start)
     *kernels, flat = parameters
-    of_inputs = select_input_parameters(spec, flat)
-    loss, gradients, *of_flat = compute_loss_and_gradients(
+    input_parameters = select_input_parameters(spec, flat)
+    loss, gradients, bias_gradients, input_gradients = compute_loss_and_gradients(
         kernels,
         split_biases(spec, flat),
         spec.input_layer.make_batch(
-            context.data.table, rows, mask_inputs, tensors.scales[0], of_inputs
+            context.data.table, rows, mask_inputs, tensors.scales[0], input_parameters
         ),
         ACTIVATIONS[spec.activation],
         masks,
@@ -205,7 +209,6 @@ def take_step(spec: ProgramSpec, context: StepContext, parameters, moments, epoc
         numbers["learning_rate_init"], numbers["cosine"], tf.cast(since_start, tf.float32), total
     )
     gradients = _add_penalty_gradients(spec, tensors, kernels, gradients)
-    bias_gradients, input_gradients = of_flat
     n_used = find_bias_bounds(spec)[-1] + spec.input_layer.n_parameters
     padding = tf.zeros(flat.shape[0] - n_used)
     gradients.append(tf.concat([*bias_gradients, *input_gradients, padding], axis=0))
@@ -369,14 +372,14 @@ def _compute_validation_loss(spec: ProgramSpec, context: StepContext, parameters
     tf = tensorflow()
     *kernels, flat = parameters
     biases, activation = split_biases(spec, flat), ACTIVATIONS[spec.activation]
-    of_inputs = select_input_parameters(spec, flat)
+    input_parameters = select_input_parameters(spec, flat)
     block = min(spec.padded_validation_rows, VALIDATION_BLOCK)
     table, *others = context.data.validation
 
     def body(first, total):
         rows = first + tf.range(block)
         targets, share = (tf.gather(tensor, rows) for tensor in others)
-        batch = spec.input_layer.make_batch(table, rows, parameters=of_inputs)
+        batch = spec.input_layer.make_batch(table, rows, parameters=input_parameters)
         logits = compute_logits(kernels, biases, batch, activation)
         loss, _ = _compute_loss(spec, logits, targets, share, context.tensors)
         return first + block, total + loss

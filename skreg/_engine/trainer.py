@@ -178,8 +178,8 @@ class Trainer:
         hyper = self.job.hyper
         rates = hyper.input_dropout, *(hyper.dropout if dropout is None else dropout)
         others = strengths or {}
-        for name, of_kernels in others.items():
-            if name not in self.spec.penalties and any(of_kernels):
+        for name, kernel_strengths in others.items():
+            if name not in self.spec.penalties and any(kernel_strengths):
                 raise ValueError(f"The program of this job does not compute the penalty {name!r}.")
         ordered = tuple(others.get(name, hyper.penalties[name]) for name in self.spec.penalties)
         return replace_regularization(self.tensors, rates, ordered)
@@ -270,9 +270,9 @@ class _Training:
     def _read_weights(self, state: State) -> Weights:
         job, spec = self.trainer.job, self.trainer.spec
         rows = spec.input_layer.find_rows(job.n_features, job.n_inputs)
-        kernels, biases, of_inputs = read_best_parameters(spec, state, rows, job.n_outputs)
+        kernels, biases, input_parameters = read_best_parameters(spec, state, rows, job.n_outputs)
         encoding = job.encoding
-        return kernels, biases, encoding and encoding.replace_parameters(of_inputs)
+        return kernels, biases, encoding and encoding.replace_parameters(input_parameters)
 
     def make_result(self) -> TrainingResult:
         """Return the result so far."""
@@ -339,7 +339,7 @@ def _make_data(
 
 def _make_first_state(job: TrainingJob, spec: ProgramSpec) -> State:
     start, moments = job.warm_start, None
-    of_inputs = None if job.encoding is None else job.encoding.get_parameters()
+    input_parameters = None if job.encoding is None else job.encoding.get_parameters()
     if start is None:
         generator = make_generator(job.seed, FIRST_WEIGHTS)
         sizes = job.n_inputs, *spec.layer_sizes[1:]
@@ -360,7 +360,7 @@ def _make_first_state(job: TrainingJob, spec: ProgramSpec) -> State:
     first = np.zeros(spec.kernel_shapes[0], dtype=np.float32)
     rows = spec.input_layer.find_rows(job.n_features, job.n_inputs)
     first[rows, : kernels[0].shape[1]] = kernels[0]
-    return make_initial_state(spec, [first, *kernels[1:]], biases, of_inputs, moments)
+    return make_initial_state(spec, [first, *kernels[1:]], biases, input_parameters, moments)
 
 
 def _fill_up(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

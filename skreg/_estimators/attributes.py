@@ -123,11 +123,11 @@ def _remove_constant_columns(fit: PreparedFit, kernel, bias, encoding) -> None:
     if encoding is None or not len(fit.constant_columns):
         return
     n_columns = fit.X.shape[1]
-    of_encoding = kernel[n_columns:]
+    encoded_kernel = kernel[n_columns:]
     is_constant = np.isin(encoding.sources, fit.constant_columns)
     (inputs,) = encoding.encode(np.zeros((1, n_columns)))
-    bias += inputs[is_constant] @ of_encoding[is_constant]
-    of_encoding[is_constant] = 0.0
+    bias += inputs[is_constant] @ encoded_kernel[is_constant]
+    encoded_kernel[is_constant] = 0.0
 
 
 def simplify(values: tuple[float, ...]):

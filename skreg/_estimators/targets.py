@@ -205,8 +205,8 @@ class ClassTargets:
             raise self._make_error(f"'balanced' or a list of {n_labels} dicts, one for each label")
         binary = np.array([0, 1])
         return [
-            self._compute_factors(weight, binary, of_column)
-            for weight, of_column in zip(weights, totals, strict=True)
+            self._compute_factors(weight, binary, column_totals)
+            for weight, column_totals in zip(weights, totals, strict=True)
         ]
 
     def apply_class_weight(self, rows: MergedRows, factors) -> MergedRows:
@@ -215,8 +215,8 @@ class ClassTargets:
             return rows
         weight = rows.weight.copy()
         with np.errstate(over="ignore"):
-            for column, of_codes in zip(self._get_code_columns(rows), factors, strict=True):
-                weight *= of_codes[column]
+            for column, code_factors in zip(self._get_code_columns(rows), factors, strict=True):
+                weight *= code_factors[column]
             total = weight.sum()
         if not 0 < total < np.inf:
             raise ValueError(

@@ -93,9 +93,9 @@ def predictive_uncertainty(samples, weights=None):
     shares = _compute_shares(weights, len(samples))
     mean = np.average(samples, axis=0, weights=shares)
     entropy = entr(mean).sum(axis=1)
-    of_samples = np.average(entr(samples).sum(axis=2), axis=0, weights=shares)
+    sample_entropy = np.average(entr(samples).sum(axis=2), axis=0, weights=shares)
     # Rounding can make sums exceed 1 by a little, and both measures fall below zero.
-    return Uncertainty(mean, np.maximum(entropy, 0), np.maximum(entropy - of_samples, 0))
+    return Uncertainty(mean, np.maximum(entropy, 0), np.maximum(entropy - sample_entropy, 0))
 
 
 def _compute_shares(weights, n_samples: int) -> np.ndarray | None:

@@ -100,16 +100,16 @@ def make_warm_start(fit: PreparedFit) -> WarmStart:
         kernels, biases = _draw_parameters(fit, len(estimator.coefs_[0]))
         return WarmStart(kernels, biases, None, 0, sequence.n_steps, sequence.n_epochs)
     kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
-    of_inputs, _ = get_statistics(estimator)
-    if of_inputs is not None:
-        kernels[0] = _draw_missing_rows(fit, kernels[0], of_inputs)
+    statistics, _ = get_statistics(estimator)
+    if statistics is not None:
+        kernels[0] = _draw_missing_rows(fit, kernels[0], statistics)
     n_columns = fit.X.shape[1]
     plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
     if keeps_function(stream):
-        before, now = of_inputs or plain, fit.statistics or plain
-        of_columns, of_encoding = np.split(kernels[0], [n_columns])
-        of_columns, biases[0] = rescale_inputs(of_columns, biases[0], before, now)
-        kernels[0] = np.concatenate([of_columns, of_encoding])
+        before, now = statistics or plain, fit.statistics or plain
+        column_kernel, encoded_kernel = np.split(kernels[0], [n_columns])
+        column_kernel, biases[0] = rescale_inputs(column_kernel, biases[0], before, now)
+        kernels[0] = np.concatenate([column_kernel, encoded_kernel])
         kernels[-1], biases[-1] = fit.targets.rescale_outputs(kernels[-1], biases[-1], estimator)
     moments, n_updates = None, 0
     if stream is not None and stream.solver == estimator.solver:  # else they are of no use

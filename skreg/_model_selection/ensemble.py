@@ -155,13 +155,13 @@ def _make_score(
     rows = np.concatenate([fold.test for fold in folds])
     X, y = safe_indexing(folds[0].X, rows), safe_indexing(folds[0].scored_y, rows)
     params = _pool_params(folds)
-    members = [network for of_folds in networks.values() for network in of_folds]
+    members = [network for fold_networks in networks.values() for network in fold_networks]
     stored_class = _StoredClassifier if is_classifier(members[0]) else _StoredRegressor
     stored = stored_class().imitate(members, X)
     # The networks of a fold share its encoded rows.
     parts = [
-        _predict_each(of_fold, safe_indexing(fold.X, fold.test), stored.read)
-        for fold, *of_fold in zip(folds, *networks.values(), strict=True)
+        _predict_each(candidates, safe_indexing(fold.X, fold.test), stored.read)
+        for fold, *candidates in zip(folds, *networks.values(), strict=True)
     ]
     predictions = dict(zip(networks, np.concatenate(parts, axis=1), strict=True))
 

@@ -382,7 +382,7 @@ class Search:
         for index in sorted(waiting, key=self._find_share):
             fold, jobs = self.folds[index], waiting[index]
             kinds = {job.candidate.kind: job.candidate for job in jobs}
-            most = max((fold.estimate_visits(of_kind) for of_kind in kinds.values()), default=0)
+            most = max((fold.estimate_visits(candidate) for candidate in kinds.values()), default=0)
             visits = most * (rung.share - self._find_share(index))
             size = max(1, -(-len(remaining) * len(rung.folds) // (4 * n_workers)))
             while jobs:

@@ -71,7 +71,7 @@ def predict_members(
     """
     kernels = [[k.astype(dtype, copy=False) for k in m.network.kernels] for m in members]
     groups, n_rows = _group_members(members), members[0].X.shape[0]
-    sizes = [kernel.size for of_member in kernels for kernel in of_member]
+    sizes = [kernel.size for member_kernels in kernels for kernel in member_kernels]
     in_small_products = max(sizes) <= _LARGEST_KERNEL
     if not in_small_products or n_rows * sum(sizes) <= _FEW_MULTIPLICATIONS:
         n_threads = 1

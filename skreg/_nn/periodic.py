@@ -275,10 +275,10 @@ class PeriodicInputs(InputLayer):
         factor = None
         if compute_mask is not None:
             is_kept = compute_mask(compute_positions(rows, self.n_columns))
-            of_columns = tf.where(is_kept, scale, 0.0)
+            column_factor = tf.where(is_kept, scale, 0.0)
             sources = tf.repeat(table.columns, N_OUTPUTS)
-            factor = select_columns(of_columns, sources)
-            rows_of_table, encoded = rows_of_table * of_columns, encoded * factor
+            factor = select_columns(column_factor, sources)
+            rows_of_table, encoded = rows_of_table * column_factor, encoded * factor
         inputs = tf.concat([rows_of_table, encoded], axis=1)
         return PeriodicBatch(inputs, columns, cosine, sine, maps, factor, table.one)
 
@@ -318,11 +318,11 @@ class PeriodicBatch(NamedTuple):
         if self.factor is not None:
             by_encoded = _compute_once(by_encoded * self.factor, self.one)
         by_output = tf.reshape(by_encoded, (-1, n_encoded, N_OUTPUTS))
-        of_outputs = [_repeat(by_output[:, :, k]) for k in range(N_OUTPUTS)]
-        by_waves = tf.add_n([part * self.maps[k] for k, part in enumerate(of_outputs)])
+        output_gradients = [_repeat(by_output[:, :, k]) for k in range(N_OUTPUTS)]
+        by_waves = tf.add_n([part * self.maps[k] for k, part in enumerate(output_gradients)])
         by_phases = -by_waves * self.sine
         by_frequencies = by_phases * self.columns * (2 * math.pi)
-        by_maps = [part * self.cosine for part in of_outputs]
+        by_maps = [part * self.cosine for part in output_gradients]
         ones = tf.ones((1, delta.shape[0]))
         # Column sums as a product, as in `mlp`.
         summed = tf.matmul(ones, tf.concat([*by_maps, by_frequencies, by_phases], axis=1))[0]

@@ -53,8 +53,8 @@ class PiecewiseEncoding(Encoding):
     def begin(cls, columns, find_quantiles, generator):
         """Return bins between quantiles of equal distance. Edges that are equal become one."""
         quantiles = find_quantiles(np.arange(1, N_BINS) / N_BINS).astype(np.float32)
-        edges = [_merge_edges(of_column) for of_column in quantiles.T]
-        n_bins = [len(of_column) - 1 for of_column in edges]
+        edges = [_merge_edges(column_edges) for column_edges in quantiles.T]
+        n_bins = [len(column_edges) - 1 for column_edges in edges]
         return cls(
             np.repeat(columns, n_bins).astype(np.int32),
             np.concatenate([np.empty(0, np.float32), *(part[:-1] for part in edges)]),
@@ -165,10 +165,10 @@ class PiecewiseInputs(InputLayer):
     def to_tensors(self, table, encoding=None):
         """Return a `PiecewiseTensors`."""
 
-        def join(of_columns, of_bins, padding=0.0):
-            padded = pad_vector(np.asarray(of_bins, np.float32), self.n_encoded, padding)
-            of_columns = np.full(self.n_columns, of_columns, np.float32)
-            return tensorflow().constant(np.concatenate([of_columns, padded]))
+        def join(for_columns, for_bins, padding=0.0):
+            padded = pad_vector(np.asarray(for_bins, np.float32), self.n_encoded, padding)
+            for_columns = np.full(self.n_columns, for_columns, np.float32)
+            return tensorflow().constant(np.concatenate([for_columns, padded]))
 
         columns = pad_vector(encoding.columns, self.n_encoded)
         columns = np.concatenate([np.arange(self.n_columns, dtype=np.int32), columns])

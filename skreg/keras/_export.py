@@ -75,7 +75,7 @@ def make_keras_model(
         if columns is not None and not columns.is_plain:
             precise = choose_precise_dtype(keras)
             model = make_named_model(keras, layers, columns, names, precise)
-    of_encoding = set_weights(keras, layers, network)
+    encoding_model = set_weights(keras, layers, network)
     if model is layers:
         # Keras exports a Sequential to ONNX only if it was called.
         model(np.zeros((1, network.n_columns), np.float32))
@@ -86,7 +86,7 @@ def make_keras_model(
     if objective is not None:
         function, weight = objective
         model.compile(
-            optimizer=_make_optimizer(keras, solver, hyper, of_encoding),
+            optimizer=_make_optimizer(keras, solver, hyper, encoding_model),
             loss=function,
             loss_weights=[weight],
             metrics=["accuracy"] if loss.predicts_classes else None,
@@ -107,13 +107,13 @@ def make_keras_layers(network: Network):
 
 def set_weights(keras, layers, network: Network):
     """Set the weights of layers made of a network. Return the model of the encoding, or None."""
-    of_encoding = find_encoding_model(keras, layers.layers)
-    if of_encoding is not None:
-        set_encoding_weights(of_encoding, network.encoding)
+    encoding_model = find_encoding_model(keras, layers.layers)
+    if encoding_model is not None:
+        set_encoding_weights(encoding_model, network.encoding)
     dense = [layer for layer in layers.layers if isinstance(layer, keras.layers.Dense)]
     for layer, kernel, bias in zip(dense, network.kernels, network.biases, strict=True):
         layer.set_weights([kernel, bias])
-    return of_encoding
+    return encoding_model
 
 
 def round_constant_columns(inputs: Scaling, constant: np.ndarray) -> Scaling:
@@ -150,7 +150,9 @@ def _iterate_layers(keras, network: Network):
     activation, link = ACTIVATIONS[network.activation], LINKS[network.link]
     for k, kernel in enumerate(network.kernels, 1):
         hidden = k < len(network.kernels)
-        strengths = {name: of_kernels[k - 1] for name, of_kernels in network.penalties.items()}
+        strengths = {
+            name: kernel_strengths[k - 1] for name, kernel_strengths in network.penalties.items()
+        }
         yield layers.Dense(
             kernel.shape[1],
             activation=(activation if hidden else link).keras_name,
@@ -185,12 +187,12 @@ def _iterate_rescalings(layers, inputs: Scaling, precise: str):
     yield layers.Rescaling(factor, rest, name="scale", dtype=precise)
 
 
-def _make_optimizer(keras, solver: str, hyper: Hyperparameters, of_encoding):
+def _make_optimizer(keras, solver: str, hyper: Hyperparameters, encoding_model):
     """Return the optimiser. Biases and the model of an encoding, if there is one, do not decay."""
     optimizer = SOLVERS[solver].to_keras(
         keras.optimizers, hyper.learning_rate_init, hyper.solver_parameters, hyper.weight_decay
     )
     if hyper.weight_decay:
-        excluded = [] if of_encoding is None else of_encoding.trainable_variables
+        excluded = [] if encoding_model is None else encoding_model.trainable_variables
         optimizer.exclude_from_weight_decay(var_list=excluded, var_names=["bias"])
     return optimizer

@@ -43,14 +43,14 @@ def read_network(model: Any) -> Network:
     first, last = indices[0], indices[-1]
     inputs, outputs, encoding = None, None, None
     levels: tuple[float, ...] = ()
-    of_encoding = find_encoding_model(keras, [layer for layer, _ in chain[:first]])
+    encoding_model = find_encoding_model(keras, [layer for layer, _ in chain[:first]])
     rates: dict[int, float] = {}  # by the Dense layers before
     for k, (layer, activation) in enumerate(chain):
         kind, n_dense = type(layer), sum(index < k for index in indices)
         if k in indices:
             _check_dense(layer)
             _check_activation(keras, layer, activation, hidden=k < last)
-        elif layer is of_encoding and not rates:
+        elif layer is encoding_model and not rates:
             encoding, rates[0] = read_encoding(keras, layer)
         elif kind is keras.layers.Flatten and n_dense == 0:
             continue  # of rows of numbers, which are flat already
@@ -117,12 +117,12 @@ def _read_chain(keras, model) -> list:
             "from_keras: expected a built Sequential or functional model, whose layers are known; "
             f"received {model.name!r} ({type(model).__name__})."
         )
-    of_encoding = find_encoding_model(keras, model.layers)
+    encoding_model = find_encoding_model(keras, model.layers)
     inner = [
         layer.name
         for layer in model.layers
         if isinstance(layer, keras.Model)
-        and layer is not of_encoding
+        and layer is not encoding_model
         and not sorts_rows(keras, layer)
     ]
     if inner and model.name == AVERAGE_NAME:
@@ -246,7 +246,7 @@ def _read_strengths(keras, layers) -> dict[str, tuple[float, ...]]:
         from_keras_regularizer(keras.regularizers, layer.kernel_regularizer) or {}
         for layer in layers
     ]
-    return {name: tuple(of_layer[name] for of_layer in found) for name in PENALTIES}
+    return {name: tuple(layer_strengths[name] for layer_strengths in found) for name in PENALTIES}
 
 
 def _read_activation(keras, hidden: list[tuple]) -> str:
