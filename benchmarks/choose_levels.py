@@ -73,9 +73,9 @@ def measure(name, frame, y, is_classes, n_splits):
         train, test, y_train, y_test = parts
         logs = []
         for share in SHARES:
-            columns._LEAST_SHARE = share
+            columns._MIN_SHARE = share
             logs.append(score(train, test, y_train, y_test, is_classes))
-        columns._LEAST_SHARE = 0.0
+        columns._MIN_SHARE = 0.0
         for keep in (False, True):
             frames = add_target_statistics(train, test, y_train, is_classes, keep)
             logs.append(score(*frames, y_train, y_test, is_classes) if frames else np.nan)

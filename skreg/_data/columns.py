@@ -20,13 +20,13 @@ from skreg._data.statistics import compute_shares, find_weighted_median, iterate
 
 # A level has a column of its own if it is among the 40 heaviest and has at least 1/200 of the
 # weight. The others share one. benchmarks/choose_levels.py has the figures.
-_MOST_LEVELS = 40
-_LEAST_SHARE = 1 / 200
+_MAX_LEVELS = 40
+_MIN_SHARE = 1 / 200
 
 # Unknown levels are not reported for fewer cells than this. Of more infrequent levels than this
 # none is remembered, since an identifier may have millions.
-_FEWEST_CELLS = 5
-_MOST_REMEMBERED = 10_000
+_MIN_CHECKED_CELLS = 5
+_MAX_REMEMBERED_LEVELS = 10_000
 
 # Shares of the weight are compared in these units, so that the order of a sum does not matter.
 # It is coarser than the relative weights, so that a row of weight 3 ties with three rows.
@@ -112,11 +112,11 @@ class Category:
         levels = [k for k in range(len(cells.levels)) if occurs[k]]
         levels.sort(key=lambda k: (-units[k], cells.levels[k]))
         has_missing = bool(levels) and bool((shares[~known] > 0).any())
-        kept = levels[:_MOST_LEVELS]
+        kept = levels[:_MAX_LEVELS]
         if len(levels) > 2 or has_missing:
-            kept = [k for k in kept if units[k] >= round(_LEAST_SHARE / _SHARE_UNIT)]
+            kept = [k for k in kept if units[k] >= round(_MIN_SHARE / _SHARE_UNIT)]
         rest = levels[len(kept) :]
-        remembered = rest if len(rest) <= _MOST_REMEMBERED else []
+        remembered = rest if len(rest) <= _MAX_REMEMBERED_LEVELS else []
         sorted_levels = tuple(sorted(cells.levels[k] for k in kept))
         return cls(
             name,
@@ -175,7 +175,7 @@ class Category:
     def is_unknown(self, cells: CategoryCells) -> bool:
         """Whether most cells are of levels that are not remembered from training."""
         codes = cells.codes[cells.codes >= 0]
-        if len(codes) < _FEWEST_CELLS or (self.has_infrequent and not self.infrequent):
+        if len(codes) < _MIN_CHECKED_CELLS or (self.has_infrequent and not self.infrequent):
             return False
         known = {*self.levels, *self.infrequent}
         is_known = np.array([level in known for level in cells.levels], dtype=bool)

@@ -18,12 +18,12 @@ from skreg._data.statistics import compute_relative_weight, iterate_blocks
 
 # Largest mean count per distinct row. Weights that would need larger counts (one is tiny, or they
 # are populations of a survey) are not taken for counts.
-_MOST_COPIES = 100_000
+_MAX_COPIES = 100_000
 # A table of more distinct rows has some that occur once. Without them the weights are decimals.
 _FEW_DISTINCT = 100
 # Relative errors of ratios of weights in float64 and in float32.
 _ROUNDINGS = 2.0**-50, 2.0**-22
-_MOST_CHANCE = 1e-4  # that random weights are taken for counts
+_MAX_CHANCE = 1e-4  # that random weights are taken for counts
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def count_rows(weight: np.ndarray) -> int:
         ratios = weight / weight.min()
         mean = ratios.mean()
     values = np.unique(ratios)[1:]
-    largest = int(_MOST_COPIES / mean)
+    largest = int(_MAX_COPIES / mean)
     if len(weight) > _FEW_DISTINCT:
         largest = min(largest, 1)
     for rounding in _ROUNDINGS:
@@ -85,7 +85,7 @@ def _find_lightest(ratios: np.ndarray, rounding: float, largest: int) -> int | N
         return None
     # Random numbers lie as near to whole ones with this probability, for one of these counts.
     chance = counts[0] * np.minimum(2 * rounding * counts[0] * ratios, 1).prod()
-    return int(counts[0]) if chance <= _MOST_CHANCE else None
+    return int(counts[0]) if chance <= _MAX_CHANCE else None
 
 
 def _are_whole(values: np.ndarray, rounding: float) -> np.ndarray:

@@ -11,14 +11,14 @@ from scipy import sparse
 from skreg._data.statistics import ColumnStatistics
 
 # Inputs are clipped to +-1e18 standard deviations, so that sums of products stay finite in float32.
-LARGEST_INPUT = 1e18
+MAX_INPUT = 1e18
 
 # If a scale grows by more than this factor, float32 hardly tells the old values apart.
-LARGEST_RATIO = 2.0**23
+MAX_RATIO = 2.0**23
 
 
 def standardize(block: np.ndarray, center, scale) -> np.ndarray:
-    """Return ``(block - center) / scale`` in float64, clipped to +-LARGEST_INPUT.
+    """Return ``(block - center) / scale`` in float64, clipped to +-MAX_INPUT.
 
     None for `scale` does not scale, and None for `center` does not centre.
     """
@@ -29,14 +29,14 @@ def standardize(block: np.ndarray, center, scale) -> np.ndarray:
             values = np.subtract(block, 0.0 if center is None else center, dtype=np.float64)
             values += 0.0  # -0.0 becomes 0.0
             values /= scale
-    if values.min() >= -LARGEST_INPUT and values.max() <= LARGEST_INPUT:
+    if values.min() >= -MAX_INPUT and values.max() <= MAX_INPUT:
         return values
     overflown = ~np.isfinite(values)
     if overflown.any() and center is not None:
         # The difference of two values near the ends of float64's range.
         with np.errstate(over="ignore"):
             values[overflown] = (block / scale - center / scale)[overflown]
-    return np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
+    return np.clip(values, -MAX_INPUT, MAX_INPUT, out=values)
 
 
 def standardize_sparse(rows, center, scale):
@@ -54,7 +54,7 @@ def standardize_sparse(rows, center, scale):
     if scale is not None:
         with np.errstate(over="ignore"):
             values /= scale[rows.indices]
-    np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
+    np.clip(values, -MAX_INPUT, MAX_INPUT, out=values)
     filled = np.empty(0, int)
     if center is not None:
         filled = np.flatnonzero((center != 0) & np.isfinite(scale))
@@ -87,7 +87,7 @@ def rescale_inputs(kernel, bias, old: ColumnStatistics, new: ColumnStatistics):
     From (x - m) / s = ((x - m') / s') s' / s + (m' - m) / s: the rows of the kernel are multiplied
     by s' / s, and the rest goes into the bias. The scale of a column that was constant is not
     known: its weights stay, and the function is the same at that one value. If the new units are
-    too far from the old ones (`LARGEST_RATIO`), the weights of the column stay, too.
+    too far from the old ones (`MAX_RATIO`), the weights of the column stay, too.
     """
     old_scale = np.where(old.constant, new.scale, old.scale)
     ratio, shift = relate_scales(old.center, old_scale, new)
@@ -115,7 +115,7 @@ def relate_scales(
     with np.errstate(over="ignore", invalid="ignore"):
         ratio = new.scale / scale
         shift = new.center / scale - center / scale
-    is_known = (ratio >= least_ratio) & (ratio <= LARGEST_RATIO) & (np.abs(shift) <= LARGEST_RATIO)
+    is_known = (ratio >= least_ratio) & (ratio <= MAX_RATIO) & (np.abs(shift) <= MAX_RATIO)
     return np.where(is_known, ratio, 1.0), np.where(is_known, shift, 0.0)
 
 
@@ -130,7 +130,7 @@ def rescale_outputs(kernel, bias, old, new):
     with np.errstate(all="ignore"):
         ratio = old_scale / new_scale
         shift = old_center / new_scale - new_center / new_scale
-    is_known = (ratio > 0) & (ratio <= LARGEST_RATIO) & (np.abs(shift) <= LARGEST_RATIO)
+    is_known = (ratio > 0) & (ratio <= MAX_RATIO) & (np.abs(shift) <= MAX_RATIO)
     ratio, shift = np.where(is_known, ratio, 1.0), np.where(is_known, shift, 0.0)
     kernel, bias = kernel.astype(np.float64) * ratio, bias * ratio + shift
     return kernel.astype(np.float32), bias.astype(np.float32)

@@ -19,14 +19,14 @@ _SUMMED_ROWS, _SUMMED_COLUMNS = 1024, 128
 
 # A column of mostly zeros is divided by at least this share of its largest absolute value, so that
 # few large values do not dominate.
-_LEAST_SCALE = 1 / 10
+_MIN_SCALE = 1 / 10
 # Of relative weights: an error of 2e-9, which is below the rounding of float32 in training.
 _WEIGHT_BITS = 28
 # What rounding of weights makes of a sum of shares.
 _ROUNDING = 1e-9
 _HALF = 0.5 - _ROUNDING
 
-_LARGEST = np.finfo(np.float64).max
+_FLOAT64_MAX = np.finfo(np.float64).max
 
 # Medians of two batches of one stream seldom differ so much.
 _MUCH_WIDER = 100.0
@@ -92,9 +92,9 @@ class Statistics:
         center = share * self.center + rest * other.center
         half_deviation = np.hypot(half_within, half_between)
         return Statistics(
-            min(self.weight, _LARGEST - other.weight) + other.weight,
+            min(self.weight, _FLOAT64_MAX - other.weight) + other.weight,
             center,
-            2 * np.minimum(half_deviation, _LARGEST / 2),
+            2 * np.minimum(half_deviation, _FLOAT64_MAX / 2),
         )
 
     def replace_narrow(self, other: Statistics) -> Statistics:
@@ -174,8 +174,8 @@ class ColumnStatistics:
     def scale(self) -> np.ndarray:
         """Divisor of the columns, shape (d,); 1 for constant ones."""
         deviation = self.moments.scale
-        span = 2 * np.minimum(self.high / 2 - self.low / 2, _LARGEST / 2)
-        least = np.maximum(deviation, _LEAST_SCALE * np.maximum(self.high, -self.low))
+        span = 2 * np.minimum(self.high / 2 - self.low / 2, _FLOAT64_MAX / 2)
+        least = np.maximum(deviation, _MIN_SCALE * np.maximum(self.high, -self.low))
         cases = [self.is_two_valued & ~self.constant, self._is_mostly_zero]
         return np.select(cases, [span, least], deviation)
 
@@ -348,7 +348,7 @@ def _measure_dense(read, shares: np.ndarray, n_columns: int, weight: float) -> C
     deviation[deviation <= 100 * np.finfo(np.float64).eps * np.abs(mean)] = 0.0
     with np.errstate(over="ignore"):  # rounding may lead beyond the largest number
         mean, deviation = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
-    mean, deviation = mean.clip(-_LARGEST, _LARGEST), np.minimum(deviation, _LARGEST)
+    mean, deviation = mean.clip(-_FLOAT64_MAX, _FLOAT64_MAX), np.minimum(deviation, _FLOAT64_MAX)
     mean = np.where(low == high, low, mean)
     return ColumnStatistics(Statistics(weight, mean, deviation), low, high, zeros, is_two_valued)
 
@@ -382,7 +382,7 @@ def _measure_sparse(rows, shares: np.ndarray, weight: float) -> ColumnStatistics
     deviation = np.sqrt(square + zeros * mean**2)
     with np.errstate(over="ignore"):
         mean, deviation = np.ldexp(mean, exponent), np.ldexp(deviation, exponent)
-    deviation = np.minimum(deviation, _LARGEST)
+    deviation = np.minimum(deviation, _FLOAT64_MAX)
     return ColumnStatistics(Statistics(weight, mean, deviation), low, high, zeros, is_two_valued)
 
 
@@ -415,7 +415,7 @@ def measure_robustly(y, indices: np.ndarray, weight: np.ndarray) -> Statistics:
     medians = np.array([find_weighted_median(column, shares) for column in distances.T])
     means = shares @ distances
     half_deviation = np.where(medians > 0, 1.4826 * medians, means)
-    return Statistics(float(weight.sum()), center, 2 * np.minimum(half_deviation, _LARGEST / 2))
+    return Statistics(float(weight.sum()), center, 2 * np.minimum(half_deviation, _FLOAT64_MAX / 2))
 
 
 def find_weighted_median(values: np.ndarray, shares: np.ndarray) -> float:

@@ -25,9 +25,9 @@ _FEW_EPOCHS, _FEW_STEPS = 10, 100
 _MARGIN, _MARGIN_OF_FEW_STEPS = 0.05, 9.0
 # Where a constant predicts nearly all, as for rows of one class, there is nothing to learn. In nats
 # for classes; in the units of the scaled target for numbers.
-_LEAST_CONSTANT_LOSS = 1e-3
+_MIN_CONSTANT_LOSS = 1e-3
 # The rows of a stream's batch may all lie near the constant. Losses are in units of about 1.
-_LARGEST_STREAM_LOSS = 20.0
+_MAX_STREAM_LOSS = 20.0
 
 
 def make_attributes(
@@ -149,7 +149,7 @@ def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status
     if constant is not None and has_many:
         # A loss that float32 has rounded is not above the constant's.
         least = constant.loss + 1e-6 * abs(constant.loss)
-        if constant.above_least > _LEAST_CONSTANT_LOSS and min(losses) > least:
+        if constant.above_least > _MIN_CONSTANT_LOSS and min(losses) > least:
             return Status.NEVER_BETTER_THAN_CONSTANT
     return status
 
@@ -160,9 +160,9 @@ def _is_worse_in_training(fit: PreparedFit, attributes: dict) -> bool:
     margin = _MARGIN_OF_FEW_STEPS if fit.partial or n_steps < _FEW_STEPS else _MARGIN
     largest = constant.loss + margin * constant.above_least
     if fit.partial:
-        largest = max(largest, _LARGEST_STREAM_LOSS)
+        largest = max(largest, _MAX_STREAM_LOSS)
     # The loss in training is known already. It has dropout and penalties, which need not be bad.
-    if attributes["loss_"] <= largest or constant.above_least <= _LEAST_CONSTANT_LOSS:
+    if attributes["loss_"] <= largest or constant.above_least <= _MIN_CONSTANT_LOSS:
         return False
     network = copy_shallow(fit.estimator, **attributes)._network
     logits = predict_logits(network, fit.X[fit.rows.indices], np.float64)

@@ -9,11 +9,11 @@ from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.solvers import SOLVERS
 
 # Above it the weights of a network with hidden layers go to zero.
-_LARGEST_L2 = 0.03
+_MAX_L2 = 0.03
 # With fewer distinct rows, eight bins would hold fewer than eight rows each.
-LEAST_ENCODED_ROWS = 64
+MIN_ENCODED_ROWS = 64
 # Each has nine inputs with its bins, and the first layer is most of the cost of a step.
-MOST_ENCODED_COLUMNS = 128
+MAX_ENCODED_COLUMNS = 128
 
 
 def is_auto(value) -> bool:
@@ -41,13 +41,13 @@ def get_learning_rate(estimator, partial: bool = False) -> float:
 
 
 def compute_l2(targets, n_rows: int, activation: str, n_hidden: int) -> float:
-    """Return what `l2="auto"` stands for: a strength divided by the rows, at most `_LARGEST_L2`.
+    """Return what `l2="auto"` stands for: a strength divided by the rows, at most `_MAX_L2`.
 
     For the same function, kernels behind an activation of a quarter of the slope are four times as
     large, and their penalty sixteen times. The logistic activation would lose all its weights.
     """
     slope = ACTIVATIONS[activation].largest_slope if n_hidden else 1.0
-    return slope**2 * min(targets.l2_of_one_row / n_rows, _LARGEST_L2)
+    return slope**2 * min(targets.l2_of_one_row / n_rows, _MAX_L2)
 
 
 def list_strengths(targets, n_rows: int, activation: str, n_hidden: int) -> list[float]:
@@ -67,7 +67,7 @@ def choose_encoding(targets, n_hidden: int, n_rows: int) -> str | None:
     n_rows : int
         Distinct rows.
     """
-    return targets.automatic_encoding if n_hidden and n_rows >= LEAST_ENCODED_ROWS else None
+    return targets.automatic_encoding if n_hidden and n_rows >= MIN_ENCODED_ROWS else None
 
 
 def choose_strengths(l2, targets, n_rows: int, activation: str, n_hidden: int) -> tuple[float, ...]:

@@ -6,11 +6,11 @@ import numpy as np
 
 from skreg._data.quantiles import measure_quantiles
 from skreg._data.rows import MergedRows
-from skreg._data.scaling import LARGEST_RATIO, relate_scales, standardize
+from skreg._data.scaling import MAX_RATIO, relate_scales, standardize
 from skreg._data.statistics import ColumnStatistics, measure_columns
 from skreg._data.tables import choose_storage
 from skreg._engine.trainer import FIRST_ENCODING, make_generator
-from skreg._estimators.automatic import LEAST_ENCODED_ROWS, MOST_ENCODED_COLUMNS, is_auto
+from skreg._estimators.automatic import MAX_ENCODED_COLUMNS, MIN_ENCODED_ROWS, is_auto
 from skreg._nn.encoding import Encoding
 from skreg._nn.encodings import ENCODINGS
 
@@ -53,7 +53,7 @@ def begin_encoding(
 
 def allows_encoding(X, rows: MergedRows, standardize: bool) -> bool:
     """Whether "auto" may encode columns of these rows in a network with hidden layers."""
-    if len(rows.indices) < LEAST_ENCODED_ROWS:
+    if len(rows.indices) < MIN_ENCODED_ROWS:
         return False
     statistics = measure_columns(X, rows.indices, rows.weight) if standardize else None
     return _allows_encoding(X, rows, statistics, _list_columns(X, rows, statistics))
@@ -67,7 +67,7 @@ def _list_columns(X, rows: MergedRows, statistics: ColumnStatistics | None) -> n
 
 def _allows_encoding(X, rows: MergedRows, statistics: ColumnStatistics | None, columns) -> bool:
     """Whether there are columns to encode, not too many, and the rows are held as dense rows."""
-    if not 0 < len(columns) <= MOST_ENCODED_COLUMNS:
+    if not 0 < len(columns) <= MAX_ENCODED_COLUMNS:
         return False
     scaling = (None, None) if statistics is None else (statistics.center, statistics.divisor)
     return choose_storage(X, rows, *scaling) is None
@@ -105,5 +105,5 @@ def continue_encoding(
     plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
     before = before or plain
     # Edges and frequencies of much smaller columns would not be finite in float32.
-    ratio, shift = relate_scales(before.center, before.scale, now or plain, 1 / LARGEST_RATIO)
+    ratio, shift = relate_scales(before.center, before.scale, now or plain, 1 / MAX_RATIO)
     return encoding.rescale(ratio, shift)

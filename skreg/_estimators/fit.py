@@ -15,7 +15,7 @@ from scipy import sparse
 
 from skreg._data.columns import Columns
 from skreg._data.rows import MergedRows, count_rows, merge_rows, split_rows
-from skreg._data.scaling import LARGEST_INPUT
+from skreg._data.scaling import MAX_INPUT
 from skreg._data.statistics import ColumnStatistics, measure_columns
 from skreg._data.tables import (
     choose_epochs,
@@ -286,9 +286,9 @@ def _measure_inputs(estimator, X, rows: MergedRows, earlier: ColumnStatistics | 
         here = measure_columns(X, rows.indices, rows.weight)
         return here if earlier is None else earlier.combine(here)
     largest = max(float(X.min()), float(X.max()), key=abs)
-    if abs(largest) > LARGEST_INPUT:
+    if abs(largest) > MAX_INPUT:
         raise ValueError(
-            f"X: expected values within +-{LARGEST_INPUT:g} with standardize=False; "
+            f"X: expected values within +-{MAX_INPUT:g} with standardize=False; "
             f"received {largest:g}. Use standardize=True."
         )
     return None

@@ -112,7 +112,7 @@ class NumberPredictions(MultiOutputMixin, RegressorMixin):
             loss = _get_form(self)
         except (KeyError, TypeError, ValueError):
             return tags
-        counts = loss.least_target == 0
+        counts = loss.min_target == 0
         tags.target_tags.positive_only = counts
         # Several columns of counts can be learned, but scikit-learn's check of several columns
         # ignores positive_only.

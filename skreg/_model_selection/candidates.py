@@ -19,7 +19,7 @@ from skreg._model_selection.kinds import Kind, describe_kind, set_kind
 # The ends of an axis that is given as a number of values.
 _DROPOUT_RANGE = 0.0, 0.8
 _L2_RANGE = 1e-5, 1e-1
-_MOST_VALUES = 10_000  # of an axis; more are a mistake, and would fill the memory
+_MAX_VALUES = 10_000  # of an axis; more are a mistake, and would fill the memory
 
 
 class Candidate(NamedTuple):
@@ -95,9 +95,9 @@ def _count_hidden_layers(estimator) -> int:
 
 
 def _check_count(name: str, count) -> int:
-    if count > _MOST_VALUES:
+    if count > _MAX_VALUES:
         raise ValueError(
-            f"{name}: expected a number of values of at most {_MOST_VALUES}, or a sequence of the "
+            f"{name}: expected a number of values of at most {_MAX_VALUES}, or a sequence of the "
             f"values; received {count!r}."
         )
     return int(count)

@@ -20,7 +20,7 @@ from skreg._estimators.regressor import RegularizedMLPRegressor
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.members import predict_together
 from skreg._model_selection.refit import average_networks
-from skreg._model_selection.scoring import LEAST_PROBABILITY, call_scorer, merge_target_scales
+from skreg._model_selection.scoring import MIN_PROBABILITY, call_scorer, merge_target_scales
 from skreg._model_selection.search import Search
 
 _N_PICKS = 25
@@ -230,7 +230,7 @@ class _StoredClassifier(_StoredPredictions, RegularizedMLPClassifier):
     def store(self, probabilities: np.ndarray):
         """Return the classifier with these probabilities."""
         # Zero and one have no logits.
-        self._stored = self._link.invert(probabilities, LEAST_PROBABILITY)
+        self._stored = self._link.invert(probabilities, MIN_PROBABILITY)
         return self
 
     def _compute_logits(self, X):

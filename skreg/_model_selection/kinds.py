@@ -21,7 +21,7 @@ from skreg._estimators.encoded import check_dense
 # others are those of the estimator.
 Kind = tuple[tuple[str, Any], ...]
 
-_MOST_KINDS = 10_000  # more are a mistake
+_MAX_KINDS = 10_000  # more are a mistake
 _UNITS = "The scores of candidates could not be compared."
 _ONE_FOR_ALL = "It is the same for all candidates: set it as a parameter of the search."
 # Parameters that do not vary, and why.
@@ -127,9 +127,9 @@ def _check_grids(candidates: Sequence, base_estimator) -> Sequence[dict]:
                     f"{reason}".rstrip()
                 )
             _check_values(name, values)
-        if len(ParameterGrid(grid)) > _MOST_KINDS:
+        if len(ParameterGrid(grid)) > _MAX_KINDS:
             raise ValueError(
-                f"candidates: expected at most {_MOST_KINDS} combinations; received "
+                f"candidates: expected at most {_MAX_KINDS} combinations; received "
                 f"{len(ParameterGrid(grid))}."
             )
     return candidates

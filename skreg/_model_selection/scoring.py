@@ -21,7 +21,7 @@ from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
 # Values of `refit` that average networks of the folds.
 AVERAGES = "folds", "ensemble"
-LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
+MIN_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
 
 # -- the loss as a score ----------------------------------------------------------------------
 
@@ -63,7 +63,7 @@ def _compute_class_losses(estimator, X, y, rows) -> np.ndarray:
         return loss.compute_numpy(logits, y)
     codes = np.searchsorted(estimator.classes_, y).clip(max=len(estimator.classes_) - 1)
     losses = loss.compute_numpy(logits, codes)
-    return np.where(estimator.classes_[codes] == y, losses, -np.log(LEAST_PROBABILITY))
+    return np.where(estimator.classes_[codes] == y, losses, -np.log(MIN_PROBABILITY))
 
 
 def _compute_number_losses(estimator, X, y, rows) -> np.ndarray:

@@ -192,13 +192,13 @@ def _add_log_to_onnx(graph, values: str) -> str:
 
 
 # Smaller probabilities have fewer digits in float64.
-_LEAST_PRECISE = 1e-300
+_MIN_PRECISE = 1e-300
 
 
 def _log_average(predict, log_predict, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return log(mean p) over the first axis, given p and log(p) as functions of the logits."""
     mean = np.tensordot(shares, predict(logits), axes=1)
-    if mean.min() >= _LEAST_PRECISE:
+    if mean.min() >= _MIN_PRECISE:
         return np.log(mean)
     # By logarithms, which takes five times as long.
     return special.logsumexp(log_predict(logits), axis=0, b=shares[:, None, None])

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize, special
 
-from skreg._data.scaling import LARGEST_RATIO, rescale_outputs
+from skreg._data.scaling import MAX_RATIO, rescale_outputs
 from skreg._data.statistics import (
     Statistics,
     find_weighted_median,
@@ -183,7 +183,7 @@ class RegressionLoss(Loss):
 
     Attributes
     ----------
-    least_target : float
+    min_target : float
         Smallest valid target.
     combines : bool
         Whether the statistics of two tables combine to those of all their rows.
@@ -192,7 +192,7 @@ class RegressionLoss(Loss):
     """
 
     link = LINKS["identity"]
-    least_target = -math.inf
+    min_target = -math.inf
     combines = True
     takes_several_columns = True
 
@@ -231,9 +231,9 @@ class RegressionLoss(Loss):
                 f"{name}: expected one column with several quantiles; received "
                 f"{values.shape[1]} columns. Fit one model for each column."
             )
-        if self.least_target > -math.inf and values.min() < self.least_target:
+        if self.min_target > -math.inf and values.min() < self.min_target:
             raise ValueError(
-                f"{name}: expected numbers >= {self.least_target:g} with loss={self.name!r}; "
+                f"{name}: expected numbers >= {self.min_target:g} with loss={self.name!r}; "
                 f"received {values.min():g} as the smallest one."
             )
 
@@ -455,7 +455,7 @@ class Quantiles(Quantile):
 class Poisson(RegressionLoss):
     """exp(f) - y f, half the Poisson deviance apart from what depends on y alone; log link."""
 
-    name, link, least_target = "poisson", LINKS["exp"], 0.0
+    name, link, min_target = "poisson", LINKS["exp"], 0.0
     keras_names = ("Poisson", "poisson")
 
     def compute(self, logits, targets, parameters):
@@ -493,7 +493,7 @@ class Poisson(RegressionLoss):
         old_scale, new_scale = (np.where(has_scales, pair[1], 1.0) for pair in (old, new))
         shift = np.log(old_scale) - np.log(new_scale)
         # As in `rescale_outputs`: nothing is known of a target that lay far away.
-        is_known = np.abs(shift) <= math.log(LARGEST_RATIO)
+        is_known = np.abs(shift) <= math.log(MAX_RATIO)
         return kernel, (bias + np.where(is_known, shift, 0.0)).astype(np.float32)
 
     def to_keras(self, losses, scale):

@@ -23,9 +23,9 @@ from skreg._nn.predict import forward, scale_rows
 
 # Products with larger kernels are left to BLAS and its threads. Up to here the products of few
 # rows that BLAS computes in one thread are as fast.
-_LARGEST_KERNEL = 1 << 16
+_MAX_SERIAL_KERNEL = 1 << 16
 # Up to here one thread takes about two milliseconds, and others would hardly shorten it.
-_FEW_MULTIPLICATIONS = 1 << 25
+_SINGLE_THREAD_MULTIPLICATIONS = 1 << 25
 
 
 class Member(NamedTuple):
@@ -72,8 +72,8 @@ def predict_members(
     kernels = [[k.astype(dtype, copy=False) for k in m.network.kernels] for m in members]
     groups, n_rows = _group_members(members), members[0].X.shape[0]
     sizes = [kernel.size for member_kernels in kernels for kernel in member_kernels]
-    in_small_products = max(sizes) <= _LARGEST_KERNEL
-    if not in_small_products or n_rows * sum(sizes) <= _FEW_MULTIPLICATIONS:
+    in_one_thread = max(sizes) <= _MAX_SERIAL_KERNEL
+    if not in_one_thread or n_rows * sum(sizes) <= _SINGLE_THREAD_MULTIPLICATIONS:
         n_threads = 1
 
     def predict(block: slice) -> np.ndarray:
@@ -85,7 +85,7 @@ def predict_members(
             for k in group.indices:
                 network = members[k].network
                 logits[k] = forward(
-                    inputs, kernels[k], network.biases, network.activation, in_small_products
+                    inputs, kernels[k], network.biases, network.activation, in_one_thread
                 )
         return combine(logits)
 

@@ -26,10 +26,10 @@ from skreg._tensorflow import tensorflow, view_as_tensor
 N_BINS = 8
 
 # Narrower bins, as a share of the edge's distance to zero, would magnify what float32 rounds away.
-_LEAST_WIDTH = 2.0**-14
+_MIN_WIDTH = 2.0**-14
 # So that 1 / width is finite in float32.
 _TINY = 1e-30
-_LARGEST = np.finfo(np.float32).max
+_FLOAT32_MAX = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ def _merge_edges(edges: np.ndarray) -> np.ndarray:
     """Return the ascending edges without those that are too near to the one before."""
     kept = [edges[0]]
     for edge in edges[1:]:
-        least = max(_TINY, _LEAST_WIDTH * max(abs(edge), abs(kept[-1])))
+        least = max(_TINY, _MIN_WIDTH * max(abs(edge), abs(kept[-1])))
         if edge - kept[-1] >= least:
             kept.append(edge)
     # The last bin ends with the largest value.
@@ -178,8 +178,8 @@ class PiecewiseInputs(InputLayer):
             columns=tensorflow().constant(columns),
             lower=join(0.0, encoding.lower),
             width=join(1.0, encoding.width, 1.0),
-            least=join(-_LARGEST, 0.0 * ones),
-            most=join(_LARGEST, ones),
+            least=join(-_FLOAT32_MAX, 0.0 * ones),
+            most=join(_FLOAT32_MAX, ones),
         )
 
     def make_batch(self, table, rows, compute_mask=None, scale=1.0, parameters=None):

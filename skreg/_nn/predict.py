@@ -21,9 +21,9 @@ from skreg._nn.network import Network
 # OpenBLAS's limit: its SMP_THRESHOLD_MIN times GEMM_MULTITHREAD_THRESHOLD.
 _SERIAL_MULTIPLICATIONS = 1 << 18
 # Up to here one thread takes some three milliseconds in float32.
-_FEW_MULTIPLICATIONS = 1 << 27
+_MAX_BLOCKED_MULTIPLICATIONS = 1 << 27
 # Larger kernels would be multiplied with fewer than 16 rows at a time, up to eight times as slow.
-_LARGEST_KERNEL = 1 << 14
+_MAX_BLOCKED_KERNEL = 1 << 14
 
 
 class DropoutSampler(NamedTuple):
@@ -119,7 +119,7 @@ def forward(
 ) -> np.ndarray:
     """Return the logits of what enters the first layer, in the precision of `inputs`.
 
-    They are finite for all finite weights and inputs within +-LARGEST_INPUT.
+    They are finite for all finite weights and inputs within +-MAX_INPUT.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         logits = _forward(inputs, kernels, biases, activation, in_one_thread, sampler)
@@ -151,7 +151,7 @@ def _forward(inputs, kernels, biases, activation, in_one_thread, sampler, larges
 def _are_few(n_rows: int, kernels) -> bool:
     """Return whether one thread multiplies the rows with each kernel in a few milliseconds."""
     largest = max(kernel.size for kernel in kernels)
-    return largest <= _LARGEST_KERNEL and n_rows * largest <= _FEW_MULTIPLICATIONS
+    return largest <= _MAX_BLOCKED_KERNEL and n_rows * largest <= _MAX_BLOCKED_MULTIPLICATIONS
 
 
 def _multiply(values, kernel: np.ndarray, in_one_thread: bool) -> np.ndarray:

@@ -30,7 +30,7 @@ _LABELS = "classes.json"  # in the archive of .keras, and in the extra assets of
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"  # in the archive of .keras
 # Names of integers in a configuration that are no sizes.
 _NO_SIZES = ("seed", "vocabulary", "mask_token", "oov_token", "shared_object_id")
-_MOST_BYTES = 1 << 26  # of labels or of a configuration: a few kilobytes could ask for gigabytes
+_MAX_BYTES = 1 << 26  # of labels or of a configuration: a few kilobytes could ask for gigabytes
 
 
 def check_format(path: Path, format: str | None) -> str:
@@ -126,9 +126,9 @@ def _from_json(text: str | bytes) -> np.ndarray:
     dtype, labels = np.dtype(found["dtype"]), list(found["classes"])
     if any(isinstance(label, (list, dict)) for label in labels):
         raise ValueError("expected one number or text a label; received a list or a dict.")
-    if dtype.itemsize * len(labels) > _MOST_BYTES:
+    if dtype.itemsize * len(labels) > _MAX_BYTES:
         raise ValueError(
-            f"expected labels of at most {_MOST_BYTES} bytes; received {len(labels)} of the type "
+            f"expected labels of at most {_MAX_BYTES} bytes; received {len(labels)} of the type "
             f"{dtype.str!r}."
         )
     return np.array(labels, dtype=dtype)
@@ -203,8 +203,8 @@ def _read_file(path: Path) -> tuple[Any, np.ndarray | None]:
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     size = archive.getinfo(name).file_size
-    if size > _MOST_BYTES:
-        raise ValueError(f"expected at most {_MOST_BYTES} bytes in {name!r}; received {size}.")
+    if size > _MAX_BYTES:
+        raise ValueError(f"expected at most {_MAX_BYTES} bytes in {name!r}; received {size}.")
     return archive.read(name)
 
 

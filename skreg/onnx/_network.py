@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skreg._data.scaling import LARGEST_INPUT
+from skreg._data.scaling import MAX_INPUT
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.links import LINKS
 from skreg._nn.network import Network, Scaling
@@ -24,7 +24,7 @@ def add_inputs(graph: Graph, network: Network, table: str) -> str:
         values = graph.add("Sub", values, center)
     if scale is not None:
         values = graph.add("Div", values, scale)
-    limit = np.float64(LARGEST_INPUT)
+    limit = np.float64(MAX_INPUT)
     values = graph.add("Clip", values, -limit, limit)
     inputs = graph.cast(values, np.float32)
     if network.encoding is None or not network.encoding.n_outputs:

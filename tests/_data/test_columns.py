@@ -6,9 +6,9 @@ from scipy import sparse
 from sklearn.impute import SimpleImputer
 
 from skreg._data.columns import (
-    _LEAST_SHARE,
-    _MOST_LEVELS,
-    _MOST_REMEMBERED,
+    _MAX_LEVELS,
+    _MAX_REMEMBERED_LEVELS,
+    _MIN_SHARE,
     CategoryCells,
     Columns,
     MixedTable,
@@ -131,13 +131,13 @@ def test_at_most_so_many_levels_have_a_column():
     values = [f"{k:03}" for k in range(100) for _ in range(100 - k)]
     _, columns = learn(None, values)
     (category,) = columns.categories
-    assert category.levels == tuple(f"{k:03}" for k in range(_MOST_LEVELS))
-    assert category.infrequent == tuple(f"{k:03}" for k in range(_MOST_LEVELS, 100))
+    assert category.levels == tuple(f"{k:03}" for k in range(_MAX_LEVELS))
+    assert category.infrequent == tuple(f"{k:03}" for k in range(_MAX_LEVELS, 100))
 
 
 def test_rare_levels_are_rare_by_weight():
     values = ["a", "b", "c"]
-    weight = np.array([1.0, 1.0, 1.9 * _LEAST_SHARE])
+    weight = np.array([1.0, 1.0, 1.9 * _MIN_SHARE])
     assert learn(None, values, weight=weight)[1].categories[0].levels == ("a", "b")
     assert learn(None, values)[1].categories[0].levels == ("a", "b", "c")
 
@@ -209,7 +209,7 @@ def test_rows_of_training_are_never_unknown(values):
 
 
 def test_an_identifier_is_not_remembered():
-    _, columns = learn(None, [f"{k}" for k in range(_MOST_REMEMBERED + _MOST_LEVELS + 1)])
+    _, columns = learn(None, [f"{k}" for k in range(_MAX_REMEMBERED_LEVELS + _MAX_LEVELS + 1)])
     (category,) = columns.categories
     assert category.has_infrequent
     assert category.infrequent == ()

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from skreg._data.scaling import (
-    LARGEST_INPUT,
+    MAX_INPUT,
     rescale_inputs,
     rescale_outputs,
     standardize,
@@ -46,13 +46,13 @@ def test_a_column_of_both_ends_of_float64_is_not_lost():
 
 def test_standardised_values_are_clipped():
     values = standardize(np.array([[1e308, -1e308]]), np.zeros(2), np.full(2, 1e-5))
-    np.testing.assert_array_equal(values, [[LARGEST_INPUT, -LARGEST_INPUT]])
+    np.testing.assert_array_equal(values, [[MAX_INPUT, -MAX_INPUT]])
 
 
 def test_huge_sparse_values_are_clipped():
     X = sparse.csr_array([[np.finfo(np.float64).max]])
     values = standardize_sparse(X, np.zeros(1), np.array([1e-3]))
-    np.testing.assert_array_equal(values.toarray(), [[LARGEST_INPUT]])
+    np.testing.assert_array_equal(values.toarray(), [[MAX_INPUT]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8])

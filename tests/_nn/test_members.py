@@ -72,7 +72,7 @@ def test_rows_are_scaled_and_encoded_once_for_networks_that_do_it_alike(monkeypa
 
 
 def test_threads_predict_what_one_predicts(monkeypatch):
-    monkeypatch.setattr("skreg._nn.members._FEW_MULTIPLICATIONS", 1)
+    monkeypatch.setattr("skreg._nn.members._SINGLE_THREAD_MULTIPLICATIONS", 1)
     for n_rows in (1, 2, 255, 300):
         expected = predict(NETWORKS, X[:n_rows])
         assert_allclose(predict(NETWORKS, X[:n_rows], n_threads=3), expected, rtol=1e-12)
@@ -86,5 +86,5 @@ def test_blocks_of_rows_do_not_change_predictions(monkeypatch):
 
 def test_large_kernels_are_left_to_blas(monkeypatch):
     expected = predict(NETWORKS, X)
-    monkeypatch.setattr("skreg._nn.members._LARGEST_KERNEL", 1)
+    monkeypatch.setattr("skreg._nn.members._MAX_SERIAL_KERNEL", 1)
     assert_allclose(predict(NETWORKS, X, n_threads=2), expected, rtol=1e-12)

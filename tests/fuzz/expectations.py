@@ -14,7 +14,7 @@ from fuzz.parameters import score_constant
 from fuzz.tables import SPARSE, Part, State, get_largest
 from fuzz.targets import find_labels, is_indicator
 
-from skreg._data.scaling import LARGEST_INPUT
+from skreg._data.scaling import MAX_INPUT
 from skreg._nn.encodings import ENCODINGS
 from skreg._nn.losses import REGRESSION_LOSSES
 
@@ -124,7 +124,7 @@ def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
         was_encoded = getattr(situation.estimator, "encoding_", None) is not None
         faults += [Fault(False, "numerical_encoding")] * (encodes or was_encoded)
     if X.state is State.SOUND and not situation.is_on("standardize"):
-        faults += [Fault(True, TABLE)] * (get_largest(X) > LARGEST_INPUT)
+        faults += [Fault(True, TABLE)] * (get_largest(X) > MAX_INPUT)
     if not situation.is_classifier and y.state is State.SOUND:
         faults += _find_negative_counts(situation, y, "loss|y")
     if _is_continued(situation, call):
@@ -152,7 +152,7 @@ def _find_faults_of_rows(situation: Situation, call: Call) -> list[Fault]:
 def _find_negative_counts(situation: Situation, y: Part, words: str) -> list[Fault]:
     loss = getattr(situation.estimator, "loss", None)
     known = isinstance(loss, str) and loss in REGRESSION_LOSSES
-    if not known or REGRESSION_LOSSES[loss].least_target < 0:
+    if not known or REGRESSION_LOSSES[loss].min_target < 0:
         return []
     return [Fault(True, words)] * bool((y.value.astype(np.float64) < 0).any())
 
@@ -351,7 +351,7 @@ def _find_faults_of_held_out(situation: Situation, call: Call) -> list[Fault]:
         faults += _find_other_kinds(_get_fitted_kinds(situation.estimator), used_val)
     if X_val.state is State.SOUND and not situation.is_on("standardize"):
         # Larger ones are clipped: they decide nothing but the epoch.
-        faults += [Fault(False, TABLE)] * (get_largest(X_val) > LARGEST_INPUT)
+        faults += [Fault(False, TABLE)] * (get_largest(X_val) > MAX_INPUT)
     if State.SOUND == y.state == y_val.state:
         faults += _find_other_held_out_task(situation, y, y_val)
     return faults
