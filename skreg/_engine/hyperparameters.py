@@ -33,7 +33,7 @@ def _merge_defaults(parts: Iterable[Any]) -> dict[str, Any]:
     return merged
 
 
-# The parameters of all solvers and of all losses of numbers, with their defaults.
+# The parameters of all solvers and of all regression losses, with their defaults.
 SOLVER_DEFAULTS = _merge_defaults(SOLVERS.values())
 LOSS_DEFAULTS = _merge_defaults(REGRESSION_LOSSES.values())
 

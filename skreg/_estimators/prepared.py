@@ -190,7 +190,7 @@ class PreparedFit:
         Encoded.
     columns : Columns
         How it was encoded.
-    targets : ClassTargets or NumberTargets
+    targets : ClassTargets or RegressionTargets
     rows : MergedRows
         Rows to train on.
     seen : SeenRows

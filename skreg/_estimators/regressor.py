@@ -15,16 +15,16 @@ from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.docstrings import copy_entries
 from skreg._estimators.prepared import FitRequest, ValidationSet
-from skreg._estimators.targets import NumberTargets, ravel_column
+from skreg._estimators.targets import RegressionTargets, ravel_column
 from skreg._nn.links import LINKS
 from skreg._nn.losses import REGRESSION_LOSSES, RegressionLoss
 from skreg._nn.network import Scaling
 from skreg.keras._files import load_model
-from skreg.keras._import import read_network, read_number_network
+from skreg.keras._import import read_network, read_regression_network
 from skreg.keras._optimizer import read_solver
 
 
-class NumberPredictions(MultiOutputMixin, RegressorMixin):
+class RegressionPredictions(MultiOutputMixin, RegressorMixin):
     """Predictions and tags of an estimator that has a `loss` and `_predict`."""
 
     def predict(self, X):
@@ -130,7 +130,7 @@ def _get_form(estimator) -> RegressionLoss:
 
 
 @copy_entries(RegularizedMLPClassifier)
-class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
+class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
     r"""Multilayer perceptron for regression, regularised by dropout and L2.
 
     The default network has hidden layers of 128 and 64 relu units, each followed by dropout of 0.1,
@@ -526,7 +526,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
         """
         model, _ = load_model(model)
         network = read_network(model)
-        loss, attributes = read_number_network(network, model)
+        loss, attributes = read_regression_network(network, model)
         parameters = {"loss": loss, "standardize_target": network.output_scaling is not None}
         if network.levels:
             parameters["quantile"] = network.levels
@@ -557,7 +557,7 @@ class RegularizedMLPRegressor(NumberPredictions, BaseRegularizedMLP):
             stream=getattr(self, "_stream", None) if partial else None,
         )
 
-    def _make_targets(self, y) -> NumberTargets:
-        return NumberTargets.from_numbers(
+    def _make_targets(self, y) -> RegressionTargets:
+        return RegressionTargets.from_numbers(
             ravel_column(y), self.loss, self.standardize_target, read_loss_parameters(self)
         )

@@ -276,7 +276,7 @@ def _check_indicator(indicator, classes, name: str) -> None:
 
 
 @dataclass(frozen=True)
-class NumberTargets:
+class RegressionTargets:
     """Numbers to predict, and the scale on which the network learns them.
 
     Attributes
@@ -306,7 +306,7 @@ class NumberTargets:
     @classmethod
     def from_numbers(
         cls, y, loss: str, standardize: bool, parameters: Mapping[str, Any] = LOSS_DEFAULTS
-    ) -> NumberTargets:
+    ) -> RegressionTargets:
         """Make targets of checked numbers; `loss` is a key of `REGRESSION_LOSSES`."""
         values, form = y.reshape(len(y), -1), REGRESSION_LOSSES[loss].choose_form(parameters)
         form.check_targets(values)
@@ -334,7 +334,7 @@ class NumberTargets:
         """Return None: numbers are not classes."""
         return None
 
-    def encode(self, y) -> NumberTargets:
+    def encode(self, y) -> RegressionTargets:
         """Return the targets of validation rows, on the same scale."""
         values = np.asarray(y, dtype=np.float64)
         values = values.reshape(len(values), -1)
@@ -395,7 +395,7 @@ class NumberTargets:
     def _select_parameters(self, parameters) -> dict:
         return {name: parameters[name] for name in self.loss.defaults}
 
-    def measure(self, rows: MergedRows, earlier: Statistics | None) -> NumberTargets:
+    def measure(self, rows: MergedRows, earlier: Statistics | None) -> RegressionTargets:
         """Return the targets with the statistics of these rows and of the `earlier` ones."""
         statistics = self.loss.measure_targets(self.values, rows.indices, rows.weight)
         if earlier is not None and self.loss.combines:
@@ -442,4 +442,4 @@ class NumberTargets:
         return np.where(scale == 0, center, 0.0), np.where(scale == 0, 0.0, 1.0)
 
 
-Targets = ClassTargets | NumberTargets
+Targets = ClassTargets | RegressionTargets

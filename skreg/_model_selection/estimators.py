@@ -7,7 +7,7 @@ import numpy as np
 from skreg._compat import fit_context
 from skreg._estimators.classifier import ClassPredictions, RegularizedMLPClassifier
 from skreg._estimators.docstrings import copy_entries
-from skreg._estimators.regressor import NumberPredictions, RegularizedMLPRegressor
+from skreg._estimators.regressor import RegressionPredictions, RegularizedMLPRegressor
 from skreg._model_selection.base import BaseSearch
 from skreg._model_selection.members import predict_together
 from skreg._model_selection.scoring import SearchScoreMixin
@@ -312,7 +312,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
 
 
 @copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
-class RegularizedMLPRegressorCV(SearchScoreMixin, NumberPredictions, BaseSearch):
+class RegularizedMLPRegressorCV(SearchScoreMixin, RegressionPredictions, BaseSearch):
     """Regressor whose `dropout` and `l2` are tuned by cross-validation inside `fit`.
 
     The scores and the winner equal those of `GridSearchCV` over a RegularizedMLPRegressor with

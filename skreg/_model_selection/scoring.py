@@ -51,7 +51,9 @@ def negative_loss(estimator, X, y, sample_weight=None) -> float:
     weight = None if sample_weight is None else np.asarray(sample_weight)
     # A row of weight 0 may have a loss that is infinite, of which no multiple is zero.
     rows = slice(None) if weight is None else weight != 0
-    compute_losses = _compute_class_losses if is_classifier(estimator) else _compute_number_losses
+    compute_losses = (
+        _compute_class_losses if is_classifier(estimator) else _compute_regression_losses
+    )
     with np.errstate(over="ignore"):  # the loss of a network that diverged may be infinite
         losses = compute_losses(estimator, X, y[rows], rows)
         return -float(np.average(losses, weights=None if weight is None else weight[rows]))
@@ -66,7 +68,7 @@ def _compute_class_losses(estimator, X, y, rows) -> np.ndarray:
     return np.where(estimator.classes_[codes] == y, losses, -np.log(MIN_PROBABILITY))
 
 
-def _compute_number_losses(estimator, X, y, rows) -> np.ndarray:
+def _compute_regression_losses(estimator, X, y, rows) -> np.ndarray:
     parameters, scale = read_loss_parameters(estimator), _get_target_scale(estimator)
     loss = REGRESSION_LOSSES[estimator.loss].choose_form(parameters)
     predictions = np.asarray(estimator.predict(X), np.float64)[rows].reshape(len(y), -1)

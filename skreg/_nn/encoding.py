@@ -118,7 +118,7 @@ class Encoding(ABC):
         return np.concatenate([factor, factor[:, self.sources]], axis=1)
 
 
-def pad_outputs(n_outputs: int) -> int:
+def pad_encoded(n_outputs: int) -> int:
     """Round the encoded inputs up to a multiple of 16, so that few shapes are compiled.
 
     There is at least one of padding where there is no column to encode.

@@ -2,7 +2,7 @@
 
 A loss is one class that says all about itself: its compiled value and derivative, its link, its
 NumPy form for scoring, its best constant, its valid targets, how targets are scaled, and its loss
-in Keras. To add a loss of numbers, write the class and add it to `REGRESSION_LOSSES`.
+in Keras. To add a regression loss, write the class and add it to `REGRESSION_LOSSES`.
 
 Compiled targets are class codes of shape (b,) for `CategoricalCrossEntropy`, float32 of shape
 (b, 1) for `Quantiles`, and float32 of shape (b, q) for every other loss. A loss is a mean over the
@@ -37,7 +37,7 @@ class Loss(ABC):
     Attributes
     ----------
     name : str
-        For numbers, value of the parameter `loss`.
+        Of a regression loss, value of the parameter `loss`.
     link : Link
     keras_names : tuple of str
         Classes and functions in ``keras.losses`` that are read as this loss.
@@ -179,7 +179,7 @@ class CategoricalCrossEntropy(ClassLoss):
 
 
 class RegressionLoss(Loss):
-    """A loss of numbers, which are learned on a scale of their own.
+    """A regression loss, whose targets are learned on a scale of their own.
 
     Attributes
     ----------

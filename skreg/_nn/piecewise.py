@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._nn.dropout import Mask
-from skreg._nn.encoding import Encoding, pad_outputs, pad_vector
+from skreg._nn.encoding import Encoding, pad_encoded, pad_vector
 from skreg._nn.inputs import DenseBatch, InputLayer, compute_column_positions, select_columns
 from skreg._tensorflow import tensorflow, view_as_tensor
 
@@ -82,7 +82,7 @@ class PiecewiseEncoding(Encoding):
 
     def make_layer(self, n_columns):
         """Return the layer of the compiled program."""
-        return PiecewiseInputs(n_columns, pad_outputs(self.n_outputs))
+        return PiecewiseInputs(n_columns, pad_encoded(self.n_outputs))
 
     def rescale(self, ratio, shift):
         """Return bins with the same edges in other units."""

@@ -364,7 +364,7 @@ def _check_labels(classes) -> np.ndarray:
     return labels
 
 
-def read_number_network(network: Network, model: Any) -> tuple[str, dict]:
+def read_regression_network(network: Network, model: Any) -> tuple[str, dict]:
     """Return the loss of a regressor's network and its attributes.
 
     A loss that is not known here becomes the default of the link.

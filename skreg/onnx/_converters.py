@@ -51,7 +51,7 @@ def register_converters() -> None:
         update_registered_converter(
             estimator,
             f"Skreg{estimator.__name__}",
-            set_number_types,
+            set_regression_types,
             convert_regressor,
             parser=parse_regressor,
             overwrite=True,
@@ -76,7 +76,7 @@ def parse_regressor(scope, model, inputs, custom_parsers=None) -> list:
     operator = scope.declare_local_operator(f"Skreg{type(model).__name__}", model)
     operator.inputs = inputs
     operator.outputs.append(scope.declare_local_variable("variable", FloatTensorType()))
-    set_number_types(operator)
+    set_regression_types(operator)
     return operator.outputs
 
 
@@ -93,7 +93,7 @@ def set_class_types(operator) -> None:
     probabilities.type = _choose_number_type(operator.inputs)([None, n_columns])
 
 
-def set_number_types(operator) -> None:
+def set_regression_types(operator) -> None:
     """Set type and shape of the predicted numbers."""
     model = operator.raw_operator
     check_is_fitted(model)
