@@ -266,9 +266,9 @@ def _make_masks(spec: ProgramSpec, tensors: HyperparameterTensors, step):
 
 
 def _compute_loss(spec: ProgramSpec, logits, targets, weights, tensors: HyperparameterTensors):
-    """Return the weighted loss and its derivative by the logits, zero for padded outputs.
+    """Return the weighted loss and its derivative with respect to the logits.
 
-    The weights sum to about 1, and are 0 for padded rows.
+    It is zero for padded outputs. The weights sum to about 1, and are 0 for padded rows.
     """
     tf = tensorflow()
     logits = logits[:, : spec.n_outputs]

@@ -56,14 +56,17 @@ class Activation(ABC):
 
     @abstractmethod
     def compute_slope(self, z, a):
-        """Return the derivative of `a` by `z`."""
+        """Return the derivative of `a` with respect to `z`."""
 
     @abstractmethod
     def add_to_onnx(self, graph, z: str) -> str:
         """Add the activation to a `skreg.onnx` graph. Return the name of its tensor."""
 
     def backward(self, delta, layer: HiddenLayer):
-        """Return the derivative of the loss by `z`, from that by the dropped activation."""
+        """Return the derivative of the loss with respect to `z`.
+
+        `delta` is that with respect to the dropped activation.
+        """
         return layer.mask.apply(delta) * self.compute_slope(layer.z, layer.a)
 
 
@@ -155,7 +158,7 @@ class ReLU(Activation):
         return tf.cast(a > 0, tf.float32)
 
     def backward(self, delta, layer):
-        """Return the derivative by `z` without computing the dropout mask again."""
+        """Return the derivative of the loss without computing the dropout mask again."""
         # A unit that is both kept and active is positive after dropout, and no other one is.
         return tensorflow().where(layer.dropped > 0, delta * layer.mask.scale, 0.0)
 

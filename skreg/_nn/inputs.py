@@ -130,5 +130,5 @@ class DenseBatch(NamedTuple):
         return tensorflow().matmul(self.values, delta, transpose_a=True)
 
     def compute_gradients(self, delta, kernel) -> list:
-        """Return the gradients by the parameters of the layer, of which there are none."""
+        """Return no gradients, since the layer has no parameters."""
         return []

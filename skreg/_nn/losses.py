@@ -54,7 +54,7 @@ class Loss(ABC):
 
     @abstractmethod
     def compute(self, logits, targets, parameters: Mapping[str, Any]):
-        """Return the loss of each row and its derivative by the logits.
+        """Return the loss of each row and its derivative with respect to the logits.
 
         Parameters
         ----------

@@ -55,14 +55,14 @@ def compute_loss_and_gradients(kernels, biases, inputs, activation: Activation, 
     masks : sequence of Mask
         One for each hidden layer.
     loss : callable
-        From logits to (loss, derivative by the logits).
+        From logits to (loss, derivative with respect to the logits).
 
     Returns
     -------
     loss : tensor, shape ()
     kernel_gradients, bias_gradients : list of tensors
     input_gradients : list of tensors
-        By the parameters of the input layer, if there are any.
+        With respect to the parameters of the input layer, if there are any.
     """
     tf = tensorflow()
     layer_inputs, hidden = [inputs], []

@@ -40,7 +40,7 @@ class Penalty(ABC):
 
     @abstractmethod
     def compute_gradient(self, kernel, strength):
-        """Return the derivative of `compute_value` by the kernel."""
+        """Return the derivative of `compute_value` with respect to the kernel."""
 
 
 class L2(Penalty):

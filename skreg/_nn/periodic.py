@@ -308,25 +308,27 @@ class PeriodicBatch(NamedTuple):
         Parameters
         ----------
         delta : tensor, shape (b, h)
-            Derivative by the first layer's ``z``.
+            Derivative with respect to the first layer's ``z``.
         kernel : tensor, shape (n_inputs, h)
         """
         tf = tensorflow()
         n_encoded = self.columns.shape[1] // N_FREQUENCIES
         first = kernel.shape[0] - n_encoded * N_OUTPUTS
-        by_encoded = tf.matmul(delta, kernel[first:], transpose_b=True)
+        encoded_gradient = tf.matmul(delta, kernel[first:], transpose_b=True)
         if self.factor is not None:
-            by_encoded = _compute_once(by_encoded * self.factor, self.one)
-        by_output = tf.reshape(by_encoded, (-1, n_encoded, N_OUTPUTS))
-        output_gradients = [_repeat(by_output[:, :, k]) for k in range(N_OUTPUTS)]
-        by_waves = tf.add_n([part * self.maps[k] for k, part in enumerate(output_gradients)])
-        by_phases = -by_waves * self.sine
-        by_frequencies = by_phases * self.columns * (2 * math.pi)
-        by_maps = [part * self.cosine for part in output_gradients]
+            encoded_gradient = _compute_once(encoded_gradient * self.factor, self.one)
+        outputs = tf.reshape(encoded_gradient, (-1, n_encoded, N_OUTPUTS))
+        output_gradients = [_repeat(outputs[:, :, k]) for k in range(N_OUTPUTS)]
+        wave_gradient = tf.add_n([part * self.maps[k] for k, part in enumerate(output_gradients)])
+        phase_gradient = -wave_gradient * self.sine
+        frequency_gradient = phase_gradient * self.columns * (2 * math.pi)
+        map_gradients = [part * self.cosine for part in output_gradients]
         ones = tf.ones((1, delta.shape[0]))
         # Column sums as a product, as in `mlp`.
-        summed = tf.matmul(ones, tf.concat([*by_maps, by_frequencies, by_phases], axis=1))[0]
-        return [summed, tf.matmul(ones, by_encoded)[0]]
+        summed = tf.matmul(
+            ones, tf.concat([*map_gradients, frequency_gradient, phase_gradient], axis=1)
+        )[0]
+        return [summed, tf.matmul(ones, encoded_gradient)[0]]
 
 
 def _compute_once(values, one):

@@ -101,7 +101,7 @@ class SparseBatch(NamedTuple):
         return _loop_over_chunks(self, body, tf.zeros((self.n_columns, delta.shape[1])))
 
     def compute_gradients(self, delta, kernel) -> list:
-        """Return the gradients by the parameters of the layer, of which there are none."""
+        """Return no gradients, since the layer has no parameters."""
         return []
 
 
