@@ -90,7 +90,7 @@ class Category:
         they are zero in all columns.
     infrequent : tuple of str, float or bool
         Sorted levels that share a column. Empty if there are too many to remember.
-    frequent : int
+    most_frequent : int
         Index of the level with the most weight; -1 without levels.
     """
 
@@ -100,10 +100,10 @@ class Category:
     has_missing: bool
     has_infrequent: bool
     infrequent: tuple = field(compare=False)  # what is encoded does not depend on it
-    frequent: int
+    most_frequent: int
 
     @classmethod
-    def learn(cls, name: str, cells: CategoryCells, shares: np.ndarray) -> Category:
+    def fit(cls, name: str, cells: CategoryCells, shares: np.ndarray) -> Category:
         """Return the category, given the cells of the training rows and their weight shares."""
         known = cells.codes >= 0
         by_level = np.bincount(cells.codes[known], shares[known], len(cells.levels))
@@ -125,7 +125,7 @@ class Category:
             has_missing,
             has_infrequent=bool(rest),
             infrequent=tuple(sorted(cells.levels[k] for k in remembered)),
-            frequent=sorted_levels.index(cells.levels[kept[0]]) if kept else -1,
+            most_frequent=sorted_levels.index(cells.levels[kept[0]]) if kept else -1,
         )
 
     @property
@@ -152,7 +152,7 @@ class Category:
 
         Two levels have one column, so such cells are of the level with the most weight.
         """
-        return self.frequent - 1 if self.is_binary else -1
+        return self.most_frequent - 1 if self.is_binary else -1
 
     def encode(self, cells: CategoryCells) -> np.ndarray:
         """Return the column of each cell, -1 for none."""
@@ -196,8 +196,10 @@ def choose_tokens(levels: Collection[str]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """How a table becomes numbers.
+class TableEncoder:
+    """Encoder of a table.
+
+    Missing numbers become medians and indicators, and categories one-hot columns.
 
     Attributes
     ----------
@@ -219,8 +221,8 @@ class Columns:
     categories: tuple[Category, ...]
 
     @classmethod
-    def learn(cls, table: MixedTable, is_category, names, weight) -> Columns:
-        """Return what the rows of a table tell.
+    def fit(cls, table: MixedTable, is_category, names, weight) -> TableEncoder:
+        """Return the encoder that the rows of a table determine.
 
         Parameters
         ----------
@@ -237,7 +239,7 @@ class Columns:
         medians, is_missing = _measure_numbers(numbers, weight[used])
         shares = compute_shares(weight) if table.categories else weight
         categories = tuple(
-            Category.learn(name, cells, shares)
+            Category.fit(name, cells, shares)
             for name, cells in zip(_select(names, is_category), table.categories, strict=True)
         )
         names = tuple(_select(names, ~is_category))
@@ -245,9 +247,15 @@ class Columns:
 
     @property
     def key(self) -> tuple:
-        """Key of a dict, equal for columns that encode every table alike."""
+        """Key of a dict, equal for encoders that encode every table alike."""
         arrays = self.is_category, self.medians, self.has_indicator
         return (*(array.tobytes() for array in arrays), self.names, self.categories)
+
+    @property
+    def categories_by_column(self) -> list[Category | None]:
+        """Category of each column of the table, None for numbers."""
+        categories = iter(self.categories)
+        return [next(categories) if is_category else None for is_category in self.is_category]
 
     @cached_property
     def _kept(self) -> np.ndarray:

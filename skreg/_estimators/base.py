@@ -16,7 +16,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
-from skreg._data.columns import Columns, MixedTable
+from skreg._data.columns import MixedTable, TableEncoder
 from skreg._data.statistics import ColumnStatistics
 from skreg._engine.hyperparameters import Hyperparameters, read_hyperparameters
 from skreg._engine.spec import Status
@@ -36,7 +36,7 @@ from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg.keras._export import make_keras_model, round_constant_columns
 
 # Raised by one when parameters or fitted attributes change, so that older pickles are refused.
-_PICKLE_FORMAT = 6
+_PICKLE_FORMAT = 7
 
 
 _WARNINGS = {
@@ -309,7 +309,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         """
         network, hyper, loss = self._make_export()
         return make_keras_model(
-            network, self.solver, hyper, loss, self._columns, self._column_names
+            network, self.solver, hyper, loss, self._encoder, self._column_names
         )
 
     def _make_export(self) -> tuple[Network, Hyperparameters, Loss]:
@@ -377,7 +377,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             _statistics=None
             if network.input_scaling is None
             else ColumnStatistics.from_scaling(*network.input_scaling),
-            _columns=None,
+            _encoder=None,
             _is_sparse=False,
             _from_keras=True,
             **attributes,
@@ -390,8 +390,8 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     def encoded_feature_names_(self) -> np.ndarray:
         """Names of the inputs of the network, which are the rows of ``coefs_[0]``."""
         check_is_fitted(self)
-        columns, encoding = self._columns, self.encoding_
-        names = list(self._column_names if columns is None else columns.column_names)
+        encoder, encoding = self._encoder, self.encoding_
+        names = list(self._column_names if encoder is None else encoder.column_names)
         encoded = [] if encoding is None else encoding.name_outputs(names)
         return np.array([*names, *encoded], dtype=object)
 
@@ -454,16 +454,16 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         """Names of the columns of the table."""
         return get_names(vars(self))
 
-    def _check_inputs(self, X) -> tuple[Columns | None, MixedTable, Sequence[str]]:
+    def _check_inputs(self, X) -> tuple[TableEncoder | None, MixedTable, Sequence[str]]:
         """Return what the inputs of the Keras model are made of.
 
-        They are how the columns are encoded, the checked table, and the names of its columns. The
+        They are the encoder, the checked table, and the names of its columns. The
         first is None for a table of numbers, in which none are missing then.
         """
-        columns = self._columns
-        if columns is None or columns.is_plain:
+        encoder = self._encoder
+        if encoder is None or encoder.is_plain:
             return None, MixedTable(self._check_rows(X)[0]), self._column_names
-        return columns, check_table(self, X)[0], self._column_names
+        return encoder, check_table(self, X)[0], self._column_names
 
     def _check_rows(self, X):
         """Return the checked table, and the precision to predict in."""

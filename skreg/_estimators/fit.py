@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from skreg._data.columns import Columns
+from skreg._data.columns import TableEncoder
 from skreg._data.rows import MergedRows, count_rows, merge_rows, split_rows
 from skreg._data.scaling import MAX_INPUT
 from skreg._data.statistics import ColumnStatistics, measure_columns
@@ -98,17 +98,17 @@ def encode_rows(estimator, request: FitRequest, settings: FitSettings) -> Encode
     check_dense(estimator.numerical_encoding, sparse.issparse(checked.X.numbers))
     weight = check_weight(request.sample_weight, checked.X.numbers)
     targets = request.make_targets(checked.y)
-    columns = estimator._columns if settings.continues else None
-    if columns is None:
-        columns = _learn_columns(checked, weight)
-        X = columns.encode(checked.X)
+    encoder = estimator._encoder if settings.continues else None
+    if encoder is None:
+        encoder = _fit_encoder(checked, weight)
+        X = encoder.encode(checked.X)
     else:
-        X = encode_later(columns, checked.X)
+        X = encode_later(encoder, checked.X)
     return EncodedRows(
         numbers=None if checked.X.categories else checked.X.numbers,
         y=checked.y,
         targets=targets,
-        column_attributes=checked.attributes | {"_columns": columns},
+        column_attributes=checked.attributes | {"_encoder": encoder},
         X=X,
         merged=merge_rows(X, targets.values, weight),
     )
@@ -147,7 +147,7 @@ def prepare_fit(
         stream=request.stream,
         sequence=sequence,
         X=X,
-        columns=attributes["_columns"],
+        encoder=attributes["_encoder"],
         targets=targets,
         rows=rows.training,
         seen=SeenRows(rows.n_rows + earlier.n_rows, rows.class_totals),
@@ -187,14 +187,14 @@ def _choose_encoding(
     return continue_encoding(estimator, before, statistics, keeps_function(request.stream))
 
 
-def _learn_columns(checked: CheckedRows, weight) -> Columns:
-    """Return how the columns of a new network are encoded."""
-    columns = Columns.learn(checked.X, checked.is_category, checked.names, weight)
-    if not columns.column_names:
+def _fit_encoder(checked: CheckedRows, weight) -> TableEncoder:
+    """Return the encoder of a new network."""
+    encoder = TableEncoder.fit(checked.X, checked.is_category, checked.names, weight)
+    if not encoder.column_names:
         raise ValueError("X: expected a column with values; received missing values only.")
-    if columns.dropped:
-        warn(f"X: the columns {columns.dropped[:10]} have no values in training, and are dropped.")
-    return columns
+    if encoder.dropped:
+        warn(f"X: the columns {encoder.dropped[:10]} have no values in training, and are dropped.")
+    return encoder
 
 
 def _get_seen_rows(estimator, request, settings) -> SeenRows:
@@ -276,7 +276,7 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
     rows = encoded.apply_class_weight(rows, factors)
     scored_X = X if checked.X.categories else checked.X.numbers
-    encoded_X = encode_later(column_attributes["_columns"], checked.X, "X_val")
+    encoded_X = encode_later(column_attributes["_encoder"], checked.X, "X_val")
     return HeldOutRows(encoded_X, scored_X, checked.y, encoded, rows, are_given=True)
 
 
@@ -382,7 +382,7 @@ def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | 
     if held_out is None or validates_by_loss(estimator):
         return None
     scorer = ValidationScorer(estimator, held_out.scored_X, held_out.y, held_out.rows)
-    passes_arrays = not fit.columns.categories
+    passes_arrays = not fit.encoder.categories
 
     def score(*weights):
         fitted = copy_shallow(estimator, **make_network_attributes(fit, *weights))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skreg._data.columns import Columns
+from skreg._data.columns import TableEncoder
 from skreg._data.rows import MergedRows
 from skreg._data.statistics import ColumnStatistics
 from skreg._data.tables import (
@@ -98,7 +98,7 @@ class EncodedRows(NamedTuple):
     targets : Targets
         Before they are measured.
     column_attributes : dict
-        n_features_in_, feature_names_in_ and _columns.
+        n_features_in_, feature_names_in_ and _encoder.
     X : ndarray or CSR
         Encoded.
     merged : MergedRows
@@ -188,8 +188,8 @@ class PreparedFit:
         Before this fit.
     X : ndarray or CSR
         Encoded.
-    columns : Columns
-        How it was encoded.
+    encoder : TableEncoder
+        It has encoded X.
     targets : ClassTargets or RegressionTargets
     rows : MergedRows
         Rows to train on.
@@ -199,7 +199,7 @@ class PreparedFit:
     statistics : ColumnStatistics or None
         Of the columns; None if `standardize` is False.
     column_attributes : dict
-        n_features_in_, feature_names_in_ and _columns.
+        n_features_in_, feature_names_in_ and _encoder.
     encoding : Encoding or None
         Of numeric columns, before training.
     """
@@ -210,7 +210,7 @@ class PreparedFit:
     stream: Stream | None
     sequence: NoiseSequence
     X: Any
-    columns: Columns
+    encoder: TableEncoder
     targets: Targets
     rows: MergedRows
     seen: SeenRows

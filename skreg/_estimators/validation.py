@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
 from skreg._compat import check_sample_weight
-from skreg._data.columns import Columns, MixedTable
+from skreg._data.columns import MixedTable, TableEncoder
 from skreg._estimators.frames import (
     DATE_HINT,
     DATES,
@@ -113,9 +113,9 @@ def encode_table(estimator, X):
     """
     table, _ = check_table(estimator, X)
     dtype = choose_precision(table)
-    if estimator._columns is None:  # of a network from Keras
+    if estimator._encoder is None:  # of a network from Keras
         return table.numbers, dtype
-    return encode_later(estimator._columns, table), dtype
+    return encode_later(estimator._encoder, table), dtype
 
 
 def choose_precision(table: MixedTable):
@@ -124,18 +124,18 @@ def choose_precision(table: MixedTable):
     return np.float32 if is_narrow else np.float64
 
 
-def encode_later(columns: Columns, table: MixedTable, name: str = "X"):
+def encode_later(encoder: TableEncoder, table: MixedTable, name: str = "X"):
     """Return other rows than those of training as numbers.
 
     Warn of categories whose values mostly were not in training.
     """
     try:
-        encoded = columns.encode(table)
+        encoded = encoder.encode(table)
     except ValueError as error:
         if name == "X":
             raise
         raise ValueError(f"{name}: {error}") from error
-    unknown = columns.find_unknown(table)
+    unknown = encoder.find_unknown(table)
     if unknown:
         warn(
             f"{name}: most values of the columns {unknown[:10]} were not in training. They are "
@@ -232,19 +232,19 @@ def copy_shallow(estimator, **attributes):
 
 def _validate(estimator, X, reset: bool) -> tuple[MixedTable, np.ndarray]:
     check_frame(X)
-    is_frame, columns = is_pandas(X) or is_polars(X), None
+    is_frame, encoder = is_pandas(X) or is_polars(X), None
     if reset:
         selection = estimator.categorical_features
         has_categories = selection is not None and (is_frame or not isinstance(selection, str))
     else:
-        columns = estimator._columns  # None of a network from Keras
-        has_categories = columns is not None and bool(columns.is_category.any())
+        encoder = estimator._encoder  # None of a network from Keras
+        has_categories = encoder is not None and bool(encoder.is_category.any())
     if not has_categories:
         return _make_table_of_numbers(estimator, X, reset)
     X = X if is_frame or sparse.issparse(X) else _to_array(X)
     validate_data(estimator, X, reset=reset, skip_check_array=True)  # looks at the columns
     names = vars(estimator).get("feature_names_in_")
-    is_category = columns.is_category if columns else find_categories(X, selection, names)
+    is_category = encoder.is_category if encoder else find_categories(X, selection, names)
     if not is_category.any():
         return _make_table_of_numbers(estimator, X, reset)
     return _make_mixed_table(X, is_category, get_names(vars(estimator)), reset), is_category
@@ -301,7 +301,7 @@ def _validate_numbers(estimator, X, reset: bool):
 
 def _convert_numbers(estimator, X, reset: bool):
     # A network from Keras has no medians.
-    is_fitted_from_keras = not reset and getattr(estimator, "_columns", ()) is None
+    is_fitted_from_keras = not reset and getattr(estimator, "_encoder", ()) is None
     finite = {"ensure_all_finite": True if is_fitted_from_keras else "allow-nan"}
     # scikit-learn first tries the sum, which may be infinite for a finite table.
     with np.errstate(over="ignore", invalid="ignore"):

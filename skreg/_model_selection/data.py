@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import indexable
 
-from skreg._data.columns import Columns
+from skreg._data.columns import TableEncoder
 from skreg._data.rows import MergedRows, count_rows, merge_rows
 from skreg._estimators.automatic import is_auto, list_strengths
 from skreg._estimators.encoded import allows_encoding
@@ -98,6 +98,6 @@ def merge_all_rows(checked: CheckedRows, targets: np.ndarray, weight) -> tuple[A
         Codes or numbers, as a fit merges them.
     weight : ndarray of shape (n,) or None
     """
-    columns = Columns.learn(checked.X, checked.is_category, checked.names, weight)
-    X = columns.encode(checked.X)
+    encoder = TableEncoder.fit(checked.X, checked.is_category, checked.names, weight)
+    X = encoder.encode(checked.X)
     return X, merge_rows(X, targets, weight)

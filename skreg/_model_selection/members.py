@@ -11,12 +11,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skreg._compat import count_threads
-from skreg._data.columns import Columns, MixedTable
+from skreg._data.columns import MixedTable, TableEncoder
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.validation import check_table, choose_precision, encode_later
 from skreg._nn.members import Member, predict_members
 from skreg.keras._average import make_average_model
-from skreg.keras._inputs import merge_columns
+from skreg.keras._inputs import merge_encoders
 
 
 def predict_together(
@@ -44,14 +44,14 @@ def predict_together(
     encoded: dict[tuple, Any] = {}
     members = []
     for network in networks:
-        columns = network._columns
+        encoder = network._encoder
         # What is a category is found in the rows of each fold.
-        kinds = columns.is_category.tobytes()
+        kinds = encoder.is_category.tobytes()
         if kinds not in tables:
             tables[kinds] = check_table(network, X)[0]
-        if columns.key not in encoded:
-            encoded[columns.key] = encode_later(columns, tables[kinds])
-        members.append(Member(network._network, encoded[columns.key]))
+        if encoder.key not in encoded:
+            encoded[encoder.key] = encode_later(encoder, tables[kinds])
+        members.append(Member(network._network, encoded[encoder.key]))
     precision = choose_precision(next(iter(tables.values())))
     return predict_members(members, precision, combine, n_threads or count_threads())
 
@@ -207,18 +207,18 @@ class MembersMixin:
             return networks[0].to_keras()
         return make_average_model(
             [network._make_export()[0] for network in networks],
-            [network._columns for network in networks],
+            [network._encoder for network in networks],
             self._get_shares(),
             networks[0]._column_names,
         )
 
-    def _check_inputs(self, X) -> tuple[Columns | None, MixedTable, Sequence[str]]:
+    def _check_inputs(self, X) -> tuple[TableEncoder | None, MixedTable, Sequence[str]]:
         """Return what the inputs of the Keras model are made of, as that of one network."""
         first, *others = self._get_networks()
         if not others:
             return first._check_inputs(X)
-        columns = merge_columns([network._columns for network in (first, *others)])
-        return None if columns.is_plain else columns, check_table(first, X)[0], first._column_names
+        encoder = merge_encoders([network._encoder for network in (first, *others)])
+        return None if encoder.is_plain else encoder, check_table(first, X)[0], first._column_names
 
     @abstractmethod
     def _read_logits(self, network: BaseRegularizedMLP, logits: np.ndarray) -> np.ndarray:

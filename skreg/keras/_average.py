@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skreg._data.columns import Columns
+from skreg._data.columns import TableEncoder
 from skreg._nn.network import Network
 from skreg.keras._export import (
     choose_precise_dtype,
@@ -15,14 +15,14 @@ from skreg.keras._export import (
     preserve_python_random,
     set_weights,
 )
-from skreg.keras._inputs import find_free, make_named_inputs, merge_columns
+from skreg.keras._inputs import find_free, make_named_inputs, merge_encoders
 
 AVERAGE_NAME = "average_of_regularized_mlps"
 
 
 def make_average_model(
     networks: Sequence[Network],
-    columns: Sequence[Columns],
+    encoders: Sequence[TableEncoder],
     shares: np.ndarray,
     names: Sequence[str],
 ):
@@ -32,8 +32,8 @@ def make_average_model(
     ----------
     networks : sequence of Network
         At least two.
-    columns : sequence of Columns
-        How the columns are encoded for each network. With categories or missing values in those of
+    encoders : sequence of TableEncoder
+        Of each network. With categories or missing values in those of
         any network, the model has an input for each column.
     shares : ndarray of shape (n_networks,)
         Weights of the networks, of sum 1.
@@ -44,11 +44,11 @@ def make_average_model(
     precise = choose_precise_dtype(keras)
     with preserve_python_random():
         members = [make_keras_layers(network) for network in networks]
-        if merge_columns(columns).is_plain:
+        if merge_encoders(encoders).is_plain:
             inputs = keras.Input((networks[0].n_columns,), name="features")
             tables = [inputs] * len(networks)
         else:
-            inputs, tables = make_named_inputs(keras, columns, names, precise)
+            inputs, tables = make_named_inputs(keras, encoders, names, precise)
         outputs = []
         for k, (layers, table) in enumerate(zip(members, tables, strict=True), 1):
             layers.name, name = (find_free(f"{word}_{k}", names) for word in ("network", "share"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skreg._data.columns import Columns
+from skreg._data.columns import TableEncoder
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.links import LINKS
@@ -49,7 +49,7 @@ def make_keras_model(
     solver: str,
     hyper: Hyperparameters,
     loss: Loss,
-    columns: Columns | None = None,
+    encoder: TableEncoder | None = None,
     names: Sequence[str] = (),
 ):
     """Return the network as a built model of Keras, compiled if Keras has its loss.
@@ -63,7 +63,7 @@ def make_keras_model(
     solver : str
     hyper : Hyperparameters
     loss : Loss
-    columns : Columns, default=None
+    encoder : TableEncoder, default=None
         With categories or missing values the model has an input for each column. Otherwise it is a
         `keras.Sequential`.
     names : sequence of str, default=()
@@ -72,9 +72,9 @@ def make_keras_model(
     keras = import_keras()
     with preserve_python_random():
         model = layers = make_keras_layers(network)
-        if columns is not None and not columns.is_plain:
+        if encoder is not None and not encoder.is_plain:
             precise = choose_precise_dtype(keras)
-            model = make_named_model(keras, layers, columns, names, precise)
+            model = make_named_model(keras, layers, encoder, names, precise)
     encoding_model = set_weights(keras, layers, network)
     if model is layers:
         # Keras exports a Sequential to ONNX only if it was called.

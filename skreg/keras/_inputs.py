@@ -1,7 +1,7 @@
 """A table with categories or missing values in Keras: named inputs, and the layers after them.
 
-`_make_encoder` does with layers what `Columns.encode` does with NumPy. The rules of a category are
-those of `Category`.
+`_make_encoder` does with layers what `TableEncoder.encode` does with NumPy. The rules of a category
+are those of `Category`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from skreg._data.columns import Category, CategoryCells, Columns, choose_tokens
+from skreg._data.columns import Category, CategoryCells, TableEncoder, choose_tokens
 from skreg._tensorflow import tensorflow
 
 # float32 holds all integers below it, and not the next one after it.
 _INTEGERS_END = 2**24
 
 
-def _has_text(columns: Columns | None) -> bool:
+def _has_text(encoder: TableEncoder | None) -> bool:
     """Whether an input of the Keras model takes strings."""
-    return columns is not None and any(_is_text(category) for category in columns.categories)
+    return encoder is not None and any(_is_text(category) for category in encoder.categories)
 
 
 def _is_text(category: Category) -> bool:
@@ -45,7 +45,9 @@ def round_to_float32(what: str, numbers: np.ndarray) -> np.ndarray:
 # -- the model ---------------------------------------------------------------------------------
 
 
-def make_named_model(keras: Any, network: Any, columns: Columns, names: Sequence[str], dtype: str):
+def make_named_model(
+    keras: Any, network: Any, encoder: TableEncoder, names: Sequence[str], dtype: str
+):
     """Return a functional model: an input for each column, their encoder, and the network.
 
     Parameters
@@ -53,27 +55,27 @@ def make_named_model(keras: Any, network: Any, columns: Columns, names: Sequence
     keras : module
     network : keras.Sequential
         Takes the encoded columns. It is called "network" afterwards, as it is a layer of the model.
-    columns : Columns
+    encoder : TableEncoder
     names : sequence of str, length n_features
         Of all columns.
     dtype : str
         Of the numbers.
     """
-    inputs, [encoded] = make_named_inputs(keras, [columns], names, dtype)
+    inputs, [encoded] = make_named_inputs(keras, [encoder], names, dtype)
     network.name = find_free("network", list(inputs))
     return keras.Model(inputs, network(encoded), name="regularized_mlp")
 
 
 def make_named_inputs(
-    keras: Any, columns: Sequence[Columns], names: Sequence[str], dtype: str
+    keras: Any, encoders: Sequence[TableEncoder], names: Sequence[str], dtype: str
 ) -> tuple[dict, list]:
     """Return an input for each column of a table, and the encoded table for each network.
 
     Parameters
     ----------
     keras : module
-    columns : sequence of Columns
-        How the columns are encoded for each network. Equal ones share an encoder.
+    encoders : sequence of TableEncoder
+        Of each network. Equal ones share a model.
     names : sequence of str, length n_features
         Of all columns.
     dtype : str
@@ -85,24 +87,24 @@ def make_named_inputs(
         From the name of each input to its tensor.
     encoded : list of tensors
     """
-    merged, names = merge_columns(columns), _name_inputs(names)
-    encoders = {of_network.key: of_network for of_network in columns}
+    merged, names = merge_encoders(encoders), _name_inputs(names)
+    different = {encoder.key: encoder for encoder in encoders}
     inputs: dict[str, Any] = {}
     encoded: dict[tuple, Any] = {}
-    for k, (key, of_networks) in enumerate(encoders.items(), 1):
-        encoder = _make_encoder(keras, of_networks, merged, dtype)
+    for k, (key, encoder) in enumerate(different.items(), 1):
+        model = _make_encoder(keras, encoder, merged, dtype)
         # Names in a model are different. Inside the encoder they cannot be those of columns, since
         # inputs have no names there.
-        encoder.name = find_free("encoder" if len(encoders) == 1 else f"encoder_{k}", names)
+        model.name = find_free("encoder" if len(different) == 1 else f"encoder_{k}", names)
         inputs = inputs or {
             name: keras.Input((1,), dtype=tensor.dtype, name=name)
-            for name, tensor in zip(names, encoder.inputs, strict=True)
+            for name, tensor in zip(names, model.inputs, strict=True)
         }
-        encoded[key] = encoder(list(inputs.values()))
-    return inputs, [encoded[of_network.key] for of_network in columns]
+        encoded[key] = model(list(inputs.values()))
+    return inputs, [encoded[encoder.key] for encoder in encoders]
 
 
-def merge_columns(columns: Sequence[Columns]) -> Columns:
+def merge_encoders(encoders: Sequence[TableEncoder]) -> TableEncoder:
     """Return the columns that all networks together expect as inputs.
 
     Raises
@@ -110,19 +112,19 @@ def merge_columns(columns: Sequence[Columns]) -> Columns:
     ValueError
         If a column has several kinds.
     """
-    first = columns[0]
-    if any((other.is_category != first.is_category).any() for other in columns):
+    first = encoders[0]
+    if any((other.is_category != first.is_category).any() for other in encoders):
         raise ValueError(
             "to_keras: expected networks for which the same columns are categories; received "
             "columns that are categories in some folds and numbers in others. Name the categories "
             "in categorical_features."
         )
-    of_folds = zip(*(other.categories for other in columns), strict=True)
+    categories_of_folds = zip(*(other.categories for other in encoders), strict=True)
     return replace(
         first,
-        medians=np.max([other.medians for other in columns], axis=0),  # NaN if one is
-        has_indicator=np.any([other.has_indicator for other in columns], axis=0),
-        categories=tuple(_merge_categories(categories) for categories in of_folds),
+        medians=np.max([other.medians for other in encoders], axis=0),  # NaN if one is
+        has_indicator=np.any([other.has_indicator for other in encoders], axis=0),
+        categories=tuple(_merge_categories(categories) for categories in categories_of_folds),
     )
 
 
@@ -155,7 +157,7 @@ def find_free(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def _make_encoder(keras: Any, columns: Columns, merged: Columns, dtype: str):
+def _make_encoder(keras: Any, encoder: TableEncoder, merged: TableEncoder, dtype: str):
     """Return a functional model from a list of columns to the encoded table.
 
     Kinds and tokens of the categories are those of `merged`.
@@ -165,25 +167,24 @@ def _make_encoder(keras: Any, columns: Columns, merged: Columns, dtype: str):
             "to_keras: expected Keras to run on TensorFlow, since X has categories of text, for "
             f"which other backends have no type; received KERAS_BACKEND={keras.config.backend()!r}."
         )
-    pairs = zip(columns.categories, merged.categories, strict=True)
-    of_inputs = [next(pairs) if is_category else None for is_category in columns.is_category]
     inputs = [
-        keras.Input((1,), dtype="string" if pair and _is_text(pair[1]) else dtype)
-        for pair in of_inputs
+        keras.Input((1,), dtype="string" if category and _is_text(category) else dtype)
+        for category in merged.categories_by_column
     ]
     parts, used_columns, width = [], [], 0
-    numbers = [inputs[k] for k in np.flatnonzero(~columns.is_category)]
-    if not np.isnan(columns.medians).all():
-        encoded, used = _encode_numbers(keras.ops, numbers, columns, dtype)
+    numbers = [inputs[k] for k in np.flatnonzero(~encoder.is_category)]
+    if not np.isnan(encoder.medians).all():
+        encoded, used = _encode_numbers(keras.ops, numbers, encoder, dtype)
         parts.append(encoded)
         used_columns += used
         width += encoded.shape[1]
-    for pair, tensor in zip(of_inputs, inputs, strict=True):
-        if pair is None:
+    pairs = zip(encoder.categories_by_column, merged.categories_by_column, inputs, strict=True)
+    for category, merged_category, tensor in pairs:
+        if category is None or merged_category is None:
             continue
-        category, of_all = pair
-        if _is_text(of_all):
-            encoded = _encode_text(keras, category, choose_tokens(of_all.levels), tensor, dtype)
+        if _is_text(merged_category):
+            tokens = choose_tokens(merged_category.levels)
+            encoded = _encode_text(keras, category, tokens, tensor, dtype)
         else:
             encoded = _encode_levels(keras, category, tensor, dtype)
         if category.default >= 0:  # what is not the first level is the second one
@@ -196,14 +197,16 @@ def _make_encoder(keras: Any, columns: Columns, merged: Columns, dtype: str):
     return keras.Model(inputs, keras.ops.take(encoded, np.array(used_columns), axis=1))
 
 
-def _encode_numbers(ops: Any, numbers: list, columns: Columns, dtype: str) -> tuple[Any, list[int]]:
+def _encode_numbers(
+    ops: Any, numbers: list, encoder: TableEncoder, dtype: str
+) -> tuple[Any, list[int]]:
     """Return numbers without missing ones, then where they are missing, and the columns in use."""
-    kept = np.flatnonzero(~np.isnan(columns.medians))
-    medians = round_to_float32("a column's median", columns.medians[kept]).astype(dtype)
+    kept = np.flatnonzero(~np.isnan(encoder.medians))
+    medians = round_to_float32("a column's median", encoder.medians[kept]).astype(dtype)
     values = ops.concatenate([numbers[k] for k in kept], axis=1)
     is_missing = ops.isnan(values)
     filled = ops.where(is_missing, medians, values)
-    indicators = len(kept) + np.flatnonzero(columns.has_indicator[kept])
+    indicators = len(kept) + np.flatnonzero(encoder.has_indicator[kept])
     encoded = ops.concatenate([filled, ops.cast(is_missing, dtype)], axis=1)
     return encoded, [*range(len(kept)), *indicators.tolist()]
 
@@ -289,15 +292,16 @@ def make_inputs(estimator, X):
             f"received {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
-    columns, table, names = estimator._check_inputs(X)
+    encoder, table, names = estimator._check_inputs(X)
     numbers = _make_dense(table.numbers)
-    if columns is None:
+    if encoder is None:
         return numbers
-    columns_of_numbers = iter(numbers.T)
-    categories = zip(columns.categories, table.categories, strict=True)
+    columns_of_numbers, cells = iter(numbers.T), iter(table.categories)
     return {
-        name: _make_input(*next(categories)) if is_category else next(columns_of_numbers)[:, None]
-        for name, is_category in zip(_name_inputs(names), columns.is_category, strict=True)
+        name: next(columns_of_numbers)[:, None]
+        if category is None
+        else _make_input(category, next(cells))
+        for name, category in zip(_name_inputs(names), encoder.categories_by_column, strict=True)
     }
 
 

@@ -1,4 +1,4 @@
-"""From the inputs of a graph to the encoded table: what `Columns.encode` does, as nodes."""
+"""From the inputs of a graph to the encoded table: what `TableEncoder.encode` does, as nodes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-from skreg._data.columns import Category, CategoryCells, Columns, choose_tokens
+from skreg._data.columns import Category, CategoryCells, TableEncoder, choose_tokens
 from skreg.onnx._graph import Graph
 
 
@@ -62,22 +62,20 @@ def find_cells(inputs: Sequence[Any], n_columns: int) -> list[Cells]:
     return cells
 
 
-def find_tokens(columns: Sequence[Columns | None]) -> dict[int, tuple[str, str]]:
+def find_tokens(encoders: Sequence[TableEncoder | None]) -> dict[int, tuple[str, str]]:
     """Return, by the index of each column of texts, what stands for missing and unknown ones.
 
     Parameters
     ----------
-    columns : sequence of Columns or None
+    encoders : sequence of TableEncoder or None
         Of the networks that predict together. Their categories have levels of their own.
     """
     levels: dict[int, set] = {}
     kinds: dict[int, set] = {}
-    for of_network in columns:
-        if of_network is None:
+    for encoder in encoders:
+        if encoder is None:
             continue
-        categories = iter(of_network.categories)
-        for index, is_category in enumerate(of_network.is_category.tolist()):
-            category = next(categories) if is_category else None
+        for index, category in enumerate(encoder.categories_by_column):
             kinds.setdefault(index, set()).add("numbers" if category is None else category.kind)
             levels.setdefault(index, set()).update(() if category is None else category.levels)
     # What never had a value may have texts later, and nothing reads them.
@@ -88,7 +86,7 @@ def find_tokens(columns: Sequence[Columns | None]) -> dict[int, tuple[str, str]]
 def add_table(
     graph: Graph,
     cells: Sequence[Cells],
-    columns: Columns | None,
+    encoder: TableEncoder | None,
     tokens: dict[int, tuple[str, str]],
 ) -> str:
     """Add the encoded table in float64, and return its name.
@@ -98,17 +96,17 @@ def add_table(
     graph : Graph
     cells : sequence of Cells
         Of each column.
-    columns : Columns or None
+    encoder : TableEncoder or None
         None for a table of numbers, none of which is missing.
     tokens : dict
         From `find_tokens`.
     """
-    if columns is None:
+    if encoder is None:
         return _add_numbers(graph, cells)
-    numbers = [cells[k] for k in np.flatnonzero(~columns.is_category).tolist()]
-    parts = _add_filled_numbers(graph, numbers, columns)
-    indices = np.flatnonzero(columns.is_category).tolist()
-    for index, category in zip(indices, columns.categories, strict=True):
+    numbers = [cells[k] for k in np.flatnonzero(~encoder.is_category).tolist()]
+    parts = _add_filled_numbers(graph, numbers, encoder)
+    indices = np.flatnonzero(encoder.is_category).tolist()
+    for index, category in zip(indices, encoder.categories, strict=True):
         if category.column_names:
             parts.append(_add_category(graph, category, cells[index], tokens.get(index)))
     return graph.concatenate(parts)
@@ -129,15 +127,15 @@ def _add_numbers(graph: Graph, cells: Sequence[Cells]) -> str:
     )
 
 
-def _add_filled_numbers(graph: Graph, cells: Sequence[Cells], columns: Columns) -> list[str]:
+def _add_filled_numbers(graph: Graph, cells: Sequence[Cells], encoder: TableEncoder) -> list[str]:
     """Add the numbers with medians for missing ones, and where they are missing."""
-    kept = np.flatnonzero(~np.isnan(columns.medians))
+    kept = np.flatnonzero(~np.isnan(encoder.medians))
     if not len(kept):
         return []
     values = _add_numbers(graph, [cells[k] for k in kept.tolist()])
     is_missing = graph.add("IsNaN", values)
-    parts = [graph.add("Where", is_missing, columns.medians[kept], values)]
-    indicators = np.flatnonzero(columns.has_indicator[kept])
+    parts = [graph.add("Where", is_missing, encoder.medians[kept], values)]
+    indicators = np.flatnonzero(encoder.has_indicator[kept])
     if len(indicators):
         parts.append(graph.cast(graph.take_columns(is_missing, indicators), np.float64))
     return parts

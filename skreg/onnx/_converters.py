@@ -164,15 +164,15 @@ def _add_members(graph: Graph, operator) -> list[tuple]:
     """
     networks = operator.raw_operator._get_networks()
     cells = find_cells(operator.inputs, networks[0].n_features_in_)
-    tokens = find_tokens([estimator._columns for estimator in networks])
+    tokens = find_tokens([estimator._encoder for estimator in networks])
     tables: dict[Any, str] = {}
     inputs: dict[Any, str] = {}
     members = []
     for estimator in networks:
-        columns, network = estimator._columns, estimator._network
-        encoded = None if columns is None else columns.key
+        encoder, network = estimator._encoder, estimator._network
+        encoded = None if encoder is None else encoder.key
         if encoded not in tables:
-            tables[encoded] = add_table(graph, cells, columns, tokens)
+            tables[encoded] = add_table(graph, cells, encoder, tokens)
         key = encoded, network.inputs_key
         if key not in inputs:
             inputs[key] = add_inputs(graph, network, tables[encoded])

@@ -18,7 +18,7 @@ from skl2onnx.common.data_types import (
 )
 from sklearn.compose import ColumnTransformer
 
-from skreg._data.columns import Columns
+from skreg._data.columns import TableEncoder
 from skreg._estimators.frames import is_missing, is_pandas, is_polars
 from skreg.onnx._columns import find_tokens
 
@@ -70,22 +70,24 @@ def choose_types(estimator, X) -> list[tuple[str, Any]]:
 
 def _choose_own_types(estimator, X) -> list[tuple[str, Any]]:
     networks = estimator._get_networks()
-    columns = [network._columns for network in networks]
+    encoders = [network._encoder for network in networks]
     number = FloatTensorType if X is None else _choose_number_type(X)
-    if all(of_network is None or of_network.is_plain for of_network in columns):
+    if all(encoder is None or encoder.is_plain for encoder in encoders):
         return [("X", number([None, estimator.n_features_in_]))]
-    number = number if _fit_into_float32(columns) else DoubleTensorType
-    tokens = find_tokens(columns)
+    number = number if _fit_into_float32(encoders) else DoubleTensorType
+    tokens = find_tokens(encoders)
     return [
         (name or "_", (StringTensorType if index in tokens else number)([None, 1]))
         for index, name in enumerate(networks[0]._column_names)
     ]
 
 
-def _fit_into_float32(columns: Sequence[Columns | None]) -> bool:
+def _fit_into_float32(encoders: Sequence[TableEncoder | None]) -> bool:
     """Whether float32 holds the levels of all categories of numbers."""
-    categories = (one for of_network in columns if of_network for one in of_network.categories)
-    levels = [level for one in categories if one.kind == "numbers" for level in one.levels]
+    categories = (category for encoder in encoders if encoder for category in encoder.categories)
+    levels = [
+        level for category in categories if category.kind == "numbers" for level in category.levels
+    ]
     return all(float(np.float32(level)) == level for level in levels)
 
 
@@ -139,7 +141,7 @@ def store_metadata(graph, estimator, names: list[str] | None) -> None:
     """Store the names of the columns, and which texts stand for missing and unknown ones."""
     tokens: dict[int, tuple[str, str]] = {}
     if hasattr(estimator, "_get_networks"):
-        tokens = find_tokens([network._columns for network in estimator._get_networks()])
+        tokens = find_tokens([network._encoder for network in estimator._get_networks()])
     inputs = [one.name for one in graph.graph.input]  # which skl2onnx may have changed
     texts = {inputs[index]: of_column for index, of_column in tokens.items()}
     metadata = {_NAMES: json.dumps(names), _TOKENS: json.dumps(texts)}

@@ -10,8 +10,8 @@ from skreg._data.columns import (
     _MAX_REMEMBERED_LEVELS,
     _MIN_SHARE,
     CategoryCells,
-    Columns,
     MixedTable,
+    TableEncoder,
 )
 
 
@@ -29,7 +29,7 @@ def learn(numbers=None, *categories, weight=None):
     table = MixedTable(numbers, tuple(make_cells(values) for values in categories))
     is_category = np.arange(numbers.shape[1] + len(categories)) >= numbers.shape[1]
     names = [f"x{k}" for k in range(len(is_category))]
-    return table, Columns.learn(table, is_category, names, weight)
+    return table, TableEncoder.fit(table, is_category, names, weight)
 
 
 def to_dense(table):

@@ -246,11 +246,11 @@ def _read_kind(X: Part, k: int) -> str | None:
 def _get_fitted_kinds(estimator) -> list[str | None] | None:
     """Return the kinds of the columns that a network was trained with."""
     networks = getattr(estimator, "estimators_", [estimator])
-    columns = getattr(networks[0], "_columns", None)
-    if columns is None:
+    encoder = getattr(networks[0], "_encoder", None)
+    if encoder is None:
         return None
-    kinds = iter([category.kind for category in columns.categories])
-    return [next(kinds) if is_category else NUMBER for is_category in columns.is_category]
+    kinds = iter([category.kind for category in encoder.categories])
+    return [next(kinds) if is_category else NUMBER for is_category in encoder.is_category]
 
 
 def _find_other_kinds(kinds: list[str | None] | None, X: Part) -> list[Fault]:
