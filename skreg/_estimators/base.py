@@ -445,7 +445,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         check_is_fitted(self)
         return [self]
 
-    def _get_shares(self) -> np.ndarray:
+    def _get_network_weights(self) -> np.ndarray:
         """Return the weights of the networks that predict, of sum 1."""
         return np.ones(1)
 

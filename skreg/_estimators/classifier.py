@@ -68,8 +68,7 @@ class ClassPredictions(ClassifierMixin):
         ValueError, TypeError
             If `X` is not valid, or does not have the columns of training.
         """
-        logits = self._stack_classes(self._compute_logits(X))
-        return self._link.predict(logits)
+        return self._predict_from_logits(self._compute_logits(X))
 
     def predict_log_proba(self, X):
         """Estimate the logarithm of the probability of each class for each row.
@@ -135,9 +134,13 @@ class ClassPredictions(ClassifierMixin):
     def _link(self):
         return LINKS[self.out_activation_]
 
+    def _predict_from_logits(self, logits):
+        """Return probabilities, given logits of shape (..., q)."""
+        return self._link.predict(self._stack_classes(logits))
+
     def _stack_classes(self, logits):
         """Return the logits with a column for each class, also of two classes."""
-        return np.hstack([-logits, logits]) if self._is_binary else logits
+        return np.concatenate([-logits, logits], axis=-1) if self._is_binary else logits
 
 
 class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
@@ -599,10 +602,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         >>> model.mc_dropout(X, n_samples=10, random_state=0).shape
         (10, 150, 3)
         """
-        logits = self._sample_logits(X, n_samples, random_state)
-        rows = self._stack_classes(logits.reshape(-1, self.n_outputs_))
-        probabilities = self._link.predict(rows)
-        return probabilities.reshape(*logits.shape[:2], -1)
+        return self._predict_from_logits(self._sample_logits(X, n_samples, random_state))
 
     @classmethod
     def from_keras(cls, model, classes=None):

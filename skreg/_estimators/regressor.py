@@ -431,10 +431,10 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         return self._fit(self._make_request(X, y, sample_weight, partial=True))
 
     def _predict(self, X):
-        return self._rescale(self._compute_logits(X))
+        return self._predict_from_logits(self._compute_logits(X))
 
-    def _rescale(self, logits):
-        """Return predictions in the units of the targets."""
+    def _predict_from_logits(self, logits):
+        """Return predictions in the units of the targets, given logits of shape (..., q)."""
         largest = np.finfo(logits.dtype).max
         with np.errstate(over="ignore"):  # a value that is too large becomes the largest float
             values = np.minimum(LINKS[self.out_activation_].predict(logits), largest)
@@ -479,7 +479,7 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         >>> model.mc_dropout(X, n_samples=10, random_state=0).shape
         (10, 442)
         """
-        return self._rescale(self._sample_logits(X, n_samples, random_state))
+        return self._predict_from_logits(self._sample_logits(X, n_samples, random_state))
 
     @classmethod
     def from_keras(cls, model):

@@ -90,15 +90,15 @@ def predictive_uncertainty(samples, weights=None):
             "samples: expected probabilities, none below 0, that sum to 1 over the classes; "
             f"received {samples[wrong][0][:5]}, of the sum {sums[wrong][0]:.4g}."
         )
-    shares = _compute_shares(weights, len(samples))
-    mean = np.average(samples, axis=0, weights=shares)
+    weights = _check_weights(weights, len(samples))
+    mean = np.average(samples, axis=0, weights=weights)
     entropy = entr(mean).sum(axis=1)
-    sample_entropy = np.average(entr(samples).sum(axis=2), axis=0, weights=shares)
+    sample_entropy = np.average(entr(samples).sum(axis=2), axis=0, weights=weights)
     # Rounding can make sums exceed 1 by a little, and both measures fall below zero.
     return Uncertainty(mean, np.maximum(entropy, 0), np.maximum(entropy - sample_entropy, 0))
 
 
-def _compute_shares(weights, n_samples: int) -> np.ndarray | None:
+def _check_weights(weights, n_samples: int) -> np.ndarray | None:
     """Return the weights in units of the largest one; None for None."""
     if weights is None:
         return None

@@ -243,7 +243,7 @@ class _StoredRegressor(_StoredPredictions, RegularizedMLPRegressor):
     @staticmethod
     def read(network, logits) -> np.ndarray:
         """Return the predictions of a network."""
-        return network._rescale(logits)
+        return network._predict_from_logits(logits)
 
     def imitate(self, networks, X):
         """Also use one common scale of the target, so that all scores have the same unit."""

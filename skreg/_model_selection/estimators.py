@@ -302,13 +302,10 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         networks = self._get_networks()
         if len(networks) == 1:
             return networks[0]._compute_logits(X)
-        shares = self._get_shares()
+        weights = self._get_network_weights()
         return predict_together(
-            networks, X, lambda logits: self._link.average(np.stack(logits), shares)
+            networks, X, lambda logits: self._link.average(np.stack(logits), weights)
         )
-
-    def _read_logits(self, network, logits):
-        return self._link.predict(self._stack_classes(logits))
 
 
 @copy_entries(RegularizedMLPRegressor, RegularizedMLPClassifierCV)
@@ -516,17 +513,16 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, RegressionPredictions, BaseSea
         networks = self._get_networks()
         if len(networks) == 1:
             return networks[0].predict(X)
-        shares = self._get_shares().tolist()
+        weights = self._get_network_weights().tolist()
 
         def average(logits: list[np.ndarray]) -> np.ndarray:
-            members = zip(networks, logits, shares, strict=True)
+            members = zip(networks, logits, weights, strict=True)
             # Multiplied before the sum, which could overflow, and does so by rounding at most.
             with np.errstate(over="ignore"):
-                mean = sum(self._read_logits(network, z) * share for network, z, share in members)
+                mean = sum(
+                    network._predict_from_logits(z) * weight for network, z, weight in members
+                )
             largest = np.finfo(mean.dtype).max
             return np.clip(mean, -largest, largest)
 
         return predict_together(networks, X, average)
-
-    def _read_logits(self, network, logits):
-        return network._rescale(logits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -106,7 +105,7 @@ class MembersMixin:
 
         def stack(logits: list[np.ndarray]) -> np.ndarray:
             pairs = zip(networks, logits, strict=True)
-            return np.stack([self._read_logits(*pair) for pair in pairs], axis=1)
+            return np.stack([network._predict_from_logits(z) for network, z in pairs], axis=1)
 
         return np.ascontiguousarray(np.swapaxes(predict_together(networks, X, stack), 0, 1))
 
@@ -208,7 +207,7 @@ class MembersMixin:
         return make_average_model(
             [network._make_export()[0] for network in networks],
             [network._encoder for network in networks],
-            self._get_shares(),
+            self._get_network_weights(),
             networks[0]._column_names,
         )
 
@@ -220,11 +219,7 @@ class MembersMixin:
         encoder = merge_encoders([network._encoder for network in (first, *others)])
         return None if encoder.is_plain else encoder, check_table(first, X)[0], first._column_names
 
-    @abstractmethod
-    def _read_logits(self, network: BaseRegularizedMLP, logits: np.ndarray) -> np.ndarray:
-        """Return what a network predicts, given its logits."""
-
-    def _get_shares(self) -> np.ndarray:
+    def _get_network_weights(self) -> np.ndarray:
         """Return the weight of each network that predicts."""
         n_networks = len(self._get_networks())
         return getattr(self, "estimator_weights_", np.full(n_networks, 1 / n_networks))

@@ -23,7 +23,7 @@ AVERAGE_NAME = "average_of_regularized_mlps"
 def make_average_model(
     networks: Sequence[Network],
     encoders: Sequence[TableEncoder],
-    shares: np.ndarray,
+    weights: np.ndarray,
     names: Sequence[str],
 ):
     """Return a functional model of the weighted mean of what networks predict. Not compiled.
@@ -35,7 +35,7 @@ def make_average_model(
     encoders : sequence of TableEncoder
         Of each network. With categories or missing values in those of
         any network, the model has an input for each column.
-    shares : ndarray of shape (n_networks,)
+    weights : ndarray of shape (n_networks,)
         Weights of the networks, of sum 1.
     names : sequence of str, length n_features
         Of all columns.
@@ -52,8 +52,8 @@ def make_average_model(
         outputs = []
         for k, (layers, table) in enumerate(zip(members, tables, strict=True), 1):
             layers.name, name = (find_free(f"{word}_{k}", names) for word in ("network", "share"))
-            share = float(shares[k - 1])
-            outputs.append(keras.layers.Rescaling(share, name=name, dtype=precise)(layers(table)))
+            weight = float(weights[k - 1])
+            outputs.append(keras.layers.Rescaling(weight, name=name, dtype=precise)(layers(table)))
         average = keras.layers.Add(name=find_free("average", names), dtype=precise)(outputs)
         model = keras.Model(inputs, average, name=AVERAGE_NAME)
     for layers, network in zip(members, networks, strict=True):

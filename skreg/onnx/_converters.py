@@ -123,8 +123,11 @@ def convert_classifier(scope, operator, container) -> None:
     """Add the nodes of a classifier."""
     graph, model = Graph(scope, container), operator.raw_operator
     label, probabilities = operator.outputs
-    members, shares = _add_members(graph, operator), model._get_shares().astype(np.float32)
-    average = add_average(graph, [add_predictions(graph, *one) for one in members], shares)
+    members, weights = (
+        _add_members(graph, operator),
+        model._get_network_weights().astype(np.float32),
+    )
+    average = add_average(graph, [add_predictions(graph, *one) for one in members], weights)
     if model._is_multilabel:
         labels = graph.cast(graph.add("Greater", average, np.float32(0.5)), np.int64)
     else:
@@ -153,7 +156,7 @@ def convert_regressor(scope, operator, container) -> None:
         add_output_scaling(graph, scaling, add_predictions(graph, *member))
         for scaling, member in zip(scalings, _add_members(graph, operator), strict=True)
     ]
-    average = add_average(graph, predictions, model._get_shares())
+    average = add_average(graph, predictions, model._get_network_weights())
     graph.set_output(variable, graph.cast(average, _find_dtype(variable)))
 
 

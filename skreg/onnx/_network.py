@@ -48,12 +48,12 @@ def add_predictions(graph: Graph, network: Network, inputs: str) -> str:
     return LINKS[network.link].add_to_onnx(graph, logits, len(network.biases[-1]))
 
 
-def add_average(graph: Graph, predictions: list[str], shares: np.ndarray) -> str:
-    """Add the weighted mean, in the type of the shares."""
+def add_average(graph: Graph, predictions: list[str], weights: np.ndarray) -> str:
+    """Add the weighted mean, in the type of the weights."""
     if len(predictions) == 1:
         return predictions[0]
-    pairs = zip(predictions, shares, strict=True)
-    return graph.add("Sum", *(graph.add("Mul", tensor, share) for tensor, share in pairs))
+    pairs = zip(predictions, weights, strict=True)
+    return graph.add("Sum", *(graph.add("Mul", tensor, weight) for tensor, weight in pairs))
 
 
 def add_output_scaling(graph: Graph, scaling: Scaling, predictions: str) -> str:

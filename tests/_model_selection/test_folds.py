@@ -77,7 +77,7 @@ def test_networks_of_folds_without_a_class_predict_all_classes(refit, class_weig
     options = {"candidates": [{}], "class_weight": class_weight, "max_iter": 100}
     model = quick_search(cv=WITHOUT_A_CLASS, refit=refit, **options).fit(FLOWERS, SPECIES)
     members = model.member_predictions(FLOWERS)
-    shares = model._get_shares()
+    shares = model._get_network_weights()
     assert members.shape[1:] == (150, 3)
     np.testing.assert_allclose(members.sum(axis=2), 1)
     np.testing.assert_allclose(
