@@ -21,7 +21,7 @@ from skreg._data.tables import draw_orders, make_training_rows
 from skreg._engine.hyperparameters import LOSS_DEFAULTS, SOLVER_DEFAULTS, Hyperparameters
 from skreg._engine.job import TrainingJob
 from skreg._engine.spec import StopCriterion
-from skreg._engine.trainer import FIRST_WEIGHTS, make_generator, make_key
+from skreg._engine.trainer import FIRST_WEIGHTS, make_generator, make_generator_key
 from skreg._model_selection.scoring import negative_loss
 from skreg._nn.encodings import ENCODINGS
 from skreg._nn.mlp import draw_parameters
@@ -129,7 +129,7 @@ def _begin_encoding(name, X, rng):
 
 def iterate_batches(job):
     """Yield the rows of every step in the order of the program."""
-    key = make_key(job.seed)
+    key = make_generator_key(job.seed)
     visits = job.rows.visits
     for epoch in range(job.hyper.max_iter):
         order = draw_orders(visits, key, epoch, 1, (1, len(visits)))[0]

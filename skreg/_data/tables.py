@@ -130,7 +130,7 @@ def make_training_rows(
     center, scale : ndarray of float64, shape (d,), or None
         None leaves the columns as they are.
     chunk : int or None
-        From `choose_storage`.
+        From `choose_csr_chunk`.
     """
     n_rows = len(rows.indices)
     padded_rows = pad_size(n_rows)
@@ -211,7 +211,7 @@ def pad_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
     return padded
 
 
-def choose_storage(X, rows: MergedRows, center, scale) -> int | None:
+def choose_csr_chunk(X, rows: MergedRows, center, scale) -> int | None:
     """Return the chunk of a table that is held as CSR; None if it is held as dense rows.
 
     It depends on the values of the distinct rows, and not on how `X` is stored.

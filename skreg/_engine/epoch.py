@@ -38,7 +38,7 @@ class Counters(NamedTuple):
     step: Any  # steps of the current epoch
     status: Any  # code of a `Status`
     n_stalled: Any  # epochs without improvement
-    best_epoch: Any  # epoch of `State.best_parameters`
+    best_epoch: Any  # epoch of `TrainingState.best_parameters`
 
 
 FIRST_COUNTERS = Counters(epoch=0, step=0, status=Status.RUNNING, n_stalled=0, best_epoch=0)
@@ -52,7 +52,7 @@ class Losses(NamedTuple):
     best: Any  # monitored loss
 
 
-class State(NamedTuple):
+class TrainingState(NamedTuple):
     """What one call of a program passes to the next: tensors, or tuples of tensors."""
 
     # The kernel of each layer, then one padded vector of all biases and the numbers of the input
@@ -65,7 +65,7 @@ class State(NamedTuple):
     curves: Any  # float32, shape (2, epochs_per_block): training and validation loss
 
 
-class Data(NamedTuple):
+class DataTensors(NamedTuple):
     """The tensors of `TrainingRows` and `ValidationRows`, shared by all jobs on them."""
 
     table: Any
@@ -77,14 +77,14 @@ class Data(NamedTuple):
 class StepContext(NamedTuple):
     """What the steps of a training share."""
 
-    data: Data
+    data: DataTensors
     order: Any
     tensors: HyperparameterTensors
     numbers: dict
     integers: dict
 
 
-def make_context(data: Data, order, tensors: HyperparameterTensors) -> StepContext:
+def make_context(data: DataTensors, order, tensors: HyperparameterTensors) -> StepContext:
     """Return data and tensors, with the names of the tensors."""
     numbers = {name: tensors.numbers[k] for k, name in enumerate(NUMBERS)}
     integers = {name: tensors.integers[k] for k, name in enumerate(INTEGERS)}
@@ -96,7 +96,7 @@ def make_context(data: Data, order, tensors: HyperparameterTensors) -> StepConte
 
 def make_initial_state(
     spec: ProgramSpec, kernels, biases, input_parameters=None, moments=None
-) -> State:
+) -> TrainingState:
     """Return the state before the first step.
 
     Parameters
@@ -121,7 +121,7 @@ def make_initial_state(
         moments = tuple((tf.zeros_like(parameter),) * n_moments for parameter in parameters)
     else:
         moments = map_leaves(tf.constant, moments)
-    return State(
+    return TrainingState(
         parameters=parameters,
         moments=moments,
         best_parameters=parameters,
@@ -132,7 +132,7 @@ def make_initial_state(
 
 
 def read_best_parameters(
-    spec: ProgramSpec, state: State, rows: slice | np.ndarray, n_outputs: int
+    spec: ProgramSpec, state: TrainingState, rows: slice | np.ndarray, n_outputs: int
 ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
     """Return the best kernels, biases and parameters of the input layer as arrays of their own.
 
@@ -298,7 +298,9 @@ def _add_penalty_gradients(spec, tensors, kernels, gradients) -> list:
 # -- the end of an epoch -----------------------------------------------------------------------
 
 
-def finish_epoch(spec: ProgramSpec, context: StepContext, state: State, complete) -> State:
+def finish_epoch(
+    spec: ProgramSpec, context: StepContext, state: TrainingState, complete
+) -> TrainingState:
     """If the epoch is complete, record its losses and decide whether training continues."""
     tf = tensorflow()
     integers = context.integers

@@ -270,7 +270,7 @@ def make_tensors(
         **hyper.solver_parameters,
     }
     own = {name: hyper.solver_parameters[name] for name in SOLVERS[solver].defaults}
-    numbers |= SOLVERS[solver].clip(own)
+    numbers |= SOLVERS[solver].bound_hyperparameters(own)
     integers |= {"max_iter": hyper.max_iter, "n_iter_no_change": hyper.n_iter_no_change}
     ordered = (integers[name] for name in INTEGERS)
     strengths = tuple(hyper.penalties[name] for name in penalties)

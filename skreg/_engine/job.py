@@ -10,7 +10,7 @@ import numpy as np
 
 from skreg._data.padding import pad_outputs, pad_size
 from skreg._data.tables import TrainingRows, ValidationRows
-from skreg._engine.epoch import State
+from skreg._engine.epoch import TrainingState
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._engine.spec import ProgramSpec, Status, StopCriterion
 from skreg._nn.encoding import Encoding
@@ -138,8 +138,8 @@ class TrainingJob:
 class Checkpoint(NamedTuple):
     """A training between two epochs, in NumPy, to be continued in any process."""
 
-    state: State
-    best: tuple[int, State] | None  # epoch and state that a callback decided to keep
+    state: TrainingState
+    best: tuple[int, TrainingState] | None  # epoch and state that a callback decided to keep
     losses: list[float]
     validation_losses: list[float]
     callback_state: Any

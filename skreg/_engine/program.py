@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from skreg._engine.epoch import (
     Counters,
-    Data,
+    DataTensors,
     Losses,
-    State,
+    TrainingState,
     finish_epoch,
     make_context,
     map_leaves,
@@ -37,7 +37,9 @@ def build_advance(spec: ProgramSpec):
     tf = tensorflow()
 
     @tf.function(jit_compile=True, autograph=False)
-    def advance(state: State, data: Data, order, tensors: HyperparameterTensors, budget):
+    def advance(
+        state: TrainingState, data: DataTensors, order, tensors: HyperparameterTensors, budget
+    ):
         context = make_context(data, order, tensors)
         n_steps = context.integers["n_steps"]
 
@@ -93,8 +95,13 @@ class Program:
         self._advance: Callable | None = None
 
     def advance(
-        self, state: State, data: Data, order, tensors: HyperparameterTensors, budget: int
-    ) -> State:
+        self,
+        state: TrainingState,
+        data: DataTensors,
+        order,
+        tensors: HyperparameterTensors,
+        budget: int,
+    ) -> TrainingState:
         """Run at most `budget` steps. TensorFlow releases the GIL meanwhile."""
         arguments = (state, data, order, tensors)
         advance = self._advance or self._compile(arguments)
@@ -147,7 +154,7 @@ def _skip_type_checks(advance) -> Callable:
     if call_flat is None or advance.captured_inputs:
         return advance
 
-    def call(state: State, *others) -> State:
+    def call(state: TrainingState, *others) -> TrainingState:
         leaves = iter(call_flat(*tensorflow().nest.flatten((state, *others))))
         return map_leaves(lambda _: next(leaves), state)
 

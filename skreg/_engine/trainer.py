@@ -17,8 +17,8 @@ from skreg._data.tables import TrainingRows, ValidationRows, draw_orders
 from skreg._engine.epoch import (
     FIRST_COUNTERS,
     Counters,
-    Data,
-    State,
+    DataTensors,
+    TrainingState,
     make_initial_state,
     map_leaves,
     read_best_parameters,
@@ -60,10 +60,12 @@ FIRST_WEIGHTS, HELD_OUT, FIRST_ENCODING = 1, 2, 3
 
 def make_generator(seed: tuple[int, int], use: int) -> np.random.Generator:
     """Return the generator of a job for one use, such as FIRST_WEIGHTS."""
-    return np.random.Generator(np.random.Philox(key=make_key(seed), counter=[0, 0, use, 0]))
+    return np.random.Generator(
+        np.random.Philox(key=make_generator_key(seed), counter=[0, 0, use, 0])
+    )
 
 
-def make_key(seed: tuple[int, int]) -> int:
+def make_generator_key(seed: tuple[int, int]) -> int:
     """Return the 64-bit key of a job's generators."""
     return seed[0] | seed[1] << 32
 
@@ -87,10 +89,10 @@ class Trainer:
     ----------
     spec : ProgramSpec
     program : Program
-    data : Data
+    data : DataTensors
     tensors : HyperparameterTensors
         Of `job`.
-    first_state : State
+    first_state : TrainingState
         No call changes a state, so all jobs begin with the same one.
     orders : callable
         From a block of epochs to the tensor of its visits. The last few are cached.
@@ -185,14 +187,16 @@ class Trainer:
         return replace_regularization(self.tensors, rates, ordered)
 
 
-class _Progress(NamedTuple):
+class _TrainingProgress(NamedTuple):
     """Where a training stands. It is replaced as a whole, so an interrupt finds no half of it."""
 
-    state: State
+    state: TrainingState
     counters: Counters  # of integers
     losses: list[float]
     validation_losses: list[float]
-    best: tuple[int, State] | None = None  # epoch and state that the callback decided to keep
+    best: tuple[int, TrainingState] | None = (
+        None  # epoch and state that the callback decided to keep
+    )
 
 
 class _Training:
@@ -206,7 +210,7 @@ class _Training:
         checkpoint: Checkpoint | None,
     ):
         self.trainer, self.tensors, self.callback = trainer, tensors, callback
-        self.progress = _Progress(trainer.first_state, FIRST_COUNTERS, [], [])
+        self.progress = _TrainingProgress(trainer.first_state, FIRST_COUNTERS, [], [])
         if checkpoint is not None:
             self.progress = _restore_progress(checkpoint)
         self.steps_per_second = trainer.program.steps_per_second or trainer.steps_per_second
@@ -237,7 +241,7 @@ class _Training:
         first = epoch - block * block_size
         curves = state.curves.numpy()[:, first : first + counters.epoch - epoch]
         losses, validation_losses = curves.tolist()
-        after = _Progress(
+        after = _TrainingProgress(
             state,
             counters,
             before.losses + losses,
@@ -249,7 +253,7 @@ class _Training:
         report = EpochReport(epoch, losses, validation_losses, lambda: self._read_weights(state))
         self._apply(self.callback(report), after)
 
-    def _apply(self, decision: Decision, after: _Progress) -> None:
+    def _apply(self, decision: Decision, after: _TrainingProgress) -> None:
         """Take the decision of the callback on the epochs that have just ended."""
         status = Status(after.counters.status)
         if decision.is_best and status is not Status.DIVERGED:
@@ -267,7 +271,7 @@ class _Training:
         last = last if until is None else min(last, until)
         return (last - len(self.progress.losses)) * n_steps - step
 
-    def _read_weights(self, state: State) -> Weights:
+    def _read_weights(self, state: TrainingState) -> Weights:
         job, spec = self.trainer.job, self.trainer.spec
         rows = spec.input_layer.find_rows(job.n_features, job.n_inputs)
         kernels, biases, input_parameters = read_best_parameters(spec, state, rows, job.n_outputs)
@@ -294,7 +298,7 @@ class _Training:
         )
 
 
-def _make_checkpoint(progress: _Progress, callback: EpochCallback) -> Checkpoint:
+def _make_checkpoint(progress: _TrainingProgress, callback: EpochCallback) -> Checkpoint:
     best = progress.best and (progress.best[0], map_leaves(np.asarray, progress.best[1]))
     state = map_leaves(np.asarray, progress.state)
     if progress.counters.best_epoch == len(progress.losses):
@@ -303,10 +307,10 @@ def _make_checkpoint(progress: _Progress, callback: EpochCallback) -> Checkpoint
     return Checkpoint(state, best, progress.losses, progress.validation_losses, callback.state)
 
 
-def _restore_progress(checkpoint: Checkpoint) -> _Progress:
+def _restore_progress(checkpoint: Checkpoint) -> _TrainingProgress:
     make_tensor = tensorflow().constant
     best = checkpoint.best
-    return _Progress(
+    return _TrainingProgress(
         state=map_leaves(make_tensor, checkpoint.state),
         counters=Counters(*checkpoint.state.counters.tolist()),
         losses=checkpoint.losses,
@@ -320,7 +324,7 @@ def _make_data(
     rows: TrainingRows,
     validation: ValidationRows | None,
     encoding: Encoding | None,
-) -> Data:
+) -> DataTensors:
     make_tensor = tensorflow().constant
     held_out: tuple = ()
     if validation is not None:
@@ -329,7 +333,7 @@ def _make_data(
             make_tensor(validation.targets),
             make_tensor(validation.share),
         )
-    return Data(
+    return DataTensors(
         spec.input_layer.to_tensors(rows.table, encoding),
         make_tensor(rows.targets),
         make_tensor(rows.visit_weight),
@@ -337,7 +341,7 @@ def _make_data(
     )
 
 
-def _make_first_state(job: TrainingJob, spec: ProgramSpec) -> State:
+def _make_first_state(job: TrainingJob, spec: ProgramSpec) -> TrainingState:
     start, moments = job.warm_start, None
     input_parameters = None if job.encoding is None else job.encoding.get_parameters()
     if start is None:
@@ -375,5 +379,7 @@ def _make_orders(job: TrainingJob, spec: ProgramSpec, first_epoch: int, block: i
     first = block * spec.epochs_per_block
     n_epochs = min(spec.epochs_per_block, job.hyper.max_iter - first)
     shape = spec.epochs_per_block, spec.padded_visits + spec.padded_batch
-    orders = draw_orders(job.rows.visits, make_key(job.seed), first_epoch + first, n_epochs, shape)
+    orders = draw_orders(
+        job.rows.visits, make_generator_key(job.seed), first_epoch + first, n_epochs, shape
+    )
     return view_as_tensor(orders.ravel())

@@ -50,7 +50,7 @@ class ValidationScoring:
         self.scores = list(scores)
 
 
-class Callbacks:
+class SklearnCallbacks:
     """Calls the callbacks of scikit-learn, one task per epoch.
 
     Parameters
@@ -82,7 +82,7 @@ class FitCallback(EpochCallback):
         self,
         progress: FitProgress | None = None,
         scoring: ValidationScoring | None = None,
-        callbacks: Callbacks | None = None,
+        callbacks: SklearnCallbacks | None = None,
     ):
         self.progress, self.scoring, self.callbacks = progress, scoring, callbacks
         self.every_epoch = scoring is not None or callbacks is not None

@@ -8,7 +8,7 @@ from skreg._data.quantiles import measure_quantiles
 from skreg._data.rows import MergedRows
 from skreg._data.scaling import MAX_RATIO, relate_scales, standardize
 from skreg._data.statistics import ColumnStatistics, measure_columns
-from skreg._data.tables import choose_storage
+from skreg._data.tables import choose_csr_chunk
 from skreg._engine.trainer import FIRST_ENCODING, make_generator
 from skreg._estimators.automatic import MAX_ENCODED_COLUMNS, MIN_ENCODED_ROWS, is_auto
 from skreg._nn.encoding import Encoding
@@ -70,7 +70,7 @@ def _allows_encoding(X, rows: MergedRows, statistics: ColumnStatistics | None, c
     if not 0 < len(columns) <= MAX_ENCODED_COLUMNS:
         return False
     scaling = (None, None) if statistics is None else (statistics.center, statistics.divisor)
-    return choose_storage(X, rows, *scaling) is None
+    return choose_csr_chunk(X, rows, *scaling) is None
 
 
 def continue_encoding(

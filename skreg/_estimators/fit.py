@@ -36,7 +36,7 @@ from skreg._estimators.attributes import (
     make_network_attributes,
 )
 from skreg._estimators.automatic import choose_encoding, is_auto, make_placeholders
-from skreg._estimators.callbacks import Callbacks, FitCallback, ValidationScoring
+from skreg._estimators.callbacks import FitCallback, SklearnCallbacks, ValidationScoring
 from skreg._estimators.encoded import begin_encoding, check_dense, continue_encoding
 from skreg._estimators.prepared import (
     EncodedRows,
@@ -361,7 +361,9 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
     if estimator.verbose:
         progress = FitProgress(fit.settings.hyper.max_iter, fit.held_out is not None)
     if getattr(estimator, "_skl_callbacks", None):
-        callbacks = Callbacks(context, arguments, lambda report: make_early_attributes(fit, report))
+        callbacks = SklearnCallbacks(
+            context, arguments, lambda report: make_early_attributes(fit, report)
+        )
     callback = FitCallback(progress, scoring, callbacks)
     with progress.open() if progress else contextlib.nullcontext():
         try:

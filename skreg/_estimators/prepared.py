@@ -16,7 +16,7 @@ from skreg._data.tables import (
     TrainingRows,
     ValidationRows,
     choose_batch_size,
-    choose_storage,
+    choose_csr_chunk,
     count_visits,
 )
 from skreg._engine.hyperparameters import Hyperparameters
@@ -231,7 +231,7 @@ class PreparedFit:
         """Chunk of a table that is held as CSR; None if it is held as dense rows."""
         if self.encoding is not None:
             return None
-        return choose_storage(self.X, self.rows, *self.center_and_divisor)
+        return choose_csr_chunk(self.X, self.rows, *self.center_and_divisor)
 
     @functools.cached_property
     def n_visits(self) -> int:

@@ -9,7 +9,7 @@ import sys
 from skreg._engine.job import EpochReport
 
 
-class _Progress:
+class _ProgressBar:
     """A bar of rich while the body of `open` runs, where it can be updated.
 
     Attributes
@@ -41,7 +41,7 @@ class _Progress:
         self._bar = None
 
 
-class FitProgress(_Progress):
+class FitProgress(_ProgressBar):
     """Progress of one fit: a line per epoch where there is no bar.
 
     Parameters
@@ -77,7 +77,7 @@ class FitProgress(_Progress):
             self._bar.update(self._task, completed=epoch, description=description)
 
 
-class SearchProgress(_Progress):
+class SearchProgress(_ProgressBar):
     """Progress of a search: a line per network where there is no bar.
 
     Parameters

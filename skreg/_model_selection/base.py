@@ -56,7 +56,7 @@ from skreg._model_selection.refit import (
 )
 from skreg._model_selection.results import summarise_results
 from skreg._model_selection.scoring import AVERAGES, Scoring, negative_loss
-from skreg._model_selection.search import Result, Search
+from skreg._model_selection.search import CandidateResult, Search
 from skreg._model_selection.search_warnings import warn_about_search
 
 
@@ -173,7 +173,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
 
     def _make_scoring(self, base_estimator) -> Scoring:
         scoring = Scoring(self.scoring, base_estimator, self.refit, self.search == "halving")
-        if self.refit is one_standard_error and scoring.several:
+        if self.refit is one_standard_error and scoring.is_multimetric:
             raise ValueError(
                 "refit: expected one metric with one_standard_error; received "
                 f"scoring={self.scoring!r}."
@@ -231,7 +231,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         if self.verbose:
             progress = SearchProgress(count_trainings(search.rungs, len(search.candidates)))
 
-        def on_result(fold: int, candidate: int, result: Result) -> None:
+        def on_result(fold: int, candidate: int, result: CandidateResult) -> None:
             if progress is not None:
                 tried = search.candidates[candidate]
                 values = {"dropout": tried.dropout, "l2": tried.l2}
@@ -346,7 +346,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if routing_enabled():
             routed = process_routing(self, "fit", **weights, **params)
-            if scoring.several:  # else only the first network would raise
+            if scoring.is_multimetric:  # else only the first network would raise
                 process_routing(scoring.scorer, "score", **routed.scorer.score)
             if self._uses_own_score():
                 routed.scorer = Bunch(score=weights)

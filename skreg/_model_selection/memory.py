@@ -44,7 +44,7 @@ def is_disabled(memory) -> bool:
     return memory is None or (isinstance(memory, joblib.Memory) and memory.location is None)
 
 
-def make_key(fold: Fold) -> str:
+def make_fold_key(fold: Fold) -> str:
     """Hash what decides on a network except its candidate and its epoch.
 
     XLA compiles for the processor. OpenBLAS reports the kind of processor. The number of threads

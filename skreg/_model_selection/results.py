@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.scoring import Scoring
-from skreg._model_selection.search import Result, Search
+from skreg._model_selection.search import CandidateResult, Search
 
 # -- from a search to its attributes ----------------------------------------------------------
 
@@ -105,11 +105,11 @@ def _count_planned(search: Search, last_rungs: np.ndarray) -> np.ndarray:
     return np.array([n_planned[group] for group in groups])
 
 
-def _read_score(metric: str, result: Result) -> float:
+def _read_score(metric: str, result: CandidateResult) -> float:
     return result.scores.get(metric, np.nan)
 
 
-def _read_numbers(table, read_number: Callable[[Result], float]) -> np.ndarray:
+def _read_numbers(table, read_number: Callable[[CandidateResult], float]) -> np.ndarray:
     """Return a number per result, of shape (candidates, folds). NaN where there is none."""
     numbers = [[np.nan if r is None else read_number(r) for r in row] for row in table]
     return np.array(numbers, dtype=float)

@@ -154,7 +154,7 @@ class Scoring:
         The parameter.
     scorer : callable
         Returns one score, or a dict of scores.
-    several : bool
+    is_multimetric : bool
         Whether `scoring` names several metrics. A callable may return several all the same.
     refit : bool, str or callable
         The parameter.
@@ -166,12 +166,12 @@ class Scoring:
     def __init__(self, scoring, estimator, refit, halving: bool = False):
         self.scorer: Any
         self.scoring = scoring
-        self.several = isinstance(scoring, (list, tuple, dict))
+        self.is_multimetric = isinstance(scoring, (list, tuple, dict))
         if isinstance(scoring, str) and scoring == "loss":
             self.scorer = negative_loss
         elif callable(scoring):
             self.scorer = scoring
-        elif self.several:
+        elif self.is_multimetric:
             if not scoring:
                 raise ValueError(f"scoring: expected at least one metric; received {scoring!r}.")
             self.scorer = check_scoring(estimator, scoring=_replace_loss(scoring), raise_exc=False)
@@ -181,7 +181,7 @@ class Scoring:
         self.halving = halving
         named = refit if isinstance(refit, str) and refit not in AVERAGES else None
         self.metric: str | None = "score" if named is None else named
-        if self.several:
+        if self.is_multimetric:
             self.metric = named
             if named not in scoring:
                 self._check_metric_not_needed(scoring)
@@ -212,16 +212,16 @@ class Scoring:
 
     def list_scorers(self):
         """Return the scorer; of several metrics a dict from names to scorers."""
-        return dict(self.scorer._scorers) if self.several else self.scorer
+        return dict(self.scorer._scorers) if self.is_multimetric else self.scorer
 
     def has_functions(self) -> bool:
         """Whether the scorer, or one of several, is a function, which cannot request metadata."""
-        scorers = self.scorer._scorers.values() if self.several else [self.scorer]
+        scorers = self.scorer._scorers.values() if self.is_multimetric else [self.scorer]
         return not all(hasattr(scorer, "get_metadata_routing") for scorer in scorers)
 
     def takes_weights(self) -> bool:
         """Whether the scorer, or one of several, takes `sample_weight`."""
-        if self.several:
+        if self.is_multimetric:
             functions = [n for n, s in self.scorer._scorers.items() if not _is_scorer(s)]
             if functions:
                 raise ValueError(

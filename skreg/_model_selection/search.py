@@ -18,14 +18,14 @@ from skreg._engine.spec import Status
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.halving import Rung, count_epochs
-from skreg._model_selection.memory import is_disabled, make_key
+from skreg._model_selection.memory import is_disabled, make_fold_key
 
 # Visits of rows in a group of jobs of one thread: 50 ms for small networks. joblib takes 0.2 ms
 # for each group.
 _GROUP_VISITS = 1 << 16
 
 
-class Result(NamedTuple):
+class CandidateResult(NamedTuple):
     """A network at the end of a rung.
 
     Attributes
@@ -88,7 +88,7 @@ class JobGroup(NamedTuple):
     memory : joblib.Memory
     config : dict
         Configuration of scikit-learn, which is local to a thread.
-    results : list of (int, Result)
+    results : list of (int, CandidateResult)
         Filled job by job, so that an interrupt finds the results of a group that has not ended.
     """
 
@@ -98,7 +98,7 @@ class JobGroup(NamedTuple):
     share: float
     memory: joblib.Memory
     config: dict
-    results: list[tuple[int, Result]]
+    results: list[tuple[int, CandidateResult]]
 
 
 class StoredNetwork(NamedTuple):
@@ -118,7 +118,7 @@ def _make_label(key: str, candidate: Candidate, share: float) -> str:
 
 
 def _train_network(key: str, fold: Fold, candidate: Candidate, checkpoint, share: float):
-    """Call `Fold.train_network`. The memory stores what it returns by key, candidate and share."""
+    """Call `Fold.train_network`. The memory stores the result by key, candidate and share."""
     label = _make_label(key, candidate, share)
     return StoredNetwork(label, *fold.train_network(candidate, checkpoint, share))
 
@@ -151,7 +151,7 @@ def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> St
     return train_network(*arguments)
 
 
-def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]]:
+def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, CandidateResult]]]:
     """Train and score the networks of a group, and return them with the index of their fold."""
     with config_context(**group.config):
         train_network = group.memory.cache(_train_network, ignore=["fold", "checkpoint"])
@@ -166,14 +166,14 @@ def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Result]]
     return fold, group.results
 
 
-def _run_job(job: CandidateJob, group: JobGroup, train_network: Callable) -> Result:
+def _run_job(job: CandidateJob, group: JobGroup, train_network: Callable) -> CandidateResult:
     start = time.perf_counter()
     _, attributes, status, checkpoint = _read_or_train(job, group, train_network)
     trained = time.perf_counter()
     network = group.fold.make_network(job.candidate, attributes)
     fit, _ = group.fold.prepare(job.candidate.kind)
     scores, error = group.fold.score_network(network)
-    return Result(
+    return CandidateResult(
         scores=scores,
         error=error,
         n_epochs=attributes["n_iter_"],
@@ -209,7 +209,7 @@ class Search:
     Attributes
     ----------
     results : dict
-        From (candidate, fold) to the last Result.
+        From (candidate, fold) to the last CandidateResult.
     dropped : dict
         From a dropped candidate to the index of its last rung.
     reached : int
@@ -233,17 +233,17 @@ class Search:
         self.memory, self.config = memory, config
         self.stop = threading.Event()
         self.reached = 0
-        self.results: dict[tuple[int, int], Result] = {}
+        self.results: dict[tuple[int, int], CandidateResult] = {}
         self.dropped: dict[int, int] = {}
 
-    def run(self, on_result: Callable[[int, int, Result], None]) -> None:
+    def run(self, on_result: Callable[[int, int, CandidateResult], None]) -> None:
         """Run all rungs. After an error or an interrupt `results` has the results so far.
 
         `on_result` is called with (fold, candidate, result) when a network reaches the end of a
         rung.
         """
         no_keys = is_disabled(self.memory)
-        keys = ["" if no_keys else make_key(fold) for fold in self.folds]
+        keys = ["" if no_keys else make_fold_key(fold) for fold in self.folds]
         for fold in self.folds:
             fold.stop = self.stop
         remaining = list(range(len(self.candidates)))
@@ -340,7 +340,7 @@ class Search:
                 self._record_unfinished(groups)
             raise
 
-    def _record(self, fold: int, candidate: int, result: Result) -> Result:
+    def _record(self, fold: int, candidate: int, result: CandidateResult) -> CandidateResult:
         self.refit_score(result.scores)  # raises now, not at the end, if there is none
         before = self.results.get((candidate, fold))
         if before is not None:

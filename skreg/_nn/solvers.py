@@ -64,7 +64,7 @@ class Solver(ABC):
         """
         return 0.005
 
-    def clip(self, parameters: dict[str, float]) -> dict[str, float]:
+    def bound_hyperparameters(self, parameters: dict[str, float]) -> dict[str, float]:
         """Return the parameters with the bounds that float32 needs."""
         return parameters
 
@@ -104,7 +104,7 @@ class Adam(Solver):
         """Return a larger rate for a linear model, which reaches its optimum if the rate falls."""
         return 0.03 if falls and not n_hidden else super().choose_rate(n_hidden, falls)
 
-    def clip(self, parameters):
+    def bound_hyperparameters(self, parameters):
         """Keep epsilon above zero and both decays below one, in float32 too."""
         below_one = float(np.nextafter(np.float32(1), np.float32(0)))
         return {

@@ -12,7 +12,7 @@ from skreg._data.columns import Category, CategoryCells, TableEncoder, choose_to
 from skreg.onnx._graph import Graph
 
 
-class Cells(NamedTuple):
+class InputColumn(NamedTuple):
     """A column of the table in the graph.
 
     Attributes
@@ -24,7 +24,7 @@ class Cells(NamedTuple):
     is_text : bool
     is_narrow : bool
         Whether it has numbers in float32.
-    is_made : bool
+    is_computed : bool
         Whether it comes from another step of a pipeline, which makes texts of numbers beside texts.
     """
 
@@ -32,10 +32,10 @@ class Cells(NamedTuple):
     position: int
     is_text: bool
     is_narrow: bool
-    is_made: bool
+    is_computed: bool
 
 
-def find_cells(inputs: Sequence[Any], n_columns: int) -> list[Cells]:
+def find_input_columns(inputs: Sequence[Any], n_columns: int) -> list[InputColumn]:
     """Return the columns of the inputs of an operator, which stand side by side.
 
     Raises
@@ -47,19 +47,21 @@ def find_cells(inputs: Sequence[Any], n_columns: int) -> list[Cells]:
     shapes = [variable.type.shape for variable in inputs]
     widths = [shape[1] if len(shape) > 1 else None for shape in shapes]
     unknown = n_columns if len(inputs) == 1 else 1
-    cells = []
+    columns = []
     for variable, width in zip(inputs, widths, strict=True):
         is_text = isinstance(variable.type, StringTensorType)
         is_narrow = isinstance(variable.type, FloatTensorType)
-        name, is_made = variable.full_name, not variable.is_root
+        name, is_computed = variable.full_name, not variable.is_root
         positions = range(unknown if width is None else width)
-        cells += [Cells(name, position, is_text, is_narrow, is_made) for position in positions]
-    if len(cells) != n_columns:
+        columns += [
+            InputColumn(name, position, is_text, is_narrow, is_computed) for position in positions
+        ]
+    if len(columns) != n_columns:
         raise ValueError(
             f"to_onnx: expected inputs of {n_columns} columns, as in training; received "
-            f"{len(cells)}."
+            f"{len(columns)}."
         )
-    return cells
+    return columns
 
 
 def find_tokens(encoders: Sequence[TableEncoder | None]) -> dict[int, tuple[str, str]]:
@@ -85,7 +87,7 @@ def find_tokens(encoders: Sequence[TableEncoder | None]) -> dict[int, tuple[str,
 
 def add_table(
     graph: Graph,
-    cells: Sequence[Cells],
+    columns: Sequence[InputColumn],
     encoder: TableEncoder | None,
     tokens: dict[int, tuple[str, str]],
 ) -> str:
@@ -94,7 +96,7 @@ def add_table(
     Parameters
     ----------
     graph : Graph
-    cells : sequence of Cells
+    columns : sequence of InputColumn
         Of each column.
     encoder : TableEncoder or None
         None for a table of numbers, none of which is missing.
@@ -102,21 +104,21 @@ def add_table(
         From `find_tokens`.
     """
     if encoder is None:
-        return _add_numbers(graph, cells)
-    numbers = [cells[k] for k in np.flatnonzero(~encoder.is_category).tolist()]
+        return _add_numbers(graph, columns)
+    numbers = [columns[k] for k in np.flatnonzero(~encoder.is_category).tolist()]
     parts = _add_filled_numbers(graph, numbers, encoder)
     indices = np.flatnonzero(encoder.is_category).tolist()
     for index, category in zip(indices, encoder.categories, strict=True):
         if category.column_names:
-            parts.append(_add_category(graph, category, cells[index], tokens.get(index)))
+            parts.append(_add_category(graph, category, columns[index], tokens.get(index)))
     return graph.concatenate(parts)
 
 
-def _add_numbers(graph: Graph, cells: Sequence[Cells]) -> str:
+def _add_numbers(graph: Graph, columns: Sequence[InputColumn]) -> str:
     """Add columns of numbers in float64, side by side."""
     indices: dict[str, list[int]] = {}  # in order, since the columns of a tensor are neighbours
-    for column in cells:
-        if column.is_text and not column.is_made:
+    for column in columns:
+        if column.is_text and not column.is_computed:
             raise ValueError(
                 "to_onnx: expected inputs of numbers for columns that were numbers in training; "
                 f"received a tensor of strings, {column.tensor!r}."
@@ -127,12 +129,14 @@ def _add_numbers(graph: Graph, cells: Sequence[Cells]) -> str:
     )
 
 
-def _add_filled_numbers(graph: Graph, cells: Sequence[Cells], encoder: TableEncoder) -> list[str]:
+def _add_filled_numbers(
+    graph: Graph, columns: Sequence[InputColumn], encoder: TableEncoder
+) -> list[str]:
     """Add the numbers with medians for missing ones, and where they are missing."""
     kept = np.flatnonzero(~np.isnan(encoder.medians))
     if not len(kept):
         return []
-    values = _add_numbers(graph, [cells[k] for k in kept.tolist()])
+    values = _add_numbers(graph, [columns[k] for k in kept.tolist()])
     is_missing = graph.add("IsNaN", values)
     parts = [graph.add("Where", is_missing, encoder.medians[kept], values)]
     indicators = np.flatnonzero(encoder.has_indicator[kept])
@@ -141,18 +145,18 @@ def _add_filled_numbers(graph: Graph, cells: Sequence[Cells], encoder: TableEnco
     return parts
 
 
-def _add_category(graph: Graph, category: Category, cells: Cells, tokens) -> str:
+def _add_category(graph: Graph, category: Category, column: InputColumn, tokens) -> str:
     """Add the columns of a category in float64."""
-    if cells.is_text != (category.kind == "strings"):
+    if column.is_text != (category.kind == "strings"):
         raise ValueError(
             f"to_onnx: expected {category.kind} in column {category.name!r}, as in training; "
-            f"received a tensor of {'strings' if cells.is_text else 'numbers'}."
+            f"received a tensor of {'strings' if column.is_text else 'numbers'}."
         )
-    column = graph.take_columns(cells.tensor, np.array([cells.position]))
-    if cells.is_text:
-        codes = _add_codes_of_texts(graph, category, column, tokens[0])
+    values = graph.take_columns(column.tensor, np.array([column.position]))
+    if column.is_text:
+        codes = _add_codes_of_texts(graph, category, values, tokens[0])
     else:
-        codes = _add_codes_of_numbers(graph, category, column, cells.is_narrow)
+        codes = _add_codes_of_numbers(graph, category, values, column.is_narrow)
     return graph.add("Gather", _make_rows(category), codes, axis=0)
 
 

@@ -19,7 +19,7 @@ from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.regressor import RegularizedMLPRegressor
 from skreg._model_selection.estimators import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
 from skreg._nn.network import Scaling
-from skreg.onnx._columns import add_table, find_cells, find_tokens
+from skreg.onnx._columns import add_table, find_input_columns, find_tokens
 from skreg.onnx._graph import Graph
 from skreg.onnx._network import (
     add_average,
@@ -166,7 +166,7 @@ def _add_members(graph: Graph, operator) -> list[tuple]:
     Return the networks, each with the name of its inputs.
     """
     networks = operator.raw_operator._get_networks()
-    cells = find_cells(operator.inputs, networks[0].n_features_in_)
+    columns = find_input_columns(operator.inputs, networks[0].n_features_in_)
     tokens = find_tokens([estimator._encoder for estimator in networks])
     tables: dict[Any, str] = {}
     inputs: dict[Any, str] = {}
@@ -175,7 +175,7 @@ def _add_members(graph: Graph, operator) -> list[tuple]:
         encoder, network = estimator._encoder, estimator._network
         encoded = None if encoder is None else encoder.key
         if encoded not in tables:
-            tables[encoded] = add_table(graph, cells, encoder, tokens)
+            tables[encoded] = add_table(graph, columns, encoder, tokens)
         key = encoded, network.inputs_key
         if key not in inputs:
             inputs[key] = add_inputs(graph, network, tables[encoded])

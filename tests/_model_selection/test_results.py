@@ -18,7 +18,7 @@ from skreg._model_selection.results import (
     read_values,
     stack_scores,
 )
-from skreg._model_selection.search import Result
+from skreg._model_selection.search import CandidateResult
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -30,7 +30,7 @@ FLOWERS, SPECIES = load_iris(return_X_y=True)
 
 
 def make_result(score):
-    return Result(
+    return CandidateResult(
         {"score": score}, None, 9, 9, 1.0, Status.FINISHED, 0.0, 0.0, [], None, None, None
     )
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import KBinsDiscretizer
 import skreg._data.tables as tables_module
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._data.rows import merge_rows
-from skreg._data.tables import CSRTable, DenseTable, choose_storage, make_training_rows
+from skreg._data.tables import CSRTable, DenseTable, choose_csr_chunk, make_training_rows
 from skreg._engine.trainer import train
 from skreg._nn.dropout import compute_mask_numpy, compute_threshold
 from skreg._nn.sparse_inputs import SparseInputs, SparseTensors
@@ -89,7 +89,12 @@ def train_on_rows(X, dense_share, monkeypatch, y):
     monkeypatch.setattr(tables_module, "_DENSE_SHARE", dense_share)
     merged = merge_rows(X, y, None)
     rows = make_training_rows(
-        X, y[:, None].astype(np.float32), merged, None, None, choose_storage(X, merged, None, None)
+        X,
+        y[:, None].astype(np.float32),
+        merged,
+        None,
+        None,
+        choose_csr_chunk(X, merged, None, None),
     )
     job = make_job(hidden=(12, 8), input_dropout=0.3, dropout=(0.5, 0.2), max_iter=20)
     return rows, train(dataclasses.replace(job, rows=rows, n_features=X.shape[1]))

@@ -35,7 +35,9 @@ def test_optimizer_of_keras_has_the_parameters_of_the_solver(name, weight_decay)
 
 
 def test_adam_keeps_its_parameters_within_the_bounds_of_float32():
-    clipped = SOLVERS["adam"].clip({"beta_1": 1 - 1e-12, "beta_2": 0.5, "epsilon": 1e-300})
+    clipped = SOLVERS["adam"].bound_hyperparameters(
+        {"beta_1": 1 - 1e-12, "beta_2": 0.5, "epsilon": 1e-300}
+    )
     assert np.float32(clipped["beta_1"]) < 1
     assert clipped["beta_2"] == 0.5
     assert np.float32(clipped["epsilon"]) > 0
