@@ -42,13 +42,13 @@ class CategoryCells(NamedTuple):
         Index of each cell's level in `levels`; -1 for a missing one.
     levels : sequence of str, float or bool
         In any order. Not all of them have to occur.
-    kind : str or None
+    level_type : str or None
         Of the levels that occur: "strings", "numbers" or "booleans"; None if all are missing.
     """
 
     codes: np.ndarray
     levels: Sequence
-    kind: str | None
+    level_type: str | None
 
 
 class MixedTable(NamedTuple):
@@ -78,7 +78,7 @@ class Category:
     ----------
     name : str
         Of the column.
-    kind : str or None
+    level_type : str or None
         As in `CategoryCells`.
     levels : tuple of str, float or bool
         Sorted levels with a column of their own. If there are only two levels, the first one has
@@ -95,7 +95,7 @@ class Category:
     """
 
     name: str
-    kind: str | None
+    level_type: str | None
     levels: tuple
     has_missing: bool
     has_infrequent: bool
@@ -120,7 +120,7 @@ class Category:
         sorted_levels = tuple(sorted(cells.levels[k] for k in kept))
         return cls(
             name,
-            cells.kind,
+            cells.level_type,
             sorted_levels,
             has_missing,
             has_infrequent=bool(rest),
@@ -163,13 +163,13 @@ class Category:
         return np.array([*columns, missing], dtype=np.int64)[cells.codes]
 
     def check(self, cells: CategoryCells) -> None:
-        """Raise a ValueError for levels of another kind than in training."""
-        kinds = {cells.kind, self.kind}
-        if None in kinds or len(kinds) == 1 or kinds == {"numbers", "booleans"}:  # True is 1
+        """Raise a ValueError for levels of another type than in training."""
+        types = {cells.level_type, self.level_type}
+        if None in types or len(types) == 1 or types == {"numbers", "booleans"}:  # True is 1
             return
         raise ValueError(
-            f"Column {self.name!r} of X: expected {self.kind}, as in training; received "
-            f"{cells.kind}."
+            f"Column {self.name!r} of X: expected {self.level_type}, as in training; received "
+            f"{cells.level_type}."
         )
 
     def is_unknown(self, cells: CategoryCells) -> bool:
@@ -183,9 +183,9 @@ class Category:
 
 
 def choose_tokens(levels: Collection[str]) -> tuple[str, str]:
-    """Return the texts that stand for a missing level and for one that is not known.
+    """Return the strings that stand for a missing level and for one that is not known.
 
-    They are for formats without missing texts.
+    They are for formats without missing strings.
     """
     candidates = itertools.chain(["", "[MISSING]"], (f"[MISSING {k}]" for k in itertools.count()))
     missing = next(token for token in candidates if token not in levels)
@@ -266,7 +266,9 @@ class TableEncoder:
     def dropped(self) -> list[str]:
         """Names of the columns without values in training."""
         names = _select(self.names, np.isnan(self.medians))
-        return names + [category.name for category in self.categories if category.kind is None]
+        return names + [
+            category.name for category in self.categories if category.level_type is None
+        ]
 
     @property
     def is_plain(self) -> bool:
@@ -292,7 +294,7 @@ class TableEncoder:
         Raises
         ------
         ValueError
-            If the levels of a category are of another kind than in training.
+            If the levels of a category are of another type than in training.
         """
         numbers, is_missing = _fill(table.numbers, self.medians)
         if is_missing is None and self.is_plain:

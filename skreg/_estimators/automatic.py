@@ -17,7 +17,7 @@ MAX_ENCODED_COLUMNS = 128
 
 
 def is_auto(value) -> bool:
-    """Whether a value is the text "auto"."""
+    """Whether a value is the string "auto"."""
     return isinstance(value, str) and value == "auto"
 
 

@@ -275,7 +275,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         ValueError
             If a parameter was set after the fit to a value that is invalid or does not match this
             network, if Keras lacks a penalty, if float32 cannot hold the scales of columns or
-            targets or tell the levels of a category apart, or if a category has text and Keras
+            targets or tell the levels of a category apart, or if a category has strings and Keras
             does not run on TensorFlow.
 
         Notes
@@ -290,8 +290,8 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         The input of the functional model is a dict from the names of the columns to tensors of
         shape (n_samples, 1). In a name "/" becomes "_". Columns without names are "x0", "x1" and so
         on. A number, or a category of numbers or booleans, is in float32, and NaN if it is missing.
-        A category of text is a string tensor of TensorFlow. A missing text is "", or "[MISSING]" if
-        "" is a level.
+        A category of strings is a string tensor of TensorFlow. A missing string is "", or
+        "[MISSING]" if "" is a level.
 
         With `numerical_encoding`, a layer of that name stands before the Dense layers. It appends
         the encoded inputs, applies the dropout of the inputs, and is trainable if the encoding is

@@ -44,27 +44,31 @@ def check_frame(X) -> None:
         )
     if not is_pandas(X):
         if is_polars(X):
-            _refuse_dates(((n, kind) for n, kind in X.schema.items() if kind.is_temporal()))
+            _refuse_dates(
+                ((name, dtype) for name, dtype in X.schema.items() if dtype.is_temporal())
+            )
         return
     if not X.columns.is_unique:
         names = X.columns[X.columns.duplicated()].unique().tolist()
         raise ValueError(f"X: expected columns of different names; received {names[:5]} twice.")
-    kinds = ((name, kind) for name, kind in X.dtypes.items() if _is_date(kind))
-    _refuse_dates(kinds)
+    dates = ((name, dtype) for name, dtype in X.dtypes.items() if _is_date(dtype))
+    _refuse_dates(dates)
 
 
-def _is_date(kind) -> bool:
-    return kind.kind in "mM" or type(kind).__name__ in ("DatetimeTZDtype", "PeriodDtype")
+def _is_date(dtype) -> bool:
+    return dtype.kind in "mM" or type(dtype).__name__ in ("DatetimeTZDtype", "PeriodDtype")
 
 
-def _refuse_dates(kinds) -> None:
-    for name, kind in kinds:
-        raise ValueError(f"Column {name!r} of X has values of type {kind}. {DATE_HINT}")
+def _refuse_dates(types) -> None:
+    for name, value_type in types:
+        raise ValueError(f"Column {name!r} of X has values of type {value_type}. {DATE_HINT}")
 
 
 def _find_dates(values) -> list[str]:
-    kinds = set(map(type, values))
-    return [kind.__name__ for kind in kinds if kind in (np.datetime64, np.timedelta64)]
+    types = set(map(type, values))
+    return [
+        value_type.__name__ for value_type in types if value_type in (np.datetime64, np.timedelta64)
+    ]
 
 
 def hide_rows_without_weight(X, sample_weight, categorical_features):
@@ -107,7 +111,7 @@ def _may_have_categories(X, categorical_features) -> bool:
 def _find_other_columns(X) -> list[int]:
     """Return the indices of the columns of a data frame that are not numbers by their type."""
     if is_polars(X):
-        return [k for k, kind in enumerate(X.dtypes) if not kind.is_numeric()]
+        return [k for k, dtype in enumerate(X.dtypes) if not dtype.is_numeric()]
     types = sys.modules["pandas"].api.types
     is_number = [types.is_numeric_dtype(k) and not types.is_bool_dtype(k) for k in X.dtypes]
     return np.flatnonzero(~np.array(is_number, dtype=bool)).tolist()
@@ -130,41 +134,41 @@ def find_categories(X, categorical_features, names: Sequence[str] | None) -> np.
     if not isinstance(categorical_features, str):
         return _read_selection(categorical_features, names, X.shape[1])
     if is_pandas(X):
-        found = [_is_category_of_pandas(X, k, kind) for k, kind in enumerate(X.dtypes)]
+        found = [_is_category_of_pandas(X, k, dtype) for k, dtype in enumerate(X.dtypes)]
     else:
         found = [_is_category_of_polars(X[name]) for name in X.columns]
     return np.array(found, dtype=bool)
 
 
-def _is_category_of_pandas(X, k: int, kind) -> bool:
+def _is_category_of_pandas(X, k: int, dtype) -> bool:
     types = sys.modules["pandas"].api.types
-    if isinstance(kind, np.dtype):
-        return kind.kind not in "biuf" and _are_levels(X.iloc[:, k].tolist())
-    if types.is_bool_dtype(kind):
+    if isinstance(dtype, np.dtype):
+        return dtype.kind not in "biuf" and _are_levels(X.iloc[:, k].tolist())
+    if types.is_bool_dtype(dtype):
         return bool(X.iloc[:, k].isna().any())  # two values are a number, three are not
-    return not types.is_numeric_dtype(kind)
+    return not types.is_numeric_dtype(dtype)
 
 
 def _is_category_of_polars(column) -> bool:
-    kind = str(column.dtype)
-    if kind == "Boolean":
+    dtype = str(column.dtype)
+    if dtype == "Boolean":
         return column.null_count() > 0
-    if kind == "Object":
+    if dtype == "Object":
         return _are_levels(column.to_list())
-    return kind in ("String", "Null") or kind.startswith(("Categorical", "Enum"))
+    return dtype in ("String", "Null") or dtype.startswith(("Categorical", "Enum"))
 
 
 def _are_levels(values: list) -> bool:
-    """Whether objects are levels: some are texts, or booleans beside missing values.
+    """Whether objects are levels: some are strings, or booleans beside missing values.
 
     Dates count as levels, and are refused later on. So does a column of missing values only, since
-    other rows of it may hold texts.
+    other rows of it may hold strings.
     """
     known = [value for value in values if not is_missing(value)]
-    kinds = set(map(type, known))
-    if any(issubclass(kind, (str, *DATES)) for kind in kinds):
+    types = set(map(type, known))
+    if any(issubclass(value_type, (str, *DATES)) for value_type in types):
         return True
-    return kinds in (set(), {bool}, {np.bool_}) and len(known) < len(values)
+    return types in (set(), {bool}, {np.bool_}) and len(known) < len(values)
 
 
 def _read_selection(selection, names, n_features: int) -> np.ndarray:
@@ -213,32 +217,32 @@ def convert_numbers(X):
     integers.
     """
     if isinstance(X, np.ndarray) and X.dtype == object:
-        for kind in _find_dates(X.flat):
-            raise ValueError(f"X has values of type {kind}. {DATE_HINT}")
+        for value_type in _find_dates(X.flat):
+            raise ValueError(f"X has values of type {value_type}. {DATE_HINT}")
     if not is_pandas(X):
         return X
     pandas = sys.modules["pandas"]
-    is_sparse = [isinstance(kind, pandas.SparseDtype) for kind in X.dtypes]
-    stays_sparse = all(is_sparse) and all(kind.fill_value == 0 for kind in X.dtypes)
+    is_sparse = [isinstance(dtype, pandas.SparseDtype) for dtype in X.dtypes]
+    stays_sparse = all(is_sparse) and all(dtype.fill_value == 0 for dtype in X.dtypes)
     changed = {}
-    is_narrow = any(kind.name in ("float32", "Float32", "float[pyarrow]") for kind in X.dtypes)
+    is_narrow = any(dtype.name in ("float32", "Float32", "float[pyarrow]") for dtype in X.dtypes)
     precision = np.float32 if is_narrow else np.float64
-    for k, kind in enumerate(X.dtypes):
-        if isinstance(kind, np.dtype) and kind.kind != "O":
+    for k, dtype in enumerate(X.dtypes):
+        if isinstance(dtype, np.dtype) and dtype.kind != "O":
             continue  # before its column is taken, which is slow
         column = X.iloc[:, k]
         if is_sparse[k] and not stays_sparse:
             changed[k] = column.sparse.to_dense()
-        elif kind.name == "object":
+        elif dtype.name == "object":
             values = column.tolist()
-            _refuse_dates((X.columns[k], kind) for kind in _find_dates(values))
-            kinds = {type(value) for value in values if not is_missing(value)}
+            _refuse_dates((X.columns[k], value_type) for value_type in _find_dates(values))
+            types = {type(value) for value in values if not is_missing(value)}
             filled = [np.nan if is_missing(value) else value for value in values]
-            if kinds and kinds <= {bool, np.bool_}:
+            if types and types <= {bool, np.bool_}:
                 changed[k] = np.array(filled, dtype=precision)
             elif any(type(value).__name__ == "NAType" for value in values):
                 changed[k] = filled
-        elif pandas.api.types.is_bool_dtype(kind):
+        elif pandas.api.types.is_bool_dtype(dtype):
             is_whole = not column.isna().any()
             changed[k] = (
                 column.astype(bool)
@@ -312,8 +316,8 @@ def _has_numbers_and_booleans(values: list) -> bool:
 
     The distinct values do not tell, since 1 and True are equal.
     """
-    kinds = set(map(type, values))
-    if not any(issubclass(kind, _BOOLEANS) for kind in kinds) or len(kinds) == 1:
+    types = set(map(type, values))
+    if not any(issubclass(value_type, _BOOLEANS) for value_type in types) or len(types) == 1:
         return False
     others = (value for value in values if not isinstance(value, _BOOLEANS))
     return any(isinstance(value, Number) and not is_missing(value) for value in others)
@@ -331,34 +335,36 @@ def is_missing(value) -> bool:
 
 
 def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
-    """Return cells whose levels are strings, numbers or booleans of Python, of one kind."""
+    """Return cells whose levels are strings, numbers or booleans of Python, of one type."""
     levels = [_make_plain(level) for level in levels]
     occurring = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(levels)))
-    kinds = {_name_kind(levels[k]) for k in occurring}
-    if None in kinds:
-        types = sorted({type(level).__name__ for level in levels if _name_kind(level) is None})
-        are_dates = any(re.search("date|time|period", kind, re.IGNORECASE) for kind in types)
+    types = {_find_level_type(levels[k]) for k in occurring}
+    if None in types:
+        type_names = sorted(
+            {type(level).__name__ for level in levels if _find_level_type(level) is None}
+        )
+        are_dates = any(re.search("date|time|period", name, re.IGNORECASE) for name in type_names)
         hint = f" {DATE_HINT}" if are_dates else " Make strings of them."
         raise ValueError(
             f"Column {name!r} of X: expected levels that are strings, numbers or booleans; "
-            f"received values of type {', '.join(types)}.{hint}"
+            f"received values of type {', '.join(type_names)}.{hint}"
         )
-    if len(kinds) > 1 and kinds != {"numbers", "booleans"}:
+    if len(types) > 1 and types != {"numbers", "booleans"}:
         raise ValueError(
             f"Column {name!r} of X: expected levels of one type; received "
-            f"{sorted(map(str, kinds))}. Make all of them strings."
+            f"{sorted(map(str, types))}. Make all of them strings."
         )
-    if len(kinds) > 1:
-        kinds, levels = {"numbers"}, _make_numbers(levels)
-    kind = next(iter(kinds), None)
-    if kind != "numbers":
-        return CategoryCells(codes, levels, kind)
+    if len(types) > 1:
+        types, levels = {"numbers"}, _make_numbers(levels)
+    level_type = next(iter(types), None)
+    if level_type != "numbers":
+        return CategoryCells(codes, levels, level_type)
     if any(abs(levels[k]) == math.inf for k in occurring):
         raise ValueError(f"Column {name!r} of X: expected finite levels; received infinity.")
     # Some may be equal now: 1 and True, or long doubles that float64 cannot tell apart.
     codes_by_level = {level: k for k, level in enumerate(dict.fromkeys(levels))}
     codes = np.array([*(codes_by_level[level] for level in levels), -1])[codes]
-    return CategoryCells(codes, list(codes_by_level), kind)
+    return CategoryCells(codes, list(codes_by_level), level_type)
 
 
 def _make_plain(level):
@@ -368,8 +374,8 @@ def _make_plain(level):
     return int(level) if isinstance(level, float) and level.is_integer() else level
 
 
-def _name_kind(level) -> str | None:
-    for kind, name in ((str, "strings"), (bool, "booleans"), ((int, float), "numbers")):
-        if isinstance(level, kind):
+def _find_level_type(level) -> str | None:
+    for level_class, name in ((str, "strings"), (bool, "booleans"), ((int, float), "numbers")):
+        if isinstance(level, level_class):
             return name
     return None

@@ -50,14 +50,14 @@ class ClassTargets:
     def from_labels(cls, y, class_weight, classes=None) -> ClassTargets:
         """Make targets of checked labels; `classes` is given if it is known already."""
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        target_type = type_of_target(y, input_name="y")
+        if target_type == "multiclass-multioutput":
             raise ValueError(
                 "y: expected one column of labels, or an indicator of zeros and ones for several "
                 "labels per row; received several columns of classes. Use "
                 "sklearn.multioutput.MultiOutputClassifier for those."
             )
-        if kind == "multilabel-indicator":
+        if target_type == "multilabel-indicator":
             indicator = y.toarray() if sparse.issparse(y) else np.asarray(y)
             classes = np.arange(indicator.shape[1]) if classes is None else classes
             _check_indicator(indicator, classes, "y")
@@ -253,9 +253,9 @@ class ClassTargets:
 
 def _find_codes(y, classes, name: str) -> np.ndarray:
     """Return the index of each label among the classes."""
-    # NumPy would make texts of numbers beside texts.
-    kinds = {array.dtype.kind in "UT" for array in (y, classes) if array.dtype.kind != "O"}
-    unseen = np.unique(y) if len(kinds) > 1 else np.setdiff1d(y, classes)
+    # NumPy would make strings of numbers beside strings.
+    has_strings = {array.dtype.kind in "UT" for array in (y, classes) if array.dtype.kind != "O"}
+    unseen = np.unique(y) if len(has_strings) > 1 else np.setdiff1d(y, classes)
     if len(unseen):
         raise ValueError(
             f"{name}: expected labels among the classes {classes}; received also {unseen[:5]}."

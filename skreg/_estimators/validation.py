@@ -35,7 +35,7 @@ _HINT = (
     f"columns of an array in categorical_features. {DATE_HINT}"
 )
 _TARGET_HINT = "Convert dates and time spans first, for example to days."
-_SIGNS_OF_TEXT = (
+_SIGNS_OF_STRINGS = (
     "could not convert string",
     "Cannot cast str",  # of pandas, beside booleans
     "arrays of bytes/strings",
@@ -185,9 +185,9 @@ def _check_targets(estimator, y, y_numeric: bool, name: str):
     except (ValueError, TypeError, ArithmeticError) as error:
         if re.search(rf"\b{name}\b", str(error)):
             raise
-        kind = TypeError if isinstance(error, TypeError) else ValueError
+        error_type = TypeError if isinstance(error, TypeError) else ValueError
         wanted = "numbers" if y_numeric else "labels"
-        raise kind(f"{name}: expected {wanted}; {error}") from error
+        raise error_type(f"{name}: expected {wanted}; {error}") from error
     return y
 
 
@@ -215,8 +215,8 @@ def _refuse_labels_without_order(labels) -> None:
 
 def _refuse_dates(y: np.ndarray) -> None:
     """Raise a ValueError for dates and time spans, some of which NumPy takes for numbers."""
-    kinds = {type(value) for value in y.flat} if y.dtype == object else set()
-    if y.dtype.kind in "mM" or any(issubclass(kind, DATES) for kind in kinds):
+    types = {type(value) for value in y.flat} if y.dtype == object else set()
+    if y.dtype.kind in "mM" or any(issubclass(value_type, DATES) for value_type in types):
         raise ValueError(f"received dates or time spans, of type {y.dtype}. {_TARGET_HINT}")
 
 
@@ -293,9 +293,9 @@ def _validate_numbers(estimator, X, reset: bool):
         name = find_bad_column(X, lambda column: _convert_numbers(None, column, reset))
         if name is None:
             raise
-        kind = TypeError if isinstance(error, TypeError) else ValueError
+        error_type = TypeError if isinstance(error, TypeError) else ValueError
         wanted = "numbers" if reset else "numbers, as in training"
-        raise kind(f"Column {name!r} of X: expected {wanted}; {error}") from error
+        raise error_type(f"Column {name!r} of X: expected {wanted}; {error}") from error
     return _make_canonical(table) if sparse.issparse(table) else table
 
 
@@ -321,8 +321,8 @@ def _convert_numbers(estimator, X, reset: bool):
 
 
 def _raise_with_hint(error: Exception) -> None:
-    """Raise an error about text again, with a hint at how columns are encoded."""
-    if any(sign in str(error) for sign in _SIGNS_OF_TEXT):
+    """Raise an error about strings again, with a hint at how columns are encoded."""
+    if any(sign in str(error) for sign in _SIGNS_OF_STRINGS):
         raise type(error)(f"{error}\n{_HINT}") from error
 
 
@@ -341,9 +341,11 @@ def _make_canonical(table):
 
 def _refuse_dates_of_polars(table, table_name: str, hint: str) -> None:
     """Raise a ValueError for polars' dates, which NumPy would receive as numbers of days."""
-    for name, kind in getattr(table, "schema", {}).items() if hasattr(table, "get_columns") else ():
-        if kind.is_temporal():
-            raise ValueError(f"Column {name!r} of {table_name} has values of type {kind}.\n{hint}")
+    for name, dtype in (
+        getattr(table, "schema", {}).items() if hasattr(table, "get_columns") else ()
+    ):
+        if dtype.is_temporal():
+            raise ValueError(f"Column {name!r} of {table_name} has values of type {dtype}.\n{hint}")
 
 
 def check_weight(sample_weight, X, name: str = "sample_weight") -> np.ndarray | None:

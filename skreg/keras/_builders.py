@@ -70,18 +70,18 @@ def build_classifier(
     >>> [type(layer).__name__ for layer in model.layers]
     ['Dense', 'Dropout', 'Dense', 'Dropout', 'Dense']
     """
-    kind = _read_meta(meta, "target_type_")
-    if kind == "binary":
+    target_type = _read_meta(meta, "target_type_")
+    if target_type == "binary":
         link, loss, n_outputs = "logistic", "binary_crossentropy", 1
-    elif kind == "multilabel-indicator":
+    elif target_type == "multilabel-indicator":
         link, loss, n_outputs = "logistic", "binary_crossentropy", _read_meta(meta, "n_classes_")
-    elif kind == "multiclass":
+    elif target_type == "multiclass":
         link, loss = "softmax", "sparse_categorical_crossentropy"
         n_outputs = _read_meta(meta, "n_classes_")
-    elif kind is not None:
+    elif target_type is not None:
         raise ValueError(
             "meta: expected the 'target_type_' 'binary', 'multiclass' or 'multilabel-indicator'; "
-            f"received {kind!r}."
+            f"received {target_type!r}."
         )
     else:
         link, loss, n_outputs = "softmax", "categorical_crossentropy", _count_columns("y", y)

@@ -91,9 +91,9 @@ def _read_layers(model: Any) -> tuple[Encoding | None, float]:
     """Return the encoding of the layers with the names that `ENCODINGS` give them, and the rate."""
     layers = {layer.name: layer for layer in model.layers}
     rate = float(layers[_DROPOUT].rate) if _DROPOUT in layers else 0.0
-    for kind in ENCODINGS.values():
-        if all(name in layers for name in kind.keras_layers):
-            return kind.from_keras(_read_columns(model), layers), rate
+    for encoding in ENCODINGS.values():
+        if all(name in layers for name in encoding.keras_layers):
+            return encoding.from_keras(_read_columns(model), layers), rate
     return None, rate
 
 

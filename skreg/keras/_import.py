@@ -46,23 +46,23 @@ def read_network(model: Any) -> Network:
     encoding_model = find_encoding_model(keras, [layer for layer, _ in chain[:first]])
     rates: dict[int, float] = {}  # by the Dense layers before
     for k, (layer, activation) in enumerate(chain):
-        kind, n_dense = type(layer), sum(index < k for index in indices)
+        layer_type, n_dense = type(layer), sum(index < k for index in indices)
         if k in indices:
             _check_dense(layer)
             _check_activation(keras, layer, activation, hidden=k < last)
         elif layer is encoding_model and not rates:
             encoding, rates[0] = read_encoding(keras, layer)
-        elif kind is keras.layers.Flatten and n_dense == 0:
+        elif layer_type is keras.layers.Flatten and n_dense == 0:
             continue  # of rows of numbers, which are flat already
-        elif kind is keras.layers.Dropout and k < last and n_dense not in rates:
+        elif layer_type is keras.layers.Dropout and k < last and n_dense not in rates:
             rates[n_dense] = _read_rate(layer)
-        elif kind is keras.layers.Normalization and k == 0 < first:
+        elif layer_type is keras.layers.Normalization and k == 0 < first:
             inputs = _read_normalization(layer)
-        elif kind is keras.layers.Rescaling and n_dense == 0 and not rates and k < first:
+        elif layer_type is keras.layers.Rescaling and n_dense == 0 and not rates and k < first:
             inputs = _apply_rescaling(inputs, layer)
         elif sorts_rows(keras, layer) and k == last + 1:
             levels = read_levels(layer)
-        elif kind is keras.layers.Rescaling and k == last + 1 + bool(levels):
+        elif layer_type is keras.layers.Rescaling and k == last + 1 + bool(levels):
             outputs = np.asarray(layer.offset, float), _read_scale(layer, allows_zero=True)
         else:
             raise _make_error(layer, "its place among the others")
@@ -350,9 +350,9 @@ def _check_labels(classes) -> np.ndarray:
     """Return the labels of the outputs, if they have one type that can be sorted."""
     labels = np.asarray(classes)
     given = np.ravel(np.asarray(classes, object))
-    kinds = {isinstance(label, str) - isinstance(label, bytes) for label in given}
+    types = {isinstance(label, str) - isinstance(label, bytes) for label in given}
     try:
-        if len(kinds) > 1:
+        if len(types) > 1:
             raise TypeError("text and others")  # NumPy would convert all to text
         np.unique(labels)
     except TypeError as error:

@@ -21,13 +21,15 @@ from skreg._tensorflow import tensorflow
 _INTEGERS_END = 2**24
 
 
-def _has_text(encoder: TableEncoder | None) -> bool:
+def _has_strings(encoder: TableEncoder | None) -> bool:
     """Whether an input of the Keras model takes strings."""
-    return encoder is not None and any(_is_text(category) for category in encoder.categories)
+    return encoder is not None and any(
+        _has_string_levels(category) for category in encoder.categories
+    )
 
 
-def _is_text(category: Category) -> bool:
-    return category.kind == "strings"
+def _has_string_levels(category: Category) -> bool:
+    return category.level_type == "strings"
 
 
 def round_to_float32(what: str, numbers: np.ndarray) -> np.ndarray:
@@ -129,16 +131,16 @@ def merge_encoders(encoders: Sequence[TableEncoder]) -> TableEncoder:
 
 
 def _merge_categories(categories: Sequence[Category]) -> Category:
-    """Return a category with the levels of all, and the kind of those that have levels."""
-    kinds = {category.kind for category in categories} - {None}
-    if "strings" in kinds and len(kinds) > 1:
+    """Return a category with the levels of all, and the type of those that have levels."""
+    types = {category.level_type for category in categories} - {None}
+    if "strings" in types and len(types) > 1:
         raise ValueError(
             f"to_keras: expected levels of one kind in all folds; column {categories[0].name!r} of "
-            f"X has {sorted(map(str, kinds))}."
+            f"X has {sorted(map(str, types))}."
         )
     levels = set().union(*(category.levels for category in categories))
-    kind = "numbers" if len(kinds) > 1 else next(iter(kinds), None)
-    return replace(categories[0], kind=kind, levels=tuple(sorted(levels)))
+    level_type = "numbers" if len(types) > 1 else next(iter(types), None)
+    return replace(categories[0], level_type=level_type, levels=tuple(sorted(levels)))
 
 
 def _name_inputs(names: Sequence[str]) -> list[str]:
@@ -162,13 +164,13 @@ def _make_encoder(keras: Any, encoder: TableEncoder, merged: TableEncoder, dtype
 
     Kinds and tokens of the categories are those of `merged`.
     """
-    if _has_text(merged) and keras.config.backend() != "tensorflow":
+    if _has_strings(merged) and keras.config.backend() != "tensorflow":
         raise ValueError(
             "to_keras: expected Keras to run on TensorFlow, since X has categories of text, for "
             f"which other backends have no type; received KERAS_BACKEND={keras.config.backend()!r}."
         )
     inputs = [
-        keras.Input((1,), dtype="string" if category and _is_text(category) else dtype)
+        keras.Input((1,), dtype="string" if category and _has_string_levels(category) else dtype)
         for category in merged.categories_by_column
     ]
     parts, used_columns, width = [], [], 0
@@ -182,9 +184,9 @@ def _make_encoder(keras: Any, encoder: TableEncoder, merged: TableEncoder, dtype
     for category, merged_category, tensor in pairs:
         if category is None or merged_category is None:
             continue
-        if _is_text(merged_category):
+        if _has_string_levels(merged_category):
             tokens = choose_tokens(merged_category.levels)
-            encoded = _encode_text(keras, category, tokens, tensor, dtype)
+            encoded = _encode_strings(keras, category, tokens, tensor, dtype)
         else:
             encoded = _encode_levels(keras, category, tensor, dtype)
         if category.default >= 0:  # what is not the first level is the second one
@@ -211,7 +213,7 @@ def _encode_numbers(
     return encoded, [*range(len(kept)), *indicators.tolist()]
 
 
-def _encode_text(keras: Any, category: Category, tokens: tuple[str, str], tensor, dtype: str):
+def _encode_strings(keras: Any, category: Category, tokens: tuple[str, str], tensor, dtype: str):
     """Return columns for other levels, for each level, and for missing ones."""
     missing, other = tokens
     lookup = keras.layers.StringLookup(
@@ -221,7 +223,7 @@ def _encode_text(keras: Any, category: Category, tokens: tuple[str, str], tensor
 
 
 def _encode_levels(keras: Any, category: Category, tensor, dtype: str):
-    """Return the same columns as `_encode_text` for levels that are numbers or booleans."""
+    """Return the same columns as `_encode_strings` for levels that are numbers or booleans."""
     is_small = all(abs(level) < _INTEGERS_END for level in category.levels)
     levels = np.array(category.levels if is_small else [], dtype)
     if len(np.unique(levels)) < len(category.levels):
@@ -263,8 +265,8 @@ def make_inputs(estimator, X):
     -------
     inputs : dict or ndarray of shape (n_samples, n_features)
         For a table with categories or missing values, a dict from the name of each column to an
-        array of shape (n_samples, 1): float32 for numbers, a string tensor of TensorFlow for text.
-        For a table of numbers one array in float32.
+        array of shape (n_samples, 1): float32 for numbers, a string tensor of TensorFlow for
+        strings. For a table of numbers one array in float32.
 
     Raises
     ------
@@ -314,12 +316,12 @@ def _make_dense(numbers) -> np.ndarray:
 def _make_input(category: Category, cells: CategoryCells):
     """Return the cells of a category, of shape (n, 1)."""
     category.check(cells)
-    if not _is_text(category):
+    if not _has_string_levels(category):
         # Infinity is no level. Levels that are not known may be beyond float32.
         levels = [level if level in category.levels else np.inf for level in cells.levels]
         return np.array([*levels, np.nan], np.float32)[cells.codes][:, None]
     missing, other = choose_tokens(category.levels)
-    # A level that is not known may be the text that stands for a missing one.
+    # A level that is not known may be the string that stands for a missing one.
     levels = [other if level == missing else level for level in cells.levels]
     values = np.array([*levels, missing], dtype=object)[cells.codes]
     tf = tensorflow()

@@ -21,16 +21,17 @@ class InputColumn(NamedTuple):
         Of shape (n, width).
     position : int
         Of the column in the tensor.
-    is_text : bool
+    is_string : bool
     is_narrow : bool
         Whether it has numbers in float32.
     is_computed : bool
-        Whether it comes from another step of a pipeline, which makes texts of numbers beside texts.
+        Whether it comes from another step of a pipeline, which makes strings of numbers beside
+        strings.
     """
 
     tensor: str
     position: int
-    is_text: bool
+    is_string: bool
     is_narrow: bool
     is_computed: bool
 
@@ -49,12 +50,12 @@ def find_input_columns(inputs: Sequence[Any], n_columns: int) -> list[InputColum
     unknown = n_columns if len(inputs) == 1 else 1
     columns = []
     for variable, width in zip(inputs, widths, strict=True):
-        is_text = isinstance(variable.type, StringTensorType)
+        is_string = isinstance(variable.type, StringTensorType)
         is_narrow = isinstance(variable.type, FloatTensorType)
         name, is_computed = variable.full_name, not variable.is_root
         positions = range(unknown if width is None else width)
         columns += [
-            InputColumn(name, position, is_text, is_narrow, is_computed) for position in positions
+            InputColumn(name, position, is_string, is_narrow, is_computed) for position in positions
         ]
     if len(columns) != n_columns:
         raise ValueError(
@@ -65,7 +66,7 @@ def find_input_columns(inputs: Sequence[Any], n_columns: int) -> list[InputColum
 
 
 def find_tokens(encoders: Sequence[TableEncoder | None]) -> dict[int, tuple[str, str]]:
-    """Return, by the index of each column of texts, what stands for missing and unknown ones.
+    """Return, by the index of each column of strings, what stands for missing and unknown ones.
 
     Parameters
     ----------
@@ -73,16 +74,20 @@ def find_tokens(encoders: Sequence[TableEncoder | None]) -> dict[int, tuple[str,
         Of the networks that predict together. Their categories have levels of their own.
     """
     levels: dict[int, set] = {}
-    kinds: dict[int, set] = {}
+    types: dict[int, set] = {}
     for encoder in encoders:
         if encoder is None:
             continue
         for index, category in enumerate(encoder.categories_by_column):
-            kinds.setdefault(index, set()).add("numbers" if category is None else category.kind)
+            types.setdefault(index, set()).add(
+                "numbers" if category is None else category.level_type
+            )
             levels.setdefault(index, set()).update(() if category is None else category.levels)
-    # What never had a value may have texts later, and nothing reads them.
-    are_texts = [index for index, of_column in kinds.items() if of_column <= {"strings", None}]
-    return {index: choose_tokens(levels[index]) for index in are_texts}
+    # What never had a value may have strings later, and nothing reads them.
+    are_strings = [
+        index for index, column_types in types.items() if column_types <= {"strings", None}
+    ]
+    return {index: choose_tokens(levels[index]) for index in are_strings}
 
 
 def add_table(
@@ -118,7 +123,7 @@ def _add_numbers(graph: Graph, columns: Sequence[InputColumn]) -> str:
     """Add columns of numbers in float64, side by side."""
     indices: dict[str, list[int]] = {}  # in order, since the columns of a tensor are neighbours
     for column in columns:
-        if column.is_text and not column.is_computed:
+        if column.is_string and not column.is_computed:
             raise ValueError(
                 "to_onnx: expected inputs of numbers for columns that were numbers in training; "
                 f"received a tensor of strings, {column.tensor!r}."
@@ -147,16 +152,16 @@ def _add_filled_numbers(
 
 def _add_category(graph: Graph, category: Category, column: InputColumn, tokens) -> str:
     """Add the columns of a category in float64."""
-    if column.is_text != (category.kind == "strings"):
+    if column.is_string != (category.level_type == "strings"):
         raise ValueError(
-            f"to_onnx: expected {category.kind} in column {category.name!r}, as in training; "
-            f"received a tensor of {'strings' if column.is_text else 'numbers'}."
+            f"to_onnx: expected {category.level_type} in column {category.name!r}, as in training; "
+            f"received a tensor of {'strings' if column.is_string else 'numbers'}."
         )
     values = graph.take_columns(column.tensor, np.array([column.position]))
-    if column.is_text:
-        codes = _add_codes_of_texts(graph, category, values, tokens[0])
+    if column.is_string:
+        codes = _add_string_codes(graph, category, values, tokens[0])
     else:
-        codes = _add_codes_of_numbers(graph, category, values, column.is_narrow)
+        codes = _add_number_codes(graph, category, values, column.is_narrow)
     return graph.add("Gather", _make_rows(category), codes, axis=0)
 
 
@@ -167,7 +172,7 @@ def _make_rows(category: Category) -> np.ndarray:
         CategoryCells(
             codes=np.array([*range(n_levels), -1, n_levels]),
             levels=[*category.levels, object()],
-            kind=category.kind,
+            level_type=category.level_type,
         )
     )
     rows = np.zeros((n_levels + 2, len(category.column_names)))
@@ -175,7 +180,7 @@ def _make_rows(category: Category) -> np.ndarray:
     return rows
 
 
-def _add_codes_of_texts(graph: Graph, category: Category, column: str, missing: str) -> str:
+def _add_string_codes(graph: Graph, category: Category, column: str, missing: str) -> str:
     """Add the row of `_make_rows` of each cell, of shape (n,)."""
     codes = graph.add(
         "LabelEncoder",
@@ -189,7 +194,7 @@ def _add_codes_of_texts(graph: Graph, category: Category, column: str, missing: 
     return graph.add("Reshape", codes, np.array([-1], np.int64))
 
 
-def _add_codes_of_numbers(graph: Graph, category: Category, column: str, is_narrow: bool) -> str:
+def _add_number_codes(graph: Graph, category: Category, column: str, is_narrow: bool) -> str:
     """Add the row of `_make_rows` of each cell, of shape (n,), for numbers and booleans."""
     dtype = np.float32 if is_narrow else np.float64
     with np.errstate(over="ignore"):

@@ -185,16 +185,16 @@ def _add_members(graph: Graph, operator) -> list[tuple]:
 
 def _read_labels(classes: np.ndarray) -> np.ndarray:
     """Return labels of a type that ONNX has."""
-    kind = classes.dtype.kind
-    if kind in "biuf":
-        return classes.astype({"b": bool, "f": np.float64}.get(kind, np.int64))
-    texts = classes.tolist()
-    if not all(isinstance(text, str) for text in texts):
+    dtype_kind = classes.dtype.kind
+    if dtype_kind in "biuf":
+        return classes.astype({"b": bool, "f": np.float64}.get(dtype_kind, np.int64))
+    labels = classes.tolist()
+    if not all(isinstance(label, str) for label in labels):
         raise ValueError(
             "to_onnx: expected labels that are numbers, strings or booleans, as ONNX has them; "
             f"received {classes[:3]!r}."
         )
-    return np.array(texts, dtype=object)
+    return np.array(labels, dtype=object)
 
 
 def _find_dtype(variable) -> type:

@@ -52,8 +52,8 @@ class Graph:
         array = np.asarray(tensor)
         name = self._scope.get_unique_variable_name("constant")
         if array.dtype.kind in "UO":
-            texts = [text.encode() for text in array.ravel().tolist()]
-            self._container.add_initializer(name, TensorProto.STRING, array.shape, texts)
+            strings = [string.encode() for string in array.ravel().tolist()]
+            self._container.add_initializer(name, TensorProto.STRING, array.shape, strings)
         else:
             self._container.add_initializer(name, None, None, numpy_helper.from_array(array))
         return name

@@ -61,8 +61,8 @@ def choose_types(estimator, X) -> list[tuple[str, Any]]:
         (name or "_", _choose_column_type(values)([None, 1]))
         for name, values in _iterate_columns(X, for_types=True)
     ]
-    has_texts = any(isinstance(kind, StringTensorType) for _, kind in types)
-    if has_texts or _takes_single_columns(estimator):
+    has_strings = any(isinstance(tensor_type, StringTensorType) for _, tensor_type in types)
+    if has_strings or _takes_single_columns(estimator):
         return types
     # Most transformers are converted for one input only.
     return [("X", FloatTensorType([None, len(types)]))]
@@ -86,7 +86,10 @@ def _fit_into_float32(encoders: Sequence[TableEncoder | None]) -> bool:
     """Whether float32 holds the levels of all categories of numbers."""
     categories = (category for encoder in encoders if encoder for category in encoder.categories)
     levels = [
-        level for category in categories if category.kind == "numbers" for level in category.levels
+        level
+        for category in categories
+        if category.level_type == "numbers"
+        for level in category.levels
     ]
     return all(float(np.float32(level)) == level for level in levels)
 
@@ -106,11 +109,11 @@ def _is_narrow(dtype: np.dtype) -> bool:
 
 
 def _choose_column_type(values) -> type:
-    """Return the type of an array of numbers, booleans or texts."""
+    """Return the type of an array of numbers, booleans or strings."""
     if values.dtype.kind in _TYPES:
         return _TYPES[values.dtype.kind]
-    has_texts = any(isinstance(value, str) for value in values.ravel().tolist())
-    return StringTensorType if has_texts else FloatTensorType
+    has_strings = any(isinstance(value, str) for value in values.ravel().tolist())
+    return StringTensorType if has_strings else FloatTensorType
 
 
 def _takes_single_columns(estimator) -> bool:
@@ -138,13 +141,13 @@ def read_names(estimator, X) -> list[str] | None:
 
 
 def store_metadata(graph, estimator, names: list[str] | None) -> None:
-    """Store the names of the columns, and which texts stand for missing and unknown ones."""
+    """Store the names of the columns, and which strings stand for missing and unknown ones."""
     tokens: dict[int, tuple[str, str]] = {}
     if hasattr(estimator, "_get_networks"):
         tokens = find_tokens([network._encoder for network in estimator._get_networks()])
     inputs = [one.name for one in graph.graph.input]  # which skl2onnx may have changed
-    texts = {inputs[index]: of_column for index, of_column in tokens.items()}
-    metadata = {_NAMES: json.dumps(names), _TOKENS: json.dumps(texts)}
+    strings = {inputs[index]: pair for index, pair in tokens.items()}
+    metadata = {_NAMES: json.dumps(names), _TOKENS: json.dumps(strings)}
     onnx.helper.set_model_props(graph, metadata)
 
 
@@ -180,10 +183,10 @@ def _iterate_columns(X, for_types: bool = False) -> Iterator[tuple[str, np.ndarr
         column = X[name]
         values = column.to_numpy() if is_polars(X) else np.asarray(column)
         if for_types:
-            kind = str(column.dtype)
-            if kind == "category":
+            dtype = str(column.dtype)
+            if dtype == "category":
                 values = np.asarray(column.cat.categories)
-            elif kind.startswith(("str", "String", "Categorical", "Enum")):
+            elif dtype.startswith(("str", "String", "Categorical", "Enum")):
                 values = np.array([""], dtype=object)
         yield str(name), values
 
@@ -201,7 +204,7 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
     Returns
     -------
     inputs : dict
-        From the name of each input to its array. ONNX has no missing texts, so they are "", or
+        From the name of each input to its array. ONNX has no missing strings, so they are "", or
         "[MISSING]" if "" was a level in training.
 
     Raises
@@ -238,20 +241,24 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
         raise ValueError(f"X: expected {expected} columns, as in training; received {received}.")
     arrays = {}
     for one, values in zip(inputs, columns, strict=True):
-        convert = _convert_texts if one.type == "tensor(string)" else _convert_numbers
+        convert = _convert_strings if one.type == "tensor(string)" else _convert_numbers
         cells = convert(one, values, *(tokens or {}).get(one.name, ("", "")))
         arrays[one.name] = cells.reshape(len(values), -1)
     return arrays
 
 
-def _convert_texts(one, values: np.ndarray, missing: str, other: str) -> np.ndarray:
-    """Return texts without missing ones. A text of `missing` is no level of training."""
+def _convert_strings(one, values: np.ndarray, missing: str, other: str) -> np.ndarray:
+    """Return strings without missing ones. A string of `missing` is no level of training."""
     cells = values.ravel().tolist()
-    texts = [missing if is_missing(cell) else other if cell == missing else cell for cell in cells]
-    for text in texts:
-        if not isinstance(text, str):
-            raise ValueError(f"X: expected texts for the input {one.name!r}; received {text!r}.")
-    return np.array(texts, dtype=object)
+    strings = [
+        missing if is_missing(cell) else other if cell == missing else cell for cell in cells
+    ]
+    for string in strings:
+        if not isinstance(string, str):
+            raise ValueError(
+                f"X: expected strings for the input {one.name!r}; received {string!r}."
+            )
+    return np.array(strings, dtype=object)
 
 
 def _convert_numbers(one, values: np.ndarray, *tokens) -> np.ndarray:

@@ -249,7 +249,7 @@ def _get_fitted_kinds(estimator) -> list[str | None] | None:
     encoder = getattr(networks[0], "_encoder", None)
     if encoder is None:
         return None
-    kinds = iter([category.kind for category in encoder.categories])
+    kinds = iter([category.level_type for category in encoder.categories])
     return [next(kinds) if is_category else NUMBER for is_category in encoder.is_category]
 
 

@@ -459,5 +459,5 @@ def test_inputs_of_another_width_or_type_are_refused():
     session = onnxruntime.InferenceSession(to_onnx(mixed).SerializeToString())
     with pytest.raises(ValueError, match="expected the columns"):
         make_inputs(session, TABLE.drop(columns="size"))
-    with pytest.raises(ValueError, match="expected texts for the input 'colour'; received 1"):
+    with pytest.raises(ValueError, match="expected strings for the input 'colour'; received 1"):
         make_inputs(session, TABLE.assign(colour=1))
