@@ -43,7 +43,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
 # Lines that TensorFlow's C++ code writes when it starts. Other lines are the user's.
-_GREETING = re.compile(
+_STARTUP_LINE = re.compile(
     rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |[IWE]\d{4} \d\d:\d\d:\d\d|[IWE]0000 |"
     rb"WARNING: All log messages before absl::InitializeLog|To enable the following instructions)"
 )
@@ -56,7 +56,7 @@ def _flush() -> None:
 
 
 @contextlib.contextmanager
-def _hold_back_greeting() -> Iterator[None]:
+def _hold_back_startup_lines() -> Iterator[None]:
     """Hold back what TensorFlow writes to file descriptor 2, and show it if the body fails.
 
     Other lines, which another thread may write meanwhile, are written afterwards. A process that
@@ -67,7 +67,7 @@ def _hold_back_greeting() -> Iterator[None]:
     _flush()
     with tempfile.TemporaryFile() as held:
         try:
-            kept_open = os.dup(2)
+            stderr_copy = os.dup(2)
         except OSError:  # no file descriptor for standard error
             yield
             return
@@ -78,11 +78,11 @@ def _hold_back_greeting() -> Iterator[None]:
             failed = False
         finally:
             _flush()
-            os.dup2(kept_open, 2)
-            os.close(kept_open)
+            os.dup2(stderr_copy, 2)
+            os.close(stderr_copy)
             held.seek(0)
             for line in held:
-                if failed or not _GREETING.match(line):
+                if failed or not _STARTUP_LINE.match(line):
                     os.write(2, line)
 
 
@@ -102,7 +102,7 @@ def _import_tensorflow() -> ModuleType:
             "it is not installed. Run `pip install tensorflow`. Predicting does not need it.",
             name="tensorflow",
         )
-    with _hold_back_greeting():
+    with _hold_back_startup_lines():
         import tensorflow as tf
 
         share = _read_thread_share()
@@ -111,12 +111,12 @@ def _import_tensorflow() -> ModuleType:
             tf.config.threading.set_inter_op_parallelism_threads(share)
     # An unknown flag ends the process, and the user should see why.
     has_flags = any(os.environ.get(name) for name in ("XLA_FLAGS", "TF_XLA_FLAGS"))
-    with contextlib.nullcontext() if has_flags else _hold_back_greeting():
-        _use_xla(tf)
+    with contextlib.nullcontext() if has_flags else _hold_back_startup_lines():
+        _warm_up_xla(tf)
     return tf
 
 
-def _use_xla(tf: ModuleType) -> None:
+def _warm_up_xla(tf: ModuleType) -> None:
     """Run one small program, so that XLA writes its start-up lines now, while they are hidden."""
     with tf.init_scope():  # not in a function of the user's
         if tf.executing_eagerly():

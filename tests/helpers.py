@@ -116,15 +116,15 @@ def make_job(
         stop_criterion=StopCriterion.NONE
         if changes.get("tol") is None
         else StopCriterion.TRAINING_LOSS,
-        encoding=None if encoding is None else _begin_encoding(encoding, X, rng),
+        encoding=None if encoding is None else _initialize_encoding(encoding, X, rng),
     )
 
 
-def _begin_encoding(name, X, rng):
+def _initialize_encoding(name, X, rng):
     def find_quantiles(levels):
         return np.quantile(X, [0, *levels, 1], axis=0)
 
-    return ENCODINGS[name].begin(np.arange(X.shape[1]), find_quantiles, rng)
+    return ENCODINGS[name].initialize(np.arange(X.shape[1]), find_quantiles, rng)
 
 
 def iterate_batches(job):

@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from skreg._tensorflow import _hold_back_greeting
+from skreg._tensorflow import _hold_back_startup_lines
 
 FIT = """
 import numpy as np
@@ -114,8 +114,8 @@ def test_lines_of_tensorflow_are_written_if_the_import_fails(tmp_path):
 def test_other_lines_are_written_while_tensorflow_is_imported():
     code = """
         import os, sys
-        from skreg._tensorflow import _hold_back_greeting
-        with _hold_back_greeting():
+        from skreg._tensorflow import _hold_back_startup_lines
+        with _hold_back_startup_lines():
             os.write(2, b"I0000 00:00:1 hello from TensorFlow\\n")
             os.write(2, b"a line of the user's\\n")
         print("done")
@@ -133,7 +133,7 @@ def make_closed_stream():
 @pytest.mark.parametrize("make_stream", [lambda: None, object, make_closed_stream])
 def test_standard_error_may_be_missing_closed_or_without_flush(make_stream, monkeypatch):
     monkeypatch.setattr("sys.stderr", make_stream())
-    with _hold_back_greeting():
+    with _hold_back_startup_lines():
         held_back = True
     assert held_back
 

@@ -36,7 +36,7 @@ def make_attributes(
     """Return the fitted attributes of the estimator."""
     losses, validation_losses, scores = result.losses, None, None
     best_loss, best_iter = _find_lowest(losses)
-    if fit.held_out is not None:
+    if fit.validation is not None:
         validation_losses, best_iter = result.validation_losses, result.best_epoch
         best_loss = validation_losses[max(best_iter, 1) - 1]
         # An interrupt may come after the score of an epoch that is not part of the result.

@@ -481,13 +481,13 @@ def _warn_about(status: Status, fit: PreparedFit, attributes: dict) -> None:
     measure = "smoothed training loss"
     if attributes["validation_loss_curve_"] is not None:
         measure = "validation loss" if attributes["validation_scores_"] is None else "score"
-    are_given = fit.held_out is not None and fit.held_out.are_given
+    is_passed = fit.validation is not None and fit.validation.is_passed
     values = {
         **vars(fit.settings.hyper),
         "n_iter": attributes["n_iter_"],
         "measure": measure,
         "loss": attributes["loss_"],
         "best_loss": min(attributes["validation_loss_curve_"] or [attributes["best_loss_"]]),
-        "hint": "Check that X_val has the units of X, and try" if are_given else "Try",
+        "hint": "Check that X_val has the units of X, and try" if is_passed else "Try",
     }
     warn(_WARNINGS[status].format(**values), ConvergenceWarning)

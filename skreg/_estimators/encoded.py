@@ -25,7 +25,7 @@ def check_dense(numerical_encoding, is_sparse: bool) -> None:
         )
 
 
-def begin_encoding(
+def initialize_encoding(
     numerical_encoding,
     X,
     rows: MergedRows,
@@ -48,7 +48,7 @@ def begin_encoding(
         return standardize(quantiles, statistics.center[columns], statistics.scale[columns])
 
     generator = make_generator(seed, FIRST_ENCODING)
-    return ENCODINGS[numerical_encoding].begin(columns, find_quantiles, generator)
+    return ENCODINGS[numerical_encoding].initialize(columns, find_quantiles, generator)
 
 
 def allows_encoding(X, rows: MergedRows, standardize: bool) -> bool:

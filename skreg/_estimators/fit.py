@@ -37,15 +37,15 @@ from skreg._estimators.attributes import (
 )
 from skreg._estimators.automatic import choose_encoding, is_auto, make_placeholders
 from skreg._estimators.callbacks import FitCallback, SklearnCallbacks, ValidationScoring
-from skreg._estimators.encoded import begin_encoding, check_dense, continue_encoding
+from skreg._estimators.encoded import check_dense, continue_encoding, initialize_encoding
 from skreg._estimators.prepared import (
     EncodedRows,
     FitRequest,
     FitSettings,
-    HeldOutRows,
     PreparedFit,
     SelectedRows,
     TrainingTables,
+    ValidationData,
     ValidationSet,
 )
 from skreg._estimators.progress import FitProgress
@@ -133,12 +133,12 @@ def prepare_fit(
     if settings.continues and request.partial:
         input_statistics, target_statistics = get_statistics(estimator)
     targets = targets.measure(rows.training, target_statistics)
-    held_out = None
+    validation = None
     if rows.held_out is not None:
         scored_X = request.X if encoded.numbers is None else encoded.numbers
-        held_out = HeldOutRows(X, scored_X, encoded.y, targets, rows.held_out, are_given=False)
+        validation = ValidationData(X, scored_X, encoded.y, targets, rows.held_out, is_passed=False)
     elif request.validation is not None:
-        held_out = _check_given_rows(estimator, request, attributes, targets, rows.factors)
+        validation = _check_passed_validation(estimator, request, attributes, targets, rows.factors)
     statistics = _measure_inputs(estimator, X, rows.training, input_statistics)
     fit = PreparedFit(
         estimator=estimator,
@@ -151,7 +151,7 @@ def prepare_fit(
         targets=targets,
         rows=rows.training,
         seen=SeenRows(rows.n_rows + earlier.n_rows, rows.class_totals),
-        held_out=held_out,
+        validation=validation,
         statistics=statistics,
         column_attributes=attributes,
         encoding=_choose_encoding(
@@ -182,7 +182,7 @@ def _choose_encoding(
             n_hidden, n_rows = len(settings.hidden_layer_sizes), len(training.indices)
             # The first batch of a stream may be a few rows, which say little of quantiles.
             name = None if request.partial else choose_encoding(targets, n_hidden, n_rows)
-        return begin_encoding(name, X, training, statistics, seed, is_automatic=is_automatic)
+        return initialize_encoding(name, X, training, statistics, seed, is_automatic=is_automatic)
     before, _ = get_statistics(estimator)
     return continue_encoding(estimator, before, statistics, keeps_function(request.stream))
 
@@ -262,7 +262,9 @@ def _hold_out(fraction: float, targets: Targets, rows: MergedRows, seed):
     return training, held_out
 
 
-def _check_given_rows(estimator, request, column_attributes, targets, factors) -> HeldOutRows:
+def _check_passed_validation(
+    estimator, request, column_attributes, targets, factors
+) -> ValidationData:
     """Return the validation rows that were handed in, after their checks."""
     X, y, weight = request.validation
     probe = copy_shallow(estimator, **column_attributes)  # as if it were fitted on X
@@ -272,12 +274,12 @@ def _check_given_rows(estimator, request, column_attributes, targets, factors) -
     checked = check_rows(probe, X, y, weight, **options)
     weight = check_weight(weight, checked.X.numbers, "sample_weight_val")
     weight = np.ones(checked.X.n_rows) if weight is None else weight
-    encoded = targets.encode(checked.y)
+    encoded = targets.replace_values(checked.y)
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
     rows = encoded.apply_class_weight(rows, factors)
     scored_X = X if checked.X.categories else checked.X.numbers
     encoded_X = encode_later(column_attributes["_encoder"], checked.X, "X_val")
-    return HeldOutRows(encoded_X, scored_X, checked.y, encoded, rows, are_given=True)
+    return ValidationData(encoded_X, scored_X, checked.y, encoded, rows, is_passed=True)
 
 
 def _measure_inputs(estimator, X, rows: MergedRows, earlier: ColumnStatistics | None):
@@ -299,12 +301,12 @@ def _measure_inputs(estimator, X, rows: MergedRows, earlier: ColumnStatistics | 
 
 def make_tables(fit: PreparedFit) -> TrainingTables:
     """Pad the rows to train on and to validate on."""
-    scaling, held_out, validation = fit.center_and_divisor, fit.held_out, None
+    scaling, data, validation = fit.center_and_divisor, fit.validation, None
     targets = fit.targets.encode_for_loss()
     rows = make_training_rows(fit.X, targets, fit.rows, *scaling, fit.chunk)
-    if held_out is not None:
-        encoded = held_out.targets.encode_for_loss()
-        validation = make_validation_rows(held_out.X, encoded, held_out.rows, *scaling, fit.chunk)
+    if data is not None:
+        encoded = data.targets.encode_for_loss()
+        validation = make_validation_rows(data.X, encoded, data.rows, *scaling, fit.chunk)
     return TrainingTables(rows, validation)
 
 
@@ -332,7 +334,7 @@ def make_job(fit: PreparedFit, tables: TrainingTables | None = None) -> Training
 
 
 def _choose_stop_criterion(fit: PreparedFit) -> StopCriterion:
-    if fit.held_out is None:
+    if fit.validation is None:
         has_tol = fit.settings.hyper.tol is not None
         return StopCriterion.TRAINING_LOSS if has_tol else StopCriterion.NONE
     by_loss = validates_by_loss(fit.estimator)
@@ -359,7 +361,7 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
         warn(describe_ignored_weights(estimator))
     progress = callbacks = None
     if estimator.verbose:
-        progress = FitProgress(fit.settings.hyper.max_iter, fit.held_out is not None)
+        progress = FitProgress(fit.settings.hyper.max_iter, fit.validation is not None)
     if getattr(estimator, "_skl_callbacks", None):
         callbacks = SklearnCallbacks(
             context, arguments, lambda report: make_early_attributes(fit, report)
@@ -380,10 +382,10 @@ def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | 
     The scorer receives a fitted copy of `estimator`, which is that of the fit, or a candidate of a
     search.
     """
-    held_out = fit.held_out
-    if held_out is None or validates_by_loss(estimator):
+    validation = fit.validation
+    if validation is None or validates_by_loss(estimator):
         return None
-    scorer = ValidationScorer(estimator, held_out.scored_X, held_out.y, held_out.rows)
+    scorer = ValidationScorer(estimator, validation.scored_X, validation.y, validation.rows)
     passes_arrays = not fit.encoder.categories
 
     def score(*weights):

@@ -119,11 +119,11 @@ class TrainingTables(NamedTuple):
     validation: ValidationRows | None
 
 
-class HeldOutRows(NamedTuple):
+class ValidationData(NamedTuple):
     """Validation rows: those of `rows` in an encoded table X with its y.
 
     `scored_X` is the table that a scorer receives: of numbers, or a data frame with categories.
-    `are_given` says whether the caller handed them in.
+    `is_passed` says whether the caller passed them to `fit`.
     """
 
     X: Any
@@ -131,7 +131,7 @@ class HeldOutRows(NamedTuple):
     y: Any
     targets: Targets
     rows: MergedRows
-    are_given: bool
+    is_passed: bool
 
 
 class SelectedRows(NamedTuple):
@@ -195,7 +195,7 @@ class PreparedFit:
         Rows to train on.
     seen : SeenRows
         These rows; in a stream all so far.
-    held_out : HeldOutRows or None
+    validation : ValidationData or None
     statistics : ColumnStatistics or None
         Of the columns; None if `standardize` is False.
     column_attributes : dict
@@ -214,7 +214,7 @@ class PreparedFit:
     targets: Targets
     rows: MergedRows
     seen: SeenRows
-    held_out: HeldOutRows | None
+    validation: ValidationData | None
     statistics: ColumnStatistics | None
     column_attributes: dict
     encoding: Encoding | None
@@ -266,8 +266,9 @@ class PreparedFit:
     @functools.cached_property
     def constant_validation_loss(self) -> ConstantLoss | None:
         """Of the validation rows."""
-        held_out = self.held_out
-        return held_out and self._measure_constant(held_out.targets, held_out.rows)
+        if self.validation is None:
+            return None
+        return self._measure_constant(self.validation.targets, self.validation.rows)
 
     def _measure_constant(self, targets: Targets, rows: MergedRows) -> ConstantLoss:
         parameters = self.settings.hyper.loss_parameters

@@ -113,7 +113,7 @@ class ClassTargets:
         """Return the codes that validation rows are spread over, or None."""
         return None if self.is_multilabel else self.values[rows.indices]
 
-    def encode(self, y) -> ClassTargets:
+    def replace_values(self, y) -> ClassTargets:
         """Return the targets of validation rows, which have no other labels."""
         if not self.is_multilabel:
             if sparse.issparse(y) or np.ndim(ravel_column(y)) != 1:
@@ -334,7 +334,7 @@ class RegressionTargets:
         """Return None: numbers are not classes."""
         return None
 
-    def encode(self, y) -> RegressionTargets:
+    def replace_values(self, y) -> RegressionTargets:
         """Return the targets of validation rows, on the same scale."""
         values = np.asarray(y, dtype=np.float64)
         values = values.reshape(len(values), -1)

@@ -196,8 +196,8 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             stops_on_test = self.early_stopping == "fold"
             rows = X, y, scored_y, train, test, weight
             # Networks with other outputs cannot be averaged.
-            must_tell = self._averages and is_classifier(self) and lacks_class(y, train)
-            options = data.request_options if must_tell else {}
+            needs_classes = self._averages and is_classifier(self) and lacks_class(y, train)
+            options = data.request_options if needs_classes else {}
             folds.append(Fold(base_estimator, *rows, *score, stops_on_test, options))
         return folds
 
@@ -209,7 +209,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         if self.search == "halving":
             shares = HALVING_OF_ENSEMBLE if self.refit == "ensemble" else HALVING
         by_kind = {candidate.kind: candidate for candidate in candidates}
-        max_iters = [folds[0].make_network(one).max_iter for one in by_kind.values()]
+        max_iters = [folds[0].make_network(candidate).max_iter for candidate in by_kind.values()]
         least = min(max_iters, key=count_least_epochs)
         return Search(
             folds,

@@ -60,7 +60,7 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
     sample_weight = check_weight(sample_weight, X)
     targets = ravel_column(checked.y)
     targets = targets.toarray() if sparse.issparse(targets) else targets
-    made = request.make_targets(targets)  # raises if a network cannot train on them
+    training_targets = request.make_targets(targets)  # raises if a network cannot train on them
     indexed_y = y if hasattr(y, "iloc") else targets
     chooses_kinds = (
         is_auto(search.candidates)
@@ -69,7 +69,7 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
     )
     n_rows, may_encode = 1, False
     if is_auto(search.l2s) or chooses_kinds:  # else they are not needed
-        encoded, rows = merge_all_rows(checked, made.values, sample_weight)
+        encoded, rows = merge_all_rows(checked, training_targets.values, sample_weight)
         n_rows = count_rows(rows.weight)
         may_encode = chooses_kinds and allows_encoding(encoded, rows, base_estimator.standardize)
     if may_encode and sparse.issparse(X):
@@ -82,9 +82,9 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
         indexed_y=indexed_y,
         sample_weight=sample_weight,
         columns=checked.attributes,
-        list_strengths=partial(list_strengths, made, n_rows),
+        list_strengths=partial(list_strengths, training_targets, n_rows),
         kinds=kinds,
-        request_options=made.request_options,
+        request_options=training_targets.request_options,
     )
 
 

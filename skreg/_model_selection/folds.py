@@ -183,7 +183,7 @@ class Fold:
         n_hidden = len(fit.settings.hidden_layer_sizes)
         strengths = fit.read_l2(candidate.l2)
         scoring = None
-        if fit.held_out is not None:
+        if fit.validation is not None:
             scoring = make_validation_scoring(fit, self.make_network(candidate))
         if scoring is not None and checkpoint is not None:
             scoring.restore(checkpoint.callback_state)

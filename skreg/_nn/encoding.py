@@ -39,7 +39,7 @@ class Encoding(ABC):
 
     @classmethod
     @abstractmethod
-    def begin(
+    def initialize(
         cls,
         columns: np.ndarray,
         find_quantiles: FindQuantiles,

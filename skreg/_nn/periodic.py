@@ -55,7 +55,7 @@ class PeriodicEncoding(Encoding):
     biases: np.ndarray
 
     @classmethod
-    def begin(cls, columns, find_quantiles, generator):
+    def initialize(cls, columns, find_quantiles, generator):
         """Draw frequencies, phases and maps."""
         shape, limit = (len(columns), N_FREQUENCIES), 1 / math.sqrt(N_FREQUENCIES)
         frequencies = generator.normal(0.0, _FREQUENCY_DEVIATION, shape)

@@ -50,7 +50,7 @@ class PiecewiseEncoding(Encoding):
     width: np.ndarray
 
     @classmethod
-    def begin(cls, columns, find_quantiles, generator):
+    def initialize(cls, columns, find_quantiles, generator):
         """Return bins between quantiles of equal distance. Edges that are equal become one."""
         quantiles = find_quantiles(np.arange(1, N_BINS) / N_BINS).astype(np.float32)
         edges = [_merge_edges(column_edges) for column_edges in quantiles.T]

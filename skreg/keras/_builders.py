@@ -91,8 +91,8 @@ def build_classifier(
                 f"of shape {np.shape(y)}."
             )
     sizes = _count_features(X, meta), hidden_layer_sizes, n_outputs
-    layers = _make_network(sizes, activation, link, dropout, input_dropout, l2)
-    return _compile(layers, learning_rate, loss, ["accuracy"])
+    network = _make_network(sizes, activation, link, dropout, input_dropout, l2)
+    return _compile(network, learning_rate, loss, ["accuracy"])
 
 
 def build_regressor(
@@ -154,8 +154,8 @@ def build_regressor(
     """
     n_outputs = _count_columns("y", y) if meta is None else _read_meta(meta, "n_outputs_")
     sizes = _count_features(X, meta), hidden_layer_sizes, n_outputs
-    layers = _make_network(sizes, activation, "identity", dropout, input_dropout, l2)
-    return _compile(layers, learning_rate, "mean_squared_error", None)
+    network = _make_network(sizes, activation, "identity", dropout, input_dropout, l2)
+    return _compile(network, learning_rate, "mean_squared_error", None)
 
 
 def _count_columns(name: str, table) -> int:
@@ -201,8 +201,8 @@ def _make_network(sizes, activation, link, dropout, input_dropout, l2) -> Networ
     )
 
 
-def _compile(layers: Network, learning_rate: float, loss: str, metrics):
-    model = make_keras_layers(layers)
+def _compile(network: Network, learning_rate: float, loss: str, metrics):
+    model = make_keras_layers(network)
     optimizer = import_keras().optimizers.Adam(learning_rate)
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
     return model

@@ -127,7 +127,7 @@ def convert_classifier(scope, operator, container) -> None:
         _add_members(graph, operator),
         model._get_network_weights().astype(np.float32),
     )
-    average = add_average(graph, [add_predictions(graph, *one) for one in members], weights)
+    average = add_average(graph, [add_predictions(graph, *member) for member in members], weights)
     if model._is_multilabel:
         labels = graph.cast(graph.add("Greater", average, np.float32(0.5)), np.int64)
     else:

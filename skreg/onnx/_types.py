@@ -101,7 +101,7 @@ def _choose_number_type(X) -> type:
         dtypes = [dtype for dtype in dtypes if dtype.kind in "biuf"]
     else:
         dtypes = [_as_array(X).dtype]
-    return FloatTensorType if all(_is_narrow(one) for one in dtypes) else DoubleTensorType
+    return FloatTensorType if all(_is_narrow(dtype) for dtype in dtypes) else DoubleTensorType
 
 
 def _is_narrow(dtype: np.dtype) -> bool:
@@ -145,7 +145,8 @@ def store_metadata(graph, estimator, names: list[str] | None) -> None:
     tokens: dict[int, tuple[str, str]] = {}
     if hasattr(estimator, "_get_networks"):
         tokens = find_tokens([network._encoder for network in estimator._get_networks()])
-    inputs = [one.name for one in graph.graph.input]  # which skl2onnx may have changed
+    # skl2onnx may have changed the names.
+    inputs = [graph_input.name for graph_input in graph.graph.input]
     strings = {inputs[index]: pair for index, pair in tokens.items()}
     metadata = {_NAMES: json.dumps(names), _TOKENS: json.dumps(strings)}
     onnx.helper.set_model_props(graph, metadata)
@@ -240,14 +241,14 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
     if isinstance(expected, int) and expected != received:
         raise ValueError(f"X: expected {expected} columns, as in training; received {received}.")
     arrays = {}
-    for one, values in zip(inputs, columns, strict=True):
-        convert = _convert_strings if one.type == "tensor(string)" else _convert_numbers
-        cells = convert(one, values, *(tokens or {}).get(one.name, ("", "")))
-        arrays[one.name] = cells.reshape(len(values), -1)
+    for graph_input, values in zip(inputs, columns, strict=True):
+        convert = _convert_strings if graph_input.type == "tensor(string)" else _convert_numbers
+        cells = convert(graph_input, values, *(tokens or {}).get(graph_input.name, ("", "")))
+        arrays[graph_input.name] = cells.reshape(len(values), -1)
     return arrays
 
 
-def _convert_strings(one, values: np.ndarray, missing: str, other: str) -> np.ndarray:
+def _convert_strings(graph_input, values: np.ndarray, missing: str, other: str) -> np.ndarray:
     """Return strings without missing ones. A string of `missing` is no level of training."""
     cells = values.ravel().tolist()
     strings = [
@@ -256,14 +257,14 @@ def _convert_strings(one, values: np.ndarray, missing: str, other: str) -> np.nd
     for string in strings:
         if not isinstance(string, str):
             raise ValueError(
-                f"X: expected strings for the input {one.name!r}; received {string!r}."
+                f"X: expected strings for the input {graph_input.name!r}; received {string!r}."
             )
     return np.array(strings, dtype=object)
 
 
-def _convert_numbers(one, values: np.ndarray, *tokens) -> np.ndarray:
+def _convert_numbers(graph_input, values: np.ndarray, *tokens) -> np.ndarray:
     """Return numbers in the type of an input, NaN for missing ones."""
-    name = one.type.removeprefix("tensor(").removesuffix(")")
+    name = graph_input.type.removeprefix("tensor(").removesuffix(")")
     dtype = np.dtype({"float": "float32", "double": "float64"}.get(name, name))
     if values.dtype.kind not in "biuf":
         cells = values.ravel().tolist()
@@ -276,11 +277,12 @@ def _convert_numbers(one, values: np.ndarray, *tokens) -> np.ndarray:
                 is_held = converted == values
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"X: expected values of type {one.type} for the input {one.name!r}; {error}."
+            f"X: expected values of type {graph_input.type} for the input {graph_input.name!r}; "
+            f"{error}."
         ) from error
     if not np.all(is_held):
         raise ValueError(
-            f"X: expected values that {one.type} holds for the input {one.name!r}; received "
-            f"{values[~is_held].ravel()[0]}."
+            f"X: expected values that {graph_input.type} holds for the input {graph_input.name!r}; "
+            f"received {values[~is_held].ravel()[0]}."
         )
     return converted

@@ -16,7 +16,7 @@ from skreg import (
 )
 from skreg._data.rows import MergedRows
 from skreg._estimators.automatic import choose_encoding
-from skreg._estimators.encoded import begin_encoding
+from skreg._estimators.encoded import initialize_encoding
 from skreg._estimators.targets import ClassTargets
 
 rng = np.random.default_rng(0)
@@ -227,9 +227,11 @@ def test_number_of_columns_that_have_an_automatic_encoding(n_columns, is_encoded
     table = rng.normal(size=(70, n_columns + 1))
     table[:, -1] = np.arange(70) % 2  # two values are not encoded
     rows = MergedRows(np.arange(70), np.ones(70))
-    found = begin_encoding("piecewise", table, rows, None, (0, 0), is_automatic=True)
+    found = initialize_encoding("piecewise", table, rows, None, (0, 0), is_automatic=True)
     assert (found is not None) == is_encoded
-    assert begin_encoding("piecewise", table, rows, None, (0, 0), is_automatic=False) is not None
+    assert (
+        initialize_encoding("piecewise", table, rows, None, (0, 0), is_automatic=False) is not None
+    )
 
 
 @pytest.mark.parametrize("density", [0.03, 0.5])

@@ -29,7 +29,7 @@ def begin(name, columns=COLUMNS):
     def find_quantiles(levels):
         return np.quantile(X[:, columns], [0, *levels, 1], axis=0)
 
-    return ENCODINGS[name].begin(columns, find_quantiles, np.random.default_rng(1))
+    return ENCODINGS[name].initialize(columns, find_quantiles, np.random.default_rng(1))
 
 
 def begin_trained(name):
@@ -64,7 +64,7 @@ def test_bins_are_shares_below_the_value():
 
 def test_there_are_as_many_bins_as_there_are_different_quantiles():
     quantiles = np.array([[0, 0, 0, 1, 1, 1, 2, 2, 2], np.arange(9), [5] * 9]).T
-    encoding = PiecewiseEncoding.begin(np.array([2, 4, 5]), lambda levels: quantiles, None)
+    encoding = PiecewiseEncoding.initialize(np.array([2, 4, 5]), lambda levels: quantiles, None)
     np.testing.assert_array_equal(encoding.columns, [2] * 2 + [4] * N_BINS)
     np.testing.assert_array_equal(encoding.lower, [0, 1, *range(N_BINS)])
     np.testing.assert_array_equal(encoding.width, np.ones(10))
@@ -72,7 +72,7 @@ def test_there_are_as_many_bins_as_there_are_different_quantiles():
 
 def test_edges_that_float32_hardly_tells_apart_are_one():
     quantiles = np.array([[1, 1 + 1e-6, 2, 2 + 1e-7], [0, 1e-40, 1e-20, 1e30]]).T
-    encoding = PiecewiseEncoding.begin(np.array([0, 1]), lambda levels: quantiles, None)
+    encoding = PiecewiseEncoding.initialize(np.array([0, 1]), lambda levels: quantiles, None)
     np.testing.assert_array_equal(encoding.columns, [0, 1, 1])
     assert np.isfinite(1 / encoding.width).all()
     assert encoding.lower[0] + encoding.width[0] == np.float32(2 + 1e-7)
@@ -80,12 +80,12 @@ def test_edges_that_float32_hardly_tells_apart_are_one():
 
 def test_first_periodic_weights_are_of_the_seed_and_of_the_right_spread():
     columns = np.arange(400)
-    encoding = PeriodicEncoding.begin(columns, None, np.random.default_rng(0))
+    encoding = PeriodicEncoding.initialize(columns, None, np.random.default_rng(0))
     assert encoding.frequencies.shape == (400, N_FREQUENCIES)
     np.testing.assert_allclose(encoding.frequencies.std(), 0.1, rtol=0.05)
     np.testing.assert_allclose(encoding.phases.std(), np.pi / np.sqrt(3), rtol=0.05)
     np.testing.assert_allclose(np.abs(encoding.kernels).max(), 0.25, rtol=0.01)
-    again = PeriodicEncoding.begin(columns, None, np.random.default_rng(0))
+    again = PeriodicEncoding.initialize(columns, None, np.random.default_rng(0))
     np.testing.assert_array_equal(again.get_parameters(), encoding.get_parameters())
 
 
