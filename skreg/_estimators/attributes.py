@@ -7,27 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skreg._engine.job import EpochReport, TrainingJob, TrainingResult
+from skreg._engine.job import TrainingJob, TrainingResult
 from skreg._engine.spec import Status
 from skreg._estimators.callbacks import ValidationScoring
-from skreg._estimators.validation import copy_shallow
 from skreg._estimators.warm_start import NoiseSequence, Stream
-from skreg._nn.predict import predict_logits
 
 if TYPE_CHECKING:
     from skreg._estimators.prepared import PreparedFit
-
-# Fewer epochs of early stopping say little, and so do fewer steps of training.
-_FEW_EPOCHS, _FEW_STEPS = 10, 100
-# How far the loss may be above the best constant's, in units of that above a perfect prediction's.
-# On tables of 20 to 200 rows of noise, networks with dropout up to 0.8 that were trained to the end
-# were at most 0.0005 above it, without dropout. With it they were up to 0.9 above.
-_MARGIN, _MARGIN_OF_FEW_STEPS = 0.05, 9.0
-# Where a constant predicts nearly all, as for rows of one class, there is nothing to learn. In nats
-# for classes; in the units of the scaled target for numbers.
-_MIN_CONSTANT_LOSS = 1e-3
-# The rows of a stream's batch may all lie near the constant. Losses are in units of about 1.
-_MAX_STREAM_LOSS = 20.0
 
 
 def make_attributes(
@@ -85,11 +71,6 @@ def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: Training
     return attributes
 
 
-def make_early_attributes(fit: PreparedFit, report: EpochReport) -> dict:
-    """Return the attributes of a network in training, for callbacks."""
-    return make_network_attributes(fit, *report.get_weights())
-
-
 def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict:
     """Return the attributes of a network, without those of its training."""
     statistics = fit.statistics
@@ -133,39 +114,3 @@ def _remove_constant_columns(fit: PreparedFit, kernel, bias, encoding) -> None:
 def simplify(values: tuple[float, ...]):
     """Return the one number that all values are, 0 if there are none, else the values."""
     return values if len(set(values)) > 1 else next(iter(values), 0.0)
-
-
-def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status:
-    """Return the status, or that a constant predicts the training or validation rows better.
-
-    A rate that is too large may lead to huge weights that are finite all the same.
-    """
-    if status not in (Status.FINISHED, Status.CONVERGED, Status.NOT_CONVERGED):
-        return status
-    if _is_worse_in_training(fit, attributes):
-        return Status.WORSE_THAN_CONSTANT
-    losses, constant = attributes["validation_loss_curve_"] or [], fit.constant_validation_loss
-    has_many = len(losses) >= min(fit.settings.hyper.n_iter_no_change, _FEW_EPOCHS)
-    if constant is not None and has_many:
-        # A loss that float32 has rounded is not above the constant's.
-        least = constant.loss + 1e-6 * abs(constant.loss)
-        if constant.above_least > _MIN_CONSTANT_LOSS and min(losses) > least:
-            return Status.NEVER_BETTER_THAN_CONSTANT
-    return status
-
-
-def _is_worse_in_training(fit: PreparedFit, attributes: dict) -> bool:
-    constant = fit.constant_loss
-    n_steps = len(attributes["loss_curve_"]) * fit.n_visits / fit.batch_size
-    margin = _MARGIN_OF_FEW_STEPS if fit.partial or n_steps < _FEW_STEPS else _MARGIN
-    largest = constant.loss + margin * constant.above_least
-    if fit.partial:
-        largest = max(largest, _MAX_STREAM_LOSS)
-    # The loss in training is known already. It has dropout and penalties, which need not be bad.
-    if attributes["loss_"] <= largest or constant.above_least <= _MIN_CONSTANT_LOSS:
-        return False
-    network = copy_shallow(fit.estimator, **attributes)._network
-    logits = predict_logits(network, fit.X[fit.rows.indices], np.float64)
-    with np.errstate(over="ignore"):
-        loss = fit.targets.compute_loss(logits, fit.rows, fit.settings.hyper.loss_parameters)
-    return not loss <= largest

@@ -10,7 +10,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -23,8 +22,9 @@ from skreg._engine.spec import Status
 from skreg._estimators.attributes import simplify
 from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.fit import prepare_fit, read_settings, run_fit
-from skreg._estimators.prepared import FitRequest, PreparedFit
-from skreg._estimators.user_warnings import warn, warn_in_worker_process
+from skreg._estimators.prepared import FitRequest
+from skreg._estimators.training_warnings import warn_about_training
+from skreg._estimators.user_warnings import warn_in_worker_process
 from skreg._estimators.validation import check_table, encode_table, get_names
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.encodings import ENCODINGS
@@ -37,30 +37,6 @@ from skreg.keras._export import make_keras_model, round_constant_columns
 
 # Raised by one when parameters or fitted attributes change, so that older pickles are refused.
 _PICKLE_FORMAT = 7
-
-
-_WARNINGS = {
-    Status.DIVERGED: (
-        "Training diverged: the loss or a weight was not finite in epoch {n_iter}. The weights of "
-        "the last finite epoch are kept. Try a smaller learning_rate_init (now "
-        "{learning_rate_init:g}), a smaller l2 or weight_decay, or standardize=True."
-    ),
-    Status.WORSE_THAN_CONSTANT: (
-        "Training led nowhere: a constant predicts the training rows better than the network, "
-        "whose loss is {loss:.3g} in epoch {n_iter}. Try a smaller learning_rate_init (now "
-        "{learning_rate_init:g}), less dropout, or a larger max_iter."
-    ),
-    Status.NEVER_BETTER_THAN_CONSTANT: (
-        "A constant predicts the validation rows better than the network of any epoch, whose "
-        "smallest loss is {best_loss:.3g}. {hint} a smaller l2, less dropout, or another "
-        "learning_rate_init (now {learning_rate_init:g})."
-    ),
-    Status.NOT_CONVERGED: (
-        "Training ended after max_iter={max_iter} epochs, before the {measure} stopped improving "
-        "by more than tol={tol} for {n_iter_no_change} epochs in a row. Increase max_iter, or set "
-        "tol=None to train for max_iter epochs on purpose."
-    ),
-}
 
 
 class BaseNetwork(CallbackSupportMixin, BaseEstimator):
@@ -233,7 +209,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         if status is not Status.INTERRUPTED:
             context.call_on_fit_task_end(**arguments, reconstruction_attributes=lambda: attributes)
         # Before the attributes are set, since a warning may be an error.
-        _warn_about(status, fit, attributes)
+        warn_about_training(status, fit, attributes)
         for name in ("_stream", "feature_names_in_"):
             self.__dict__.pop(name, None)
         self.__dict__.update(attributes)
@@ -472,22 +448,3 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             with np.errstate(over="ignore"):  # which is an error below
                 X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)
         return X, dtype
-
-
-def _warn_about(status: Status, fit: PreparedFit, attributes: dict) -> None:
-    """Warn at the user's call of `fit` if training did not end well."""
-    if status not in _WARNINGS:
-        return
-    measure = "smoothed training loss"
-    if attributes["validation_loss_curve_"] is not None:
-        measure = "validation loss" if attributes["validation_scores_"] is None else "score"
-    is_passed = fit.validation is not None and fit.validation.is_passed
-    values = {
-        **vars(fit.settings.hyper),
-        "n_iter": attributes["n_iter_"],
-        "measure": measure,
-        "loss": attributes["loss_"],
-        "best_loss": min(attributes["validation_loss_curve_"] or [attributes["best_loss_"]]),
-        "hint": "Check that X_val has the units of X, and try" if is_passed else "Try",
-    }
-    warn(_WARNINGS[status].format(**values), ConvergenceWarning)

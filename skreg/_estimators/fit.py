@@ -30,9 +30,7 @@ from skreg._engine.job import TrainingInterrupted, TrainingJob
 from skreg._engine.spec import Status, StopCriterion
 from skreg._engine.trainer import HELD_OUT, make_generator, train
 from skreg._estimators.attributes import (
-    judge_training,
     make_attributes,
-    make_early_attributes,
     make_network_attributes,
 )
 from skreg._estimators.automatic import choose_encoding, is_auto, make_placeholders
@@ -55,6 +53,7 @@ from skreg._estimators.scorers import (
     validates_by_loss,
 )
 from skreg._estimators.targets import Targets
+from skreg._estimators.training_warnings import judge_training
 from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import (
     CheckedRows,
@@ -364,7 +363,9 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
         progress = FitProgress(fit.settings.hyper.max_iter, fit.validation is not None)
     if getattr(estimator, "_skl_callbacks", None):
         callbacks = SklearnCallbacks(
-            context, arguments, lambda report: make_early_attributes(fit, report)
+            context,
+            arguments,
+            lambda report: make_network_attributes(fit, *report.get_weights()),
         )
     callback = FitCallback(progress, scoring, callbacks)
     with progress.open() if progress else contextlib.nullcontext():

@@ -17,7 +17,7 @@ from skreg._engine.hyperparameters import check_rates
 from skreg._engine.job import Checkpoint, TrainingInterrupted
 from skreg._engine.spec import Status
 from skreg._engine.trainer import Trainer
-from skreg._estimators.attributes import judge_training, make_attributes, simplify
+from skreg._estimators.attributes import make_attributes, simplify
 from skreg._estimators.automatic import is_auto
 from skreg._estimators.callbacks import FitCallback
 from skreg._estimators.fit import (
@@ -29,6 +29,7 @@ from skreg._estimators.fit import (
     read_settings,
 )
 from skreg._estimators.prepared import EncodedRows, PreparedFit, TrainingTables, ValidationSet
+from skreg._estimators.training_warnings import judge_training
 from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.halving import count_epochs
