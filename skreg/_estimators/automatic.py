@@ -61,7 +61,7 @@ def choose_encoding(targets, n_hidden: int, n_rows: int) -> str | None:
 
     Parameters
     ----------
-    targets : ClassTargets or RegressionTargets
+    targets : Targets
     n_hidden : int
         Hidden layers. Without one the network is a linear model of the columns.
     n_rows : int
@@ -76,7 +76,7 @@ def choose_strengths(l2, targets, n_rows: int, activation: str, n_hidden: int) -
     Parameters
     ----------
     l2 : float, sequence of float or "auto"
-    targets : ClassTargets or RegressionTargets
+    targets : Targets
     n_rows : int
         Training rows; in a stream all so far.
     activation : str

@@ -190,7 +190,7 @@ class PreparedFit:
         Encoded.
     encoder : TableEncoder
         It has encoded X.
-    targets : ClassTargets or RegressionTargets
+    targets : Targets
     rows : MergedRows
         Rows to train on.
     seen : SeenRows

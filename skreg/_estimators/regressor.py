@@ -15,7 +15,8 @@ from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.docstrings import copy_entries
 from skreg._estimators.prepared import FitRequest, ValidationSet
-from skreg._estimators.targets import RegressionTargets, ravel_column
+from skreg._estimators.regression_targets import RegressionTargets
+from skreg._estimators.targets import ravel_column
 from skreg._nn.links import LINKS
 from skreg._nn.losses import REGRESSION_LOSSES, RegressionLoss
 from skreg._nn.network import Scaling

@@ -1,25 +1,21 @@
-"""Targets: from a user's y to what a loss takes, with class weights on the way."""
+"""Targets: from a user's y to what a loss takes, with class weights on the way.
+
+The classes are in `class_targets.py`, the numbers in `regression_targets.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from numbers import Real
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from skreg._data.rows import MergedRows
-from skreg._data.statistics import Statistics, compute_shares, find_weighted_quantiles
-from skreg._engine.hyperparameters import LOSS_DEFAULTS
-from skreg._nn.losses import REGRESSION_LOSSES, ClassLoss, RegressionLoss, choose_class_loss
+from skreg._data.statistics import Statistics
 
-_L2_FACTORS = 0.1, 1 / 3, 1.0, 3.0, 10.0
-_L2_FACTORS_OF_MANY_CLASSES = 1 / 30, 0.1, 1 / 3, 1.0, 3.0
+L2_FACTORS = 0.1, 1 / 3, 1.0, 3.0, 10.0
 
 
 def ravel_column(y):
@@ -29,417 +25,104 @@ def ravel_column(y):
     return y
 
 
-@dataclass(frozen=True)
-class ClassTargets:
-    """Class codes, or the indicator of several labels per row.
+class Targets(ABC):
+    """Contract of the targets of a fit. The defaults are those of numbers on a fixed scale.
 
     Attributes
     ----------
-    classes : ndarray
-        Sorted labels; the numbers of the columns for an indicator.
-    values : ndarray of int64, shape (n,), or of float64, shape (n, q)
-        Codes, or the indicator. Equal rows have equal values.
-    class_weight : dict, list of dict, "balanced" or None
+    values : ndarray
+        Of each row, as rows are merged by them.
+    loss : Loss
+        Of the network.
+    automatic_encoding : str or None
+        What numerical_encoding="auto" stands for.
     """
 
-    classes: np.ndarray
     values: np.ndarray
-    class_weight: object
-
-    @classmethod
-    def from_labels(cls, y, class_weight, classes=None) -> ClassTargets:
-        """Make targets of checked labels; `classes` is given if it is known already."""
-        check_classification_targets(y)
-        target_type = type_of_target(y, input_name="y")
-        if target_type == "multiclass-multioutput":
-            raise ValueError(
-                "y: expected one column of labels, or an indicator of zeros and ones for several "
-                "labels per row; received several columns of classes. Use "
-                "sklearn.multioutput.MultiOutputClassifier for those."
-            )
-        if target_type == "multilabel-indicator":
-            indicator = y.toarray() if sparse.issparse(y) else np.asarray(y)
-            classes = np.arange(indicator.shape[1]) if classes is None else classes
-            _check_indicator(indicator, classes, "y")
-            return cls(classes, indicator.astype(np.float64), class_weight)
-        if classes is None:
-            classes = np.unique(y)
-            # Zero may have come as -0.0, or as 0.0 in rows of another order.
-            classes = classes + 0.0 if classes.dtype.kind == "f" else classes
-        return cls(classes, _find_codes(y, classes, "y"), class_weight)
+    loss: Any
+    automatic_encoding: ClassVar[str | None]
 
     @property
-    def is_multilabel(self) -> bool:
-        """Whether a row may have several labels."""
-        return self.values.ndim == 2
-
-    @property
+    @abstractmethod
     def n_outputs(self) -> int:
         """Logits of a row."""
-        is_one_logit = not self.is_multilabel and len(self.classes) == 2
-        return 1 if is_one_logit else len(self.classes)
 
     @property
+    @abstractmethod
     def l2_of_one_row(self) -> float:
-        """What l2="auto" is for one row; see docs/decisions/0030-automatic-strength.md."""
-        return 6.0 if self.n_outputs == 1 else 2.0
+        """What l2="auto" is for one row."""
 
     @property
+    @abstractmethod
     def l2_factors(self) -> tuple[float, ...]:
-        """What l2s="auto" tries, in units of l2="auto".
-
-        See docs/decisions/0033-ensembles-of-several-kinds.md.
-        """
-        return _L2_FACTORS if self.n_outputs == 1 else _L2_FACTORS_OF_MANY_CLASSES
-
-    automatic_encoding = "piecewise"  # see docs/decisions/0031-numerical-encodings.md
+        """What l2s="auto" tries, in units of l2="auto"."""
 
     @property
-    def loss(self) -> ClassLoss:
-        """The loss of the network."""
-        return choose_class_loss(len(self.classes), self.is_multilabel)
-
-    @property
+    @abstractmethod
     def attributes(self) -> dict:
         """Fitted attributes of the estimator."""
-        return {"classes_": self.classes, "out_activation_": self.loss.link.name}
 
     @property
     def request_options(self) -> dict:
         """What `_make_request` needs so that a fit of some of the rows has the same outputs."""
-        return {"classes": self.classes}
+        return {}
 
-    def get_strata(self, rows: MergedRows) -> np.ndarray | None:
-        """Return the codes that validation rows are spread over, or None."""
-        return None if self.is_multilabel else self.values[rows.indices]
+    @abstractmethod
+    def replace_values(self, y) -> Targets:
+        """Return the targets of validation rows, on the same scale and with the same classes."""
 
-    def replace_values(self, y) -> ClassTargets:
-        """Return the targets of validation rows, which have no other labels."""
-        if not self.is_multilabel:
-            if sparse.issparse(y) or np.ndim(ravel_column(y)) != 1:
-                raise ValueError(
-                    f"y_val: expected one column of labels, as y has; received {np.shape(y)} as "
-                    "its shape."
-                )
-            return replace(self, values=_find_codes(ravel_column(y), self.classes, "y_val"))
-        indicator = y.toarray() if sparse.issparse(y) else np.asarray(y)
-        _check_indicator(indicator, self.classes, "y_val")
-        return replace(self, values=indicator.astype(np.float64))
-
+    @abstractmethod
     def encode_for_loss(self) -> np.ndarray:
         """Return the targets as the compiled loss takes them."""
-        return self.loss.encode(self.values)
 
+    @abstractmethod
     def compute_loss(self, logits, rows: MergedRows, parameters) -> float:
         """Return the weighted mean loss of the rows, whose logits are given."""
-        losses = self.loss.compute_numpy(logits, self.values[rows.indices])
-        return float(np.average(losses, weights=compute_shares(rows.weight)))
-
-    def compute_first_bias(self, rows: MergedRows) -> None:
-        """Return None: the network begins at equal probabilities."""
-        return None
 
     def compute_least_loss(self, rows: MergedRows, parameters) -> float:
         """Return the loss of a perfect prediction."""
         return 0.0
 
-    def find_constant(self, rows: MergedRows, parameters) -> np.ndarray:
-        """Return the logits of the best constant prediction, of shape (1, q): class shares."""
-        totals = np.maximum(self.count_classes(rows), np.finfo(np.float64).tiny)
-        logs = np.log(totals / totals.sum(axis=1, keepdims=True))
-        return logs if self.loss.link.sums_to_one else (logs[:, 1] - logs[:, 0])[None]
-
-    def measure(self, rows: MergedRows, earlier: Statistics | None) -> ClassTargets:
-        """Return the same targets: classes have no scale."""
-        return self
-
-    def check_continues(self, fitted) -> None:
-        """Raise a ValueError for other classes or another task than the `fitted` estimator's."""
-        if not np.array_equal(self.classes, fitted.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous "
-                f"call to fit. Previously got {fitted.classes_}, `y` has {self.classes}."
-            )
-        if self.loss.link.name != fitted.out_activation_:
-            raise ValueError(
-                "y: expected the task of the fitted network, whose out_activation_ is "
-                f"{fitted.out_activation_!r}, to continue it; received targets for "
-                f"{self.loss.link.name!r}. Set warm_start=False and call fit for a new one."
-            )
-
-    def was_constant(self, fitted) -> bool:
-        """Return False: classes have no scale."""
-        return False
-
-    def rescale_outputs(self, kernel, bias, fitted):
-        """Return the last layer as it is: classes have no scale."""
-        return kernel, bias
-
-    # -- class weights --------------------------------------------------------------------------
-
-    def count_classes(self, rows: MergedRows) -> np.ndarray:
-        """Return the weight of the rows of each code, of shape (columns, codes)."""
-        n_codes = 2 if self.is_multilabel else len(self.classes)
-        columns = self._get_code_columns(rows)
-        return np.stack([np.bincount(column, rows.weight, n_codes) for column in columns])
-
-    def compute_class_weight(self, totals) -> list[np.ndarray] | None:
-        """Return the factors of the codes, an array per column of codes, or None without any.
-
-        Parameters
-        ----------
-        totals : ndarray of shape (columns, codes)
-            From `count_classes`, of all the rows that "balanced" is to balance.
-        """
-        if self.class_weight is None:
-            return None
-        if not self.is_multilabel:
-            if isinstance(self.class_weight, list):
-                raise self._make_error("a dict, 'balanced' or None for one column of labels")
-            return [self._compute_factors(self.class_weight, self.classes, totals[0])]
-        n_labels = self.values.shape[1]
-        weights = self.class_weight
-        if isinstance(weights, str):
-            weights = [weights] * n_labels
-        if not isinstance(weights, list) or len(weights) != n_labels:
-            raise self._make_error(f"'balanced' or a list of {n_labels} dicts, one for each label")
-        binary = np.array([0, 1])
-        return [
-            self._compute_factors(weight, binary, column_totals)
-            for weight, column_totals in zip(weights, totals, strict=True)
-        ]
-
-    def apply_class_weight(self, rows: MergedRows, factors) -> MergedRows:
-        """Multiply the weights with the factors of the rows. Rows of weight zero drop out."""
-        if factors is None:
-            return rows
-        weight = rows.weight.copy()
-        with np.errstate(over="ignore"):
-            for column, code_factors in zip(self._get_code_columns(rows), factors, strict=True):
-                weight *= code_factors[column]
-            total = weight.sum()
-        if not 0 < total < np.inf:
-            raise ValueError(
-                "class_weight: expected a positive, finite sum of its products with the sample "
-                f"weights; received {self.class_weight!r} and a sum of {total:g}."
-            )
-        return MergedRows(rows.indices[weight > 0], weight[weight > 0])
-
-    def _get_code_columns(self, rows: MergedRows) -> np.ndarray:
-        """Return the codes of the rows, of shape (columns, rows)."""
-        return self.values.reshape(len(self.values), -1)[rows.indices].astype(np.int64).T
-
-    def _compute_factors(self, class_weight, classes, totals) -> np.ndarray:
-        if isinstance(class_weight, dict) and not all(
-            isinstance(value, Real) and 0 <= float(value) < np.inf
-            for value in class_weight.values()
-        ):
-            raise self._make_error("finite weights >= 0")
-        # A dict may name classes without rows of positive weight. "balanced" cannot weigh them.
-        present = totals > 0 if class_weight == "balanced" else np.full(len(classes), True)
-        by_code = np.ones(len(classes))
-        by_code[present] = compute_class_weight(
-            class_weight,
-            classes=classes[present],
-            y=classes[present],
-            # Times a power of two, so that the sum of a long stream is finite.
-            sample_weight=np.ldexp(totals[present], -np.frexp(totals.max())[1]),
-        )
-        return by_code
-
-    def _make_error(self, expected: str) -> ValueError:
-        return ValueError(f"class_weight: expected {expected}; received {self.class_weight!r}.")
-
-
-def _find_codes(y, classes, name: str) -> np.ndarray:
-    """Return the index of each label among the classes."""
-    # NumPy would make strings of numbers beside strings.
-    has_strings = {array.dtype.kind in "UT" for array in (y, classes) if array.dtype.kind != "O"}
-    unseen = np.unique(y) if len(has_strings) > 1 else np.setdiff1d(y, classes)
-    if len(unseen):
-        raise ValueError(
-            f"{name}: expected labels among the classes {classes}; received also {unseen[:5]}."
-        )
-    return np.searchsorted(classes, y)
-
-
-def _check_indicator(indicator, classes, name: str) -> None:
-    if indicator.ndim != 2 or indicator.shape[1] != len(classes):
-        raise ValueError(
-            f"{name}: expected an indicator of {len(classes)} columns, one for each label; "
-            f"received an array of shape {indicator.shape}."
-        )
-    if not np.isin(indicator, (0, 1)).all():
-        raise ValueError(
-            f"{name}: expected zeros and ones in an indicator; received other numbers."
-        )
-
-
-@dataclass(frozen=True)
-class RegressionTargets:
-    """Numbers to predict, and the scale on which the network learns them.
-
-    Attributes
-    ----------
-    values : ndarray of float64, shape (n, q)
-        In the user's units.
-    loss : RegressionLoss
-    standardize : bool
-        Whether the network learns them on a scale of their own.
-    levels : tuple of float
-        Levels of the quantiles that are predicted of the one column; empty for one output a column.
-    statistics : Statistics or None
-        Location and spread; None before `measure`.
-    """
-
-    values: np.ndarray
-    loss: RegressionLoss
-    standardize: bool
-    levels: tuple[float, ...] = ()
-    statistics: Statistics | None = None
-
-    # As in `ClassTargets`.
-    l2_of_one_row, l2_factors = 3.0, _L2_FACTORS
-    automatic_encoding = None
-    request_options: ClassVar[dict] = {}
-
-    @classmethod
-    def from_numbers(
-        cls, y, loss: str, standardize: bool, parameters: Mapping[str, Any] = LOSS_DEFAULTS
-    ) -> RegressionTargets:
-        """Make targets of checked numbers; `loss` is a key of `REGRESSION_LOSSES`."""
-        values, form = y.reshape(len(y), -1), REGRESSION_LOSSES[loss].choose_form(parameters)
-        form.check_targets(values)
-        return cls(values, form, standardize, form.get_levels(parameters))
-
-    @property
-    def n_outputs(self) -> int:
-        """Logits of a row."""
-        return len(self.levels) or self.values.shape[1]
-
-    @property
-    def attributes(self) -> dict:
-        """Fitted attributes of the estimator."""
-        center, scale = self._get_center_and_scale()
-        if self.levels:  # all of one column
-            center, scale = (part.repeat(len(self.levels)) for part in (center, scale))
-        return {
-            "target_center_": center,
-            "target_scale_": scale,
-            "out_activation_": self.loss.link.name,
-            "_target_statistics": self.statistics,
-        }
-
-    def get_strata(self, rows: MergedRows) -> None:
-        """Return None: numbers are not classes."""
-        return None
-
-    def replace_values(self, y) -> RegressionTargets:
-        """Return the targets of validation rows, on the same scale."""
-        values = np.asarray(y, dtype=np.float64)
-        values = values.reshape(len(values), -1)
-        self.loss.check_targets(values, "y_val")
-        n_columns = self.values.shape[1]
-        if values.shape[1] != n_columns:
-            raise ValueError(
-                f"y_val: expected {n_columns} columns, as y has; received {values.shape[1]}."
-            )
-        return replace(self, values=values)
-
-    def encode_for_loss(self) -> np.ndarray:
-        """Return scaled float32 columns, within what sums of squares in float32 can bear."""
-        return self._scale(self.values)
-
-    def compute_first_bias(self, rows: MergedRows) -> np.ndarray | None:
-        """Return the bias of a first network that predicts the quantiles of these rows.
-
-        None if the network begins at the center of the targets.
-        """
-        if not self.levels:
-            return None
-        column, shares = self.values[rows.indices, 0], compute_shares(rows.weight)
-        quantiles = find_weighted_quantiles(column, shares, np.array(self.levels))
-        return self._scale(quantiles[:, None])[:, 0]
-
-    def _scale(self, values: np.ndarray) -> np.ndarray:
-        center, scale = self._get_center_and_scale()
-        is_constant = scale == 0
-        divisor = np.where(is_constant, 1.0, scale)
-        with np.errstate(over="ignore"):
-            scaled = values / divisor - center / divisor
-        # What a network with a logit of zero predicts, so that a constant target leads nowhere.
-        scaled = np.where(is_constant, self.loss.link.predict(np.zeros(1)), scaled)
-        return np.clip(scaled, -1e15, 1e15).astype(np.float32)
-
-    def compute_loss(self, logits, rows: MergedRows, parameters) -> float:
-        """Return the weighted mean loss of the rows, whose logits are given."""
-        return self._compute_loss(self.loss.link.predict(logits), rows, parameters)
-
-    def compute_least_loss(self, rows: MergedRows, parameters) -> float:
-        """Return the loss of a perfect prediction, which of some losses is not zero."""
-        return self._compute_loss(self._get_scaled(rows), rows, parameters)
-
+    @abstractmethod
     def find_constant(self, rows: MergedRows, parameters) -> np.ndarray:
         """Return the logits of the best constant prediction, of shape (1, q)."""
-        shares, own = compute_shares(rows.weight), self._select_parameters(parameters)
-        return self.loss.find_constant(self._get_scaled(rows), shares, **own)[None]
 
-    def _compute_loss(self, predictions, rows: MergedRows, parameters) -> float:
-        own = self._select_parameters(parameters)
-        losses = self.loss.compute_numpy(predictions, self._get_scaled(rows), **own)
-        return float(np.average(losses, weights=compute_shares(rows.weight)))
+    def compute_first_bias(self, rows: MergedRows) -> np.ndarray | None:
+        """Return the bias of a first network, None for zeros."""
+        return None
 
-    def _get_scaled(self, rows: MergedRows) -> np.ndarray:
-        return self.encode_for_loss()[rows.indices].astype(np.float64)
+    def get_strata(self, rows: MergedRows) -> np.ndarray | None:
+        """Return the codes that validation rows are spread over, or None."""
+        return None
 
-    def _select_parameters(self, parameters) -> dict:
-        return {name: parameters[name] for name in self.loss.defaults}
-
-    def measure(self, rows: MergedRows, earlier: Statistics | None) -> RegressionTargets:
+    def measure(self, rows: MergedRows, earlier: Statistics | None) -> Targets:
         """Return the targets with the statistics of these rows and of the `earlier` ones."""
-        statistics = self.loss.measure_targets(self.values, rows.indices, rows.weight)
-        if earlier is not None and self.loss.combines:
-            statistics = earlier.combine(statistics)
-        elif earlier is not None:
-            statistics = earlier.replace_narrow(statistics)
-        return replace(self, statistics=statistics)
+        return self
 
+    # -- training that continues ------------------------------------------------------------------
+
+    @abstractmethod
     def check_continues(self, fitted) -> None:
-        """Raise a ValueError for another link than that of the `fitted` estimator."""
-        if self.loss.link.name != fitted.out_activation_:
-            raise ValueError(
-                "loss: expected a loss with the link of the fitted network, "
-                f"{fitted.out_activation_!r}, to continue it; received {self.loss.name!r}."
-            )
+        """Raise a ValueError if they are not those of the `fitted` estimator's network."""
 
     def was_constant(self, fitted) -> bool:
         """Whether all targets of the `fitted` estimator were constant in training."""
-        return not np.any(fitted.target_scale_)
+        return False
 
     def rescale_outputs(self, kernel, bias, fitted):
         """Return the last layer of the `fitted` estimator, with the same function on this scale."""
-        old = fitted.target_center_, fitted.target_scale_
-        return self.loss.rescale_outputs(kernel, bias, old, self._get_center_and_scale())
+        return kernel, bias
 
-    def count_classes(self, rows: MergedRows) -> float:
-        """Return zero: numbers have no classes."""
+    # -- class weights ----------------------------------------------------------------------------
+
+    def count_classes(self, rows: MergedRows) -> Any:
+        """Return the weight of the rows of each code, of shape (columns, codes); 0 for numbers."""
         return 0.0
 
-    def compute_class_weight(self, totals) -> None:
-        """Return None: numbers have no class weights."""
+    def compute_class_weight(self, totals) -> list[np.ndarray] | None:
+        """Return the factors of the codes, an array per column of codes, or None without any."""
         return None
 
     def apply_class_weight(self, rows: MergedRows, factors) -> MergedRows:
-        """Return the rows as they are."""
+        """Multiply the weights with the factors of the rows. Rows of weight zero drop out."""
         return rows
-
-    def _get_center_and_scale(self) -> tuple[np.ndarray, np.ndarray]:
-        if self.statistics is None:
-            raise ValueError("The targets are not measured yet.")
-        center, scale = self.loss.get_center_and_scale(self.statistics)
-        if self.standardize:
-            return center, scale
-        return np.where(scale == 0, center, 0.0), np.where(scale == 0, 0.0, 1.0)
-
-
-Targets = ClassTargets | RegressionTargets
