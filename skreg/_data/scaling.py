@@ -20,19 +20,19 @@ MAX_RATIO = 2.0**23
 def standardize(block: np.ndarray, center, scale) -> np.ndarray:
     """Return ``(block - center) / scale`` in float64, clipped to +-MAX_INPUT.
 
-    None for `scale` does not scale, and None for `center` does not centre.
+    None for both leaves the columns as they are.
     """
     if scale is None:
         values = np.add(block, 0.0, dtype=np.float64)  # -0.0 becomes 0.0
     else:
         with np.errstate(over="ignore", invalid="ignore"):
-            values = np.subtract(block, 0.0 if center is None else center, dtype=np.float64)
+            values = np.subtract(block, center, dtype=np.float64)
             values += 0.0  # -0.0 becomes 0.0
             values /= scale
     if values.min() >= -MAX_INPUT and values.max() <= MAX_INPUT:
         return values
     overflown = ~np.isfinite(values)
-    if overflown.any() and center is not None:
+    if scale is not None and overflown.any():
         # The difference of two values near the ends of float64's range.
         with np.errstate(over="ignore"):
             values[overflown] = (block / scale - center / scale)[overflown]

@@ -151,6 +151,11 @@ class ColumnStatistics:
         nothing, bound = np.zeros(len(center)), np.full(len(center), np.inf)
         return cls(Statistics(0.0, center, scale), -bound, bound, nothing, nothing.astype(bool))
 
+    @classmethod
+    def make_identity(cls, n_columns: int) -> ColumnStatistics:
+        """Return statistics of no rows that leave the columns as they are."""
+        return cls.from_scaling(np.zeros(n_columns), np.ones(n_columns))
+
     @property
     def constant(self) -> np.ndarray:
         """Whether a column has one value only, shape (d,)."""

@@ -338,21 +338,21 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             estimator._validate_params()
         except ValueError:
             estimator = cls(**parameters)
-        inputs = network.input_scaling or Scaling(None, None)
+        inputs = network.input_scaling
+        center, scale = (None, None) if inputs is None else inputs
+        statistics = None if inputs is None else ColumnStatistics.from_scaling(*inputs)
         estimator.__dict__.update(
             coefs_=network.kernels,
             intercepts_=network.biases,
-            center_=inputs.center,
-            scale_=inputs.scale,
+            center_=center,
+            scale_=scale,
             n_layers_=len(network.kernels) + 1,
             n_outputs_=len(network.biases[-1]),
             n_features_in_=network.n_columns,
             encoding_=network.encoding,
             _activation=network.activation,
             # Of no rows, so that the statistics of a stream begin with its first batch.
-            _statistics=None
-            if network.input_scaling is None
-            else ColumnStatistics.from_scaling(*network.input_scaling),
+            _statistics=statistics,
             _encoder=None,
             _is_sparse=False,
             _from_keras=True,
@@ -382,7 +382,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             input_scaling=None if self.scale_ is None else Scaling(self.center_, self.scale_),
             encoding=self.encoding_,
             is_sparse=self._is_sparse,
-            from_keras=self._from_keras,
+            rounds_inputs=self._from_keras,
         )
 
     def _compute_logits(self, X) -> np.ndarray:

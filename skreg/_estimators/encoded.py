@@ -101,9 +101,8 @@ def continue_encoding(
         )
     if encoding is None or not keeps_function:
         return encoding
-    n_columns = estimator._network.n_columns
-    plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
-    before = before or plain
+    identity = ColumnStatistics.make_identity(estimator._network.n_columns)
+    before = before or identity
     # Edges and frequencies of much smaller columns would not be finite in float32.
-    ratio, shift = relate_scales(before.center, before.scale, now or plain, 1 / MAX_RATIO)
+    ratio, shift = relate_scales(before.center, before.scale, now or identity, 1 / MAX_RATIO)
     return encoding.rescale(ratio, shift)

@@ -104,9 +104,9 @@ def make_warm_start(fit: PreparedFit) -> WarmStart:
     if statistics is not None:
         kernels[0] = _draw_missing_rows(fit, kernels[0], statistics)
     n_columns = fit.X.shape[1]
-    plain = ColumnStatistics.from_scaling(np.zeros(n_columns), np.ones(n_columns))
+    identity = ColumnStatistics.make_identity(n_columns)
     if keeps_function(stream):
-        before, now = statistics or plain, fit.statistics or plain
+        before, now = statistics or identity, fit.statistics or identity
         column_kernel, encoded_kernel = np.split(kernels[0], [n_columns])
         column_kernel, biases[0] = rescale_inputs(column_kernel, biases[0], before, now)
         kernels[0] = np.concatenate([column_kernel, encoded_kernel])

@@ -41,14 +41,14 @@ class InputLayer(ABC):
         return self.n_columns
 
     def find_rows(self, n_features: int, n_inputs: int) -> slice | np.ndarray:
-        """Return the rows of the first kernel that are no padding.
+        """Return the rows of the first kernel that are not padding.
 
         Parameters
         ----------
         n_features : int
             Columns of the table without padding.
         n_inputs : int
-            The same number, and what is made of the columns.
+            Columns and encoded inputs without padding.
         """
         return slice(n_features)
 
@@ -73,6 +73,24 @@ class InputLayer(ABC):
         parameters : tensor, shape (n_parameters,)
             The numbers that are trained.
         """
+
+
+@dataclass(frozen=True)
+class EncodedInputs(InputLayer):
+    """Dense rows and the encoded inputs of their columns.
+
+    Attributes
+    ----------
+    n_encoded : int
+        Number of encoded inputs, or of encoded columns; padding included.
+    """
+
+    n_encoded: int
+
+    def find_rows(self, n_features, n_inputs):
+        """Return the rows of columns, then those of encoded inputs."""
+        encoded = np.arange(n_inputs - n_features) + self.n_columns
+        return np.concatenate([np.arange(n_features), encoded])
 
 
 @dataclass(frozen=True)

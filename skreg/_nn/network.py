@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,8 @@ class Scaling(NamedTuple):
     Inputs become ``(x - center) / scale``. Predictions become ``center + scale * prediction``.
     """
 
-    center: Any  # ndarray of float64, shape (d,); None for inputs that are not centred
-    scale: Any  # ndarray of float64, shape (d,)
+    center: np.ndarray  # float64, shape (d,), as the next one
+    scale: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,9 @@ class Network:
         rows, however they are stored.
     levels : tuple of float
         Levels of the quantiles that the outputs are, for a link that sorts them.
-    from_keras : bool
-        Whether the scaling was read from a Keras model. Keras' Normalization divides a constant
-        column by 1e-7, which would magnify what float32 rounds away. Inputs are therefore rounded
-        to float32 before they are scaled, as in Keras.
+    rounds_inputs : bool
+        Whether inputs are rounded to float32 before they are scaled, as in Keras, which divides a
+        constant column by 1e-7.
     """
 
     kernels: Sequence[np.ndarray]
@@ -67,7 +66,7 @@ class Network:
     penalties: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     is_sparse: bool = False
     levels: tuple[float, ...] = ()
-    from_keras: bool = False
+    rounds_inputs: bool = False
 
     @property
     def n_columns(self) -> int:
@@ -78,5 +77,5 @@ class Network:
     def inputs_key(self) -> tuple:
         """Key of a dict, equal for networks whose first layers take the same inputs."""
         scaling = () if self.input_scaling is None else self.input_scaling
-        parts = (None if part is None else part.tobytes() for part in scaling)
+        parts = (part.tobytes() for part in scaling)
         return (self.is_sparse, *parts, None if self.encoding is None else self.encoding.key)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._nn.encoding import Encoding, pad_vector
-from skreg._nn.inputs import InputLayer, compute_positions, select_columns
+from skreg._nn.inputs import EncodedInputs, compute_positions, select_columns
 from skreg._tensorflow import tensorflow, view_as_tensor
 
 N_FREQUENCIES, N_OUTPUTS = 16, 3
@@ -218,7 +218,7 @@ class PeriodicTensors(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PeriodicInputs(InputLayer):
+class PeriodicInputs(EncodedInputs):
     """Dense rows and the periodic embedding of their columns.
 
     The vector of parameters has the maps, of shape (3, n_encoded, 16), frequencies and phases of
@@ -231,22 +231,15 @@ class PeriodicInputs(InputLayer):
         Encoded columns, padding included.
     """
 
-    n_encoded: int
-
     @property
     def n_inputs(self) -> int:
-        """Columns and what is made of them."""
+        """Columns and encoded inputs."""
         return self.n_columns + N_OUTPUTS * self.n_encoded
 
     @property
     def n_parameters(self) -> int:
         """Numbers of maps, frequencies, phases and biases."""
         return ((N_OUTPUTS + 2) * N_FREQUENCIES + N_OUTPUTS) * self.n_encoded
-
-    def find_rows(self, n_features, n_inputs):
-        """Return the rows of columns, then those of what is made of them."""
-        encoded = np.arange(n_inputs - n_features) + self.n_columns
-        return np.concatenate([np.arange(n_features), encoded])
 
     def to_tensors(self, table, encoding=None):
         """Return a `PeriodicTensors`."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from skreg._nn.dropout import Mask
 from skreg._nn.encoding import Encoding, pad_encoded, pad_vector
-from skreg._nn.inputs import DenseBatch, InputLayer, compute_column_positions, select_columns
+from skreg._nn.inputs import DenseBatch, EncodedInputs, compute_column_positions, select_columns
 from skreg._tensorflow import tensorflow, view_as_tensor
 
 # Bins of a column, less where quantiles are equal. The decision notes have the figures.
@@ -141,7 +141,7 @@ class PiecewiseTensors(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PiecewiseInputs(InputLayer):
+class PiecewiseInputs(EncodedInputs):
     """Dense rows and the bins of their columns.
 
     Attributes
@@ -150,17 +150,10 @@ class PiecewiseInputs(InputLayer):
         Bins, padding included. Padded ones are zero.
     """
 
-    n_encoded: int
-
     @property
     def n_inputs(self) -> int:
         """Columns and bins."""
         return self.n_columns + self.n_encoded
-
-    def find_rows(self, n_features, n_inputs):
-        """Return the rows of columns, then those of bins."""
-        encoded = np.arange(n_inputs - n_features) + self.n_columns
-        return np.concatenate([np.arange(n_features), encoded])
 
     def to_tensors(self, table, encoding=None):
         """Return a `PiecewiseTensors`."""

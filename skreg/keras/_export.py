@@ -121,11 +121,10 @@ def round_constant_columns(inputs: Scaling, constant: np.ndarray) -> Scaling:
 
     A constant column then leaves zeros in float32, too.
     """
-    center = np.zeros_like(inputs.scale) if inputs.center is None else inputs.center
     with np.errstate(over="ignore"):
-        rounded = center.astype(np.float32)
+        rounded = inputs.center.astype(np.float32)
     rounds = constant & np.isfinite(rounded)
-    return Scaling(np.where(rounds, rounded, center), inputs.scale)
+    return Scaling(np.where(rounds, rounded, inputs.center), inputs.scale)
 
 
 def choose_precise_dtype(keras) -> str:

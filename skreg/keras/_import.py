@@ -91,7 +91,7 @@ def read_network(model: Any) -> Network:
         dropout=tuple(rates.get(k, 0.0) for k in range(1, len(dense))),
         penalties=_read_strengths(keras, [layer for layer, _ in dense]),
         levels=levels,
-        from_keras=True,
+        rounds_inputs=True,
     )
 
 

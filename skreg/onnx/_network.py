@@ -17,13 +17,11 @@ def add_inputs(graph: Graph, network: Network, table: str) -> str:
     Columns are scaled in float64, as in NumPy, since they may be far from zero.
     """
     values = table
-    if network.from_keras and network.input_scaling is not None:
+    if network.rounds_inputs and network.input_scaling is not None:
         values = graph.cast(graph.cast(values, np.float32), np.float64)
-    center, scale = network.input_scaling or (None, None)
-    if center is not None:
-        values = graph.add("Sub", values, center)
-    if scale is not None:
-        values = graph.add("Div", values, scale)
+    if network.input_scaling is not None:
+        center, scale = network.input_scaling
+        values = graph.add("Div", graph.add("Sub", values, center), scale)
     limit = np.float64(MAX_INPUT)
     values = graph.add("Clip", values, -limit, limit)
     inputs = graph.cast(values, np.float32)
