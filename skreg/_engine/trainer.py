@@ -275,8 +275,9 @@ class _Training:
         job, spec = self.trainer.job, self.trainer.spec
         rows = spec.input_layer.find_rows(job.n_features, job.n_inputs)
         kernels, biases, input_parameters = read_best_parameters(spec, state, rows, job.n_outputs)
-        encoding = job.encoding
-        return kernels, biases, encoding and encoding.replace_parameters(input_parameters)
+        if job.encoding is None:
+            return kernels, biases, None
+        return kernels, biases, job.encoding.replace_parameters(input_parameters)
 
     def make_result(self) -> TrainingResult:
         """Return the result so far."""
@@ -299,7 +300,9 @@ class _Training:
 
 
 def _make_checkpoint(progress: _TrainingProgress, callback: EpochCallback) -> Checkpoint:
-    best = progress.best and (progress.best[0], map_leaves(np.asarray, progress.best[1]))
+    best = progress.best
+    if best is not None:
+        best = best[0], map_leaves(np.asarray, best[1])
     state = map_leaves(np.asarray, progress.state)
     if progress.counters.best_epoch == len(progress.losses):
         # The last parameters are the best ones. Hold and pickle them once.
@@ -310,12 +313,14 @@ def _make_checkpoint(progress: _TrainingProgress, callback: EpochCallback) -> Ch
 def _restore_progress(checkpoint: Checkpoint) -> _TrainingProgress:
     make_tensor = tensorflow().constant
     best = checkpoint.best
+    if best is not None:
+        best = best[0], map_leaves(make_tensor, best[1])
     return _TrainingProgress(
         state=map_leaves(make_tensor, checkpoint.state),
         counters=Counters(*checkpoint.state.counters.tolist()),
         losses=checkpoint.losses,
         validation_losses=checkpoint.validation_losses,
-        best=best and (best[0], map_leaves(make_tensor, best[1])),
+        best=best,
     )
 
 

@@ -330,7 +330,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             "dropout": simplify(network.dropout),
             "input_dropout": network.input_dropout,
             "standardize": network.input_scaling is not None,
-            "numerical_encoding": network.encoding and network.encoding.name,
+            "numerical_encoding": None if network.encoding is None else network.encoding.name,
         }
         parameters |= {name: simplify(value) for name, value in network.penalties.items()}
         estimator = cls(**parameters, **solver)

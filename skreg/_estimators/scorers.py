@@ -22,9 +22,14 @@ def takes_weights(scorer) -> bool:
         return False
 
 
+def is_loss(scoring) -> bool:
+    """Whether a value of `scoring` or `validation_scoring` is the string "loss"."""
+    return isinstance(scoring, str) and scoring == "loss"
+
+
 def validates_by_loss(estimator) -> bool:
     """Whether the compiled loss of the validation rows decides, and no scorer."""
-    return isinstance(estimator.validation_scoring, str) and estimator.validation_scoring == "loss"
+    return is_loss(estimator.validation_scoring)
 
 
 def count_copies(weight: np.ndarray, n_rows: int) -> np.ndarray | None:

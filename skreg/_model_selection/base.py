@@ -28,7 +28,7 @@ from skreg._compat import (
 )
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
-from skreg._estimators.scorers import describe_ignored_weights, ignores_weights
+from skreg._estimators.scorers import describe_ignored_weights, ignores_weights, is_loss
 from skreg._estimators.user_warnings import warn
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.data import SearchData, check_data
@@ -55,7 +55,7 @@ from skreg._model_selection.refit import (
     train_winner,
 )
 from skreg._model_selection.results import summarise_results
-from skreg._model_selection.scoring import AVERAGES, Scoring, negative_loss
+from skreg._model_selection.scoring import AVERAGES, Scoring, makes_ensemble, negative_loss
 from skreg._model_selection.search import CandidateResult, Search
 from skreg._model_selection.search_warnings import warn_about_search
 
@@ -97,8 +97,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
 
     def _store_parameters(self, arguments: dict) -> None:
         """Store the arguments of the constructor, of which there are about forty."""
-        for name in arguments.keys() - {"self", "__class__"}:
-            setattr(self, name, arguments[name])
+        for name, value in arguments.items():  # in order, so that `vars` does not vary
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def _make_base_estimator(self):
         """Make the estimator that is tuned: not fitted, with the parameters of this one."""
@@ -118,8 +119,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         memory = open_memory(self.memory, self.validation_scoring)
         self._warn_about_memory()
         data = check_data(self, base_estimator, X, y, sample_weight)
-        axes = self.dropouts, self.l2s
-        grid = make_candidates(*axes, base_estimator, data.list_strengths, data.kinds)
+        grid = make_candidates(
+            self.dropouts, self.l2s, base_estimator, data.list_strengths, data.kinds
+        )
         if self.refit is one_standard_error:
             check_strengths_are_numbers(candidate.l2 for candidate in grid.candidates)
         trains_winner = scoring.refit is not False and not self._averages  # which warns itself
@@ -192,13 +194,23 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             if test_weight is None and weight is not None and self.early_stopping == "fold":
                 test_weight = weight[test]
             check_fold(k, train, test, weight, test_weight)
-            score = scoring.scorer, score_params
-            stops_on_test = self.early_stopping == "fold"
-            rows = X, y, scored_y, train, test, weight
             # Networks with other outputs cannot be averaged.
             needs_classes = self._averages and is_classifier(self) and lacks_class(y, train)
             options = data.request_options if needs_classes else {}
-            folds.append(Fold(base_estimator, *rows, *score, stops_on_test, options))
+            fold = Fold(
+                base_estimator,
+                X,
+                y,
+                scored_y,
+                train,
+                test,
+                weight,
+                scoring.scorer,
+                score_params,
+                stops_on_test=self.early_stopping == "fold",
+                request_options=options,
+            )
+            folds.append(fold)
         return folds
 
     def _make_search(
@@ -207,7 +219,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         n_rows = [len(fold.test) for fold in folds]
         shares: Sequence[RungShares] = ()
         if self.search == "halving":
-            shares = HALVING_OF_ENSEMBLE if self.refit == "ensemble" else HALVING
+            shares = HALVING_OF_ENSEMBLE if makes_ensemble(self.refit) else HALVING
         by_kind = {candidate.kind: candidate for candidate in candidates}
         max_iters = [folds[0].make_network(candidate).max_iter for candidate in by_kind.values()]
         least = min(max_iters, key=count_least_epochs)
@@ -277,9 +289,10 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             return {}
         if self._averages:
             return self._average(search, found)
-        rows = data.X, data.y, data.sample_weight
         verbose = max(0, int(self.verbose) - 1)
-        return train_winner(base_estimator, found["best_params_"], *rows, verbose)
+        return train_winner(
+            base_estimator, found["best_params_"], data.X, data.y, data.sample_weight, verbose
+        )
 
     @property
     def _averages(self) -> bool:
@@ -289,7 +302,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     def _average(self, search: Search, found: dict) -> dict:
         """Return the fitted attributes of networks of the folds; none if the winner lacks some."""
         best, results = found["best_index_"], found["cv_results_"]
-        if self.refit == "ensemble":
+        if makes_ensemble(self.refit):
             attributes = make_ensemble(search, best)
             if attributes:
                 results["ensemble_weight"] = attributes["ensemble_weights_"]
@@ -382,7 +395,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
 
     def _uses_own_score(self) -> bool:
         """Whether the score is the loss or that of the base estimator, without requests."""
-        return self.scoring is None or (isinstance(self.scoring, str) and self.scoring == "loss")
+        return self.scoring is None or is_loss(self.scoring)
 
     def __sklearn_is_fitted__(self) -> bool:
         # During the search, callbacks see an estimator that predicts with one network.

@@ -17,6 +17,7 @@ from skreg._estimators.encoded import allows_encoding
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import CheckedRows, check_rows, check_weight
 from skreg._model_selection.kinds import Kind, make_kinds
+from skreg._model_selection.scoring import makes_ensemble
 
 
 class SearchData(NamedTuple):
@@ -64,7 +65,7 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
     indexed_y = y if hasattr(y, "iloc") else targets
     chooses_kinds = (
         is_auto(search.candidates)
-        and search.refit == "ensemble"
+        and makes_ensemble(search.refit)
         and is_auto(base_estimator.numerical_encoding)
     )
     n_rows, may_encode = 1, False

@@ -16,6 +16,7 @@ from skreg._engine.hyperparameters import (
 )
 from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.encoded import check_dense
+from skreg._model_selection.scoring import makes_ensemble
 
 # Parameters besides `dropout` and `l2`, as pairs of name and value in the order of the names. The
 # others are those of the estimator.
@@ -95,7 +96,7 @@ def set_kind(base_estimator, kind: Kind):
 
 def _choose_grids(refit, base_estimator, may_encode: bool) -> Sequence[dict]:
     """Return what "auto" stands for."""
-    if not isinstance(refit, str) or refit != "ensemble":
+    if not makes_ensemble(refit):
         return [{}]
     linear: dict = {"hidden_layer_sizes": [()]}
     if not is_auto(base_estimator.numerical_encoding) or not may_encode:

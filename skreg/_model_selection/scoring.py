@@ -16,12 +16,18 @@ from sklearn.metrics import check_scoring
 
 from skreg._compat import BaseScorer, process_routing, raise_for_params, routing_enabled
 from skreg._engine.hyperparameters import read_loss_parameters
-from skreg._estimators.scorers import takes_weights
+from skreg._estimators.scorers import is_loss, takes_weights
 from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
 # Values of `refit` that average networks of the folds.
 AVERAGES = "folds", "ensemble"
 MIN_PROBABILITY = float(np.finfo(np.float64).eps)  # of a class that training has not seen
+
+
+def makes_ensemble(refit) -> bool:
+    """Whether networks of several candidates predict."""
+    return isinstance(refit, str) and refit == "ensemble"
+
 
 # -- the loss as a score ----------------------------------------------------------------------
 
@@ -167,7 +173,7 @@ class Scoring:
         self.scorer: Any
         self.scoring = scoring
         self.is_multimetric = isinstance(scoring, (list, tuple, dict))
-        if isinstance(scoring, str) and scoring == "loss":
+        if is_loss(scoring):
             self.scorer = negative_loss
         elif callable(scoring):
             self.scorer = scoring
@@ -239,7 +245,7 @@ def _replace_loss(scoring):
     with config_context(enable_metadata_routing=True):  # without it a request cannot be set
         loss.set_score_request(sample_weight=True)
     by_name = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
-    return {name: loss if value == "loss" else value for name, value in by_name.items()}
+    return {name: loss if is_loss(value) else value for name, value in by_name.items()}
 
 
 def _is_scorer(scorer) -> bool:

@@ -6,16 +6,17 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._engine.spec import Status
 from skreg._estimators.automatic import get_learning_rate
+from skreg._estimators.scorers import is_loss
 from skreg._estimators.user_warnings import warn
 from skreg._model_selection.halving import count_networks
 from skreg._model_selection.refit import grid_edge_warnings
-from skreg._model_selection.scoring import AVERAGES, Scoring
+from skreg._model_selection.scoring import AVERAGES, Scoring, makes_ensemble
 from skreg._model_selection.search import Search
 
 
 def warn_about_class_weight(class_weight, scoring) -> None:
     """Warn of probabilities of reweighted classes that are scored by those of the rows."""
-    if class_weight is not None and isinstance(scoring, str) and scoring == "loss":
+    if class_weight is not None and is_loss(scoring):
         warn(
             "class_weight: with weights the networks learn probabilities of reweighted classes, "
             "but scoring='loss' compares them with the classes as they are. Leave class_weight out "
@@ -54,7 +55,7 @@ def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attribute
         return
     ranks = attributes["cv_results_"].get(f"rank_test_{scoring.metric}", [])
     # If all are equal the winner is just the first one. An ensemble has more than the winner.
-    if len(set(ranks)) != 1 and scoring.refit != "ensemble":
+    if len(set(ranks)) != 1 and not makes_ensemble(scoring.refit):
         for message in grid_edge_warnings(search.candidates, attributes["best_index_"]):
             warn(message)
 

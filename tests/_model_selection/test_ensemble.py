@@ -184,7 +184,7 @@ def test_of_equal_candidates_the_most_regularised_one_predicts():
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_the_selection_does_not_depend_on_the_cores(classifier, monkeypatch, n_threads):
     monkeypatch.setattr(members, "count_threads", lambda: n_threads)
-    monkeypatch.setattr("skreg._nn.members._FEW_MULTIPLICATIONS", 0)
+    monkeypatch.setattr("skreg._nn.members._SINGLE_THREAD_MULTIPLICATIONS", 0)
     again = clone(classifier).fit(X, y)
     assert_array_equal(again.ensemble_scores_, classifier.ensemble_scores_)
 
