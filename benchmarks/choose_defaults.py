@@ -23,7 +23,7 @@ from _tables import read_tables
 from bench_quality import KINDS, name_kind, score
 from joblib import Parallel, delayed
 
-from skreg._data.tables import MIN_EPOCHS, choose_batch_size
+from skreg._data.epochs import MIN_EPOCHS, choose_batch_size
 
 # By stage: values of parameters. "c" is the l2 strength times the rows, "steps" gives max_iter.
 STAGES = {

@@ -16,11 +16,12 @@ from skreg import (
     RegularizedMLPRegressor,
     RegularizedMLPRegressorCV,
 )
+from skreg._data.epochs import draw_orders
 from skreg._data.rows import MergedRows
-from skreg._data.tables import draw_orders, make_training_rows
+from skreg._data.tables import make_training_rows
 from skreg._engine.hyperparameters import LOSS_DEFAULTS, SOLVER_DEFAULTS, Hyperparameters
 from skreg._engine.job import TrainingJob
-from skreg._engine.spec import StopCriterion
+from skreg._engine.status import StopCriterion
 from skreg._engine.trainer import FIRST_WEIGHTS, make_generator, make_generator_key
 from skreg._model_selection.scoring import negative_loss
 from skreg._nn.encodings import ENCODINGS

@@ -20,7 +20,7 @@ import skreg._plotting.training_curve
 import skreg.keras
 import skreg.keras._scikeras
 import skreg.onnx
-import skreg.onnx._types
+import skreg.onnx._inputs
 
 # Checks that are not made, each with the reason.
 EXCLUDED = {
@@ -93,7 +93,7 @@ MODULES = (
     skreg._estimators.uncertainty,
     skreg.keras._files,
     skreg.onnx,
-    skreg.onnx._types,
+    skreg.onnx._inputs,
     skreg.keras._builders,
     skreg.keras._inputs,
     skreg.keras._scikeras,

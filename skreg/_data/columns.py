@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skreg._data.statistics import compute_shares, find_weighted_median, iterate_blocks
+from skreg._data.statistics import find_weighted_median, iterate_blocks
+from skreg._data.weights import compute_shares
 
 # A level has a column of its own if it is among the 40 heaviest and has at least 1/200 of the
 # weight. The others share one. benchmarks/choose_levels.py has the figures.

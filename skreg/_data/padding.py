@@ -1,4 +1,4 @@
-"""How sizes are rounded up, so that few shapes of programs exist.
+"""How sizes are rounded up, so that few shapes of programs exist, and aligned memory.
 
 Axes, always in this order and by these letters:
 
@@ -12,6 +12,10 @@ q   outputs, the columns of the logits
 """
 
 from __future__ import annotations
+
+import numpy as np
+
+_ALIGNMENT = 64  # bytes; what TensorFlow needs to use memory that it does not own
 
 # Rows whose validation loss is computed at once.
 VALIDATION_BLOCK = 1024
@@ -56,3 +60,11 @@ def choose_chunk(n_nonzeros: int, n_rows: int) -> int:
     """
     mean = -(-n_nonzeros // max(n_rows, 1))
     return min(16, 1 << max(mean - 1, 0).bit_length())
+
+
+def allocate_aligned(shape: tuple[int, int], dtype=np.float32) -> np.ndarray:
+    """Return zeros at an address that TensorFlow can use without a copy."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + _ALIGNMENT, dtype=np.uint8)
+    offset = -memory.ctypes.data % _ALIGNMENT
+    return memory[offset : offset + size].view(dtype).reshape(shape)

@@ -11,12 +11,8 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
-from skreg._data.statistics import (
-    average_pairs,
-    compute_shares,
-    find_quantile_indices,
-    find_weighted_quantiles,
-)
+from skreg._data.statistics import average_pairs, find_quantile_indices, find_weighted_quantiles
+from skreg._data.weights import compute_shares
 
 
 def measure_quantiles(X, indices, weight, columns, levels) -> np.ndarray:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skreg._data.statistics import compute_relative_weight, iterate_blocks
+from skreg._data.statistics import iterate_blocks
+from skreg._data.weights import compute_relative_weight
 
 # Largest mean count per distinct row. Weights that would need larger counts (one is tiny, or they
 # are populations of a survey) are not taken for counts.

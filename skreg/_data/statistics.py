@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from skreg._data.weights import compute_shares, compute_two_shares
+
 _BLOCK_VALUES = 1 << 17  # float64 values of a working block: 1 MiB, about a core's cache
 # Rows and columns of a block whose columns are summed. A sum depends on the number of rows.
 _SUMMED_ROWS, _SUMMED_COLUMNS = 1024, 128
@@ -20,8 +22,6 @@ _SUMMED_ROWS, _SUMMED_COLUMNS = 1024, 128
 # A column of mostly zeros is divided by at least this share of its largest absolute value, so that
 # few large values do not dominate.
 _MIN_SCALE = 1 / 10
-# Of relative weights: an error of 2e-9, which is below the rounding of float32 in training.
-_WEIGHT_BITS = 28
 # What rounding of weights makes of a sum of shares.
 _ROUNDING = 1e-9
 _HALF = 0.5 - _ROUNDING
@@ -83,7 +83,7 @@ class Statistics:
             )
             return Statistics(other.weight, center, deviation)
         # Halves, so that sums and differences of numbers near the ends of float64 are finite.
-        share, rest = _compute_two_shares(self.weight, other.weight)
+        share, rest = compute_two_shares(self.weight, other.weight)
         half = other.center / 2 - self.center / 2
         half_between = np.sqrt(share * rest) * np.abs(half)
         half_within = np.hypot(
@@ -201,32 +201,9 @@ class ColumnStatistics:
         is_two_valued = self.is_two_valued & other.is_two_valued
         for part in (self.low, self.high, other.low, other.high):
             is_two_valued = is_two_valued & ((part == low) | (part == high))
-        share, rest = _compute_two_shares(self.moments.weight, other.moments.weight)
+        share, rest = compute_two_shares(self.moments.weight, other.moments.weight)
         zeros = share * self.zeros + rest * other.zeros
         return ColumnStatistics(moments, low, high, zeros, is_two_valued)
-
-
-def _compute_two_shares(here: float, there: float) -> tuple[float, float]:
-    """Return the share of two weights in their sum, which may be beyond float64's range."""
-    largest = max(here, there)
-    here, there = here / largest, there / largest
-    return here / (here + there), there / (here + there)
-
-
-def compute_relative_weight(weight: np.ndarray) -> np.ndarray:
-    """Return the weights in units of the largest one, rounded to 28 bits.
-
-    Weights times a constant thus become the same numbers, also where the product was rounded. With
-    more bits, one of 100,000 weights would often lie at the edge between two numbers.
-    """
-    mantissa, exponent = np.frexp(weight / weight.max())
-    return np.ldexp(np.round(np.ldexp(mantissa, _WEIGHT_BITS)), exponent - _WEIGHT_BITS)
-
-
-def compute_shares(weight: np.ndarray) -> np.ndarray:
-    """Return the share of each row in the sum of the weights."""
-    relative = compute_relative_weight(weight)
-    return relative / relative.sum()
 
 
 def iterate_blocks(n_rows: int, n_columns: int, n_threads: int = 1):

@@ -1,4 +1,4 @@
-"""Padded float32 tables, and which of their rows an epoch visits.
+"""Padded float32 tables.
 
 Targets are class codes of shape (n,), or numbers of shape (n, q).
 """
@@ -10,19 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skreg._data.padding import choose_chunk, pad_features, pad_size, pad_validation_rows
+from skreg._data.epochs import count_visits
+from skreg._data.padding import (
+    allocate_aligned,
+    choose_chunk,
+    pad_features,
+    pad_size,
+    pad_validation_rows,
+)
 from skreg._data.rows import MergedRows
 from skreg._data.scaling import standardize, standardize_sparse
-from skreg._data.statistics import compute_shares, count_nonzeros, iterate_blocks
+from skreg._data.statistics import count_nonzeros, iterate_blocks
+from skreg._data.weights import compute_shares
 
-_ALIGNMENT = 64  # bytes; what TensorFlow needs to use memory that it does not own
 # A table is held as dense rows if at least this share of its cells is filled: dense rows are faster
 # then, and take at most 4 * 16 bytes a non-zero. The decision notes have the measurement.
 _DENSE_SHARE = 1 / 16
-
-# What max_iter="auto" stands for. Chosen by benchmarks/choose_defaults.py.
-_N_STEPS = 2000
-MIN_EPOCHS = 16
 
 
 @dataclass(frozen=True)
@@ -158,52 +161,6 @@ def make_validation_rows(
     )
 
 
-def count_visits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how often an epoch visits each row, and the weight of one visit.
-
-    The weights w_i are first scaled to the mean 1 over the distinct rows, so that only their ratios
-    matter. Row i is visited ceil(w_i) times, and each visit has the weight w_i / ceil(w_i). Equal
-    weights give the usual epoch. The visits of an epoch are less than twice the distinct rows, and
-    their weights have the mean 1.
-    """
-    weight = compute_shares(weight) * len(weight)
-    # A weight of 1 + 1e-16, which is 1 apart from rounding, does not deserve a second visit.
-    counts = np.maximum(np.ceil(weight * (1 - 1e-9)), 1).astype(np.int64)
-    visit_weight = weight / counts
-    return counts, visit_weight / (weight.sum() / counts.sum())
-
-
-def draw_orders(
-    visits: np.ndarray, seed: int, first_epoch: int, n_epochs: int, shape: tuple[int, int]
-) -> np.ndarray:
-    """Return the order of the visits in each of `n_epochs` epochs, a row each, zeros up to `shape`.
-
-    A pure function of (visits, seed, epoch): it does not matter how many epochs are drawn together.
-    """
-    orders = _allocate_aligned(shape, np.int32)
-    bits = np.random.Philox(key=seed)
-    generator, fresh = np.random.Generator(bits), bits.state
-    for row in range(n_epochs):
-        # Setting the counter is the same as Philox(key, counter), and takes a sixth of the time.
-        fresh["state"]["counter"][:] = 0, 0, 0, first_epoch + row
-        bits.state = fresh
-        order = orders[row, : len(visits)]
-        order[:] = visits
-        generator.shuffle(order)
-    return orders
-
-
-def choose_batch_size(n_visits: int) -> int:
-    """Return the power of two nearest to the square root of the visits, within 32 and 256."""
-    return int(np.clip(2 ** round(np.log2(max(n_visits, 1)) / 2), 32, 256))
-
-
-def choose_epochs(n_visits: int, batch_size: int) -> int:
-    """Return the epochs that give `_N_STEPS` steps, and at least `MIN_EPOCHS`."""
-    steps_per_epoch = -(-n_visits // batch_size)
-    return max(MIN_EPOCHS, -(-_N_STEPS // steps_per_epoch))
-
-
 def pad_rows(array: np.ndarray, n_rows: int) -> np.ndarray:
     """Return the array with zeros up to `n_rows` rows."""
     padded = np.zeros((n_rows, *array.shape[1:]), dtype=array.dtype)
@@ -238,7 +195,7 @@ def _make_table(X, rows: MergedRows, center, scale, padded_rows: int, chunk: int
             return _make_csr_table(standardize_sparse(X[rows.indices], center, scale), shape, chunk)
         parts = [standardize_sparse(X[rows.indices[block]], center, scale) for block in blocks]
         return _make_csr_table(sparse.vstack(parts, format="csr"), shape, chunk)
-    table = _allocate_aligned(shape)
+    table = allocate_aligned(shape)
     for block in blocks:
         values = X[rows.indices[block]]
         values = values.toarray() if sparse.issparse(X) else values
@@ -258,11 +215,3 @@ def _make_csr_table(rows, shape: tuple[int, int], chunk: int) -> CSRTable:
         shape=shape,
         chunk=chunk,
     )
-
-
-def _allocate_aligned(shape: tuple[int, int], dtype=np.float32) -> np.ndarray:
-    """Return zeros at an address that TensorFlow can use without a copy."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + _ALIGNMENT, dtype=np.uint8)
-    offset = -memory.ctypes.data % _ALIGNMENT
-    return memory[offset : offset + size].view(dtype).reshape(shape)

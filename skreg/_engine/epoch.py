@@ -17,7 +17,8 @@ import numpy as np
 
 from skreg._data.padding import VALIDATION_BLOCK
 from skreg._engine.hyperparameters import INTEGERS, NUMBERS, HyperparameterTensors
-from skreg._engine.spec import ProgramSpec, Status, StopCriterion
+from skreg._engine.spec import ProgramSpec
+from skreg._engine.status import Status, StopCriterion
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.dropout import Mask, compute_mask, compute_mask_at
 from skreg._nn.losses import LOSSES

@@ -12,7 +12,8 @@ from skreg._data.padding import pad_outputs, pad_size
 from skreg._data.tables import TrainingRows, ValidationRows
 from skreg._engine.epoch import TrainingState
 from skreg._engine.hyperparameters import Hyperparameters
-from skreg._engine.spec import ProgramSpec, Status, StopCriterion
+from skreg._engine.spec import ProgramSpec
+from skreg._engine.status import Status, StopCriterion
 from skreg._nn.encoding import Encoding
 from skreg._nn.encodings import make_input_layer
 from skreg._nn.penalties import select_penalties

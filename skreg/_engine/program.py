@@ -23,7 +23,8 @@ from skreg._engine.epoch import (
     take_step,
 )
 from skreg._engine.hyperparameters import HyperparameterTensors, make_constant
-from skreg._engine.spec import ProgramSpec, Status
+from skreg._engine.spec import ProgramSpec
+from skreg._engine.status import Status
 from skreg._tensorflow import (
     check_room_for_program,
     explain_debugging_operations,

@@ -1,4 +1,4 @@
-"""What shapes a compiled program, and how a training can end.
+"""What shapes a compiled program.
 
 `ProgramSpec` decides which program is compiled, and is the key of the cache of programs.
 `Hyperparameters` are numbers that a program receives.
@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 from skreg._nn.inputs import InputLayer
 
@@ -64,25 +63,3 @@ class ProgramSpec:
     def kernel_shapes(self) -> tuple[tuple[int, int], ...]:
         """Shape ``(inputs, outputs)`` of each kernel, from the inputs on."""
         return tuple(zip(self.layer_sizes[:-1], self.layer_sizes[1:], strict=True))
-
-
-class StopCriterion(IntEnum):
-    """What ends a training before `max_iter`, besides divergence."""
-
-    NONE = 0  # inside the program; a callback may
-    TRAINING_LOSS = 1
-    VALIDATION_LOSS = 2  # the weights of its best epoch are kept
-
-
-class Status(IntEnum):
-    """State of a training."""
-
-    RUNNING = 0
-    FINISHED = 1  # after max_iter epochs
-    CONVERGED = 2
-    STOPPED = 3  # by a callback
-    INTERRUPTED = 4  # by Ctrl-C
-    DIVERGED = 5
-    NOT_CONVERGED = 6  # after max_iter epochs, although tol is a number
-    WORSE_THAN_CONSTANT = 7  # than a constant prediction of the training rows
-    NEVER_BETTER_THAN_CONSTANT = 8  # on the validation rows

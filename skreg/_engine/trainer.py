@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skreg._data.tables import TrainingRows, ValidationRows, draw_orders
+from skreg._data.epochs import draw_orders
+from skreg._data.tables import TrainingRows, ValidationRows
 from skreg._engine.epoch import (
     FIRST_COUNTERS,
     Counters,
@@ -42,7 +43,8 @@ from skreg._engine.job import (
     Weights,
 )
 from skreg._engine.program import get_program
-from skreg._engine.spec import ProgramSpec, Status
+from skreg._engine.spec import ProgramSpec
+from skreg._engine.status import Status
 from skreg._nn.encoding import Encoding
 from skreg._nn.mlp import draw_parameters
 from skreg._tensorflow import ActiveThread, tensorflow, use_cpu, view_as_tensor

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skreg._engine.job import TrainingJob, TrainingResult
-from skreg._engine.spec import Status
+from skreg._engine.status import Status
 from skreg._estimators.callbacks import ValidationScoring
 from skreg._estimators.warm_start import NoiseSequence, Stream
 
 if TYPE_CHECKING:
-    from skreg._estimators.prepared import PreparedFit
+    from skreg._estimators.fit_records import PreparedFit
 
 
 def make_attributes(

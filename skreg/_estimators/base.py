@@ -18,11 +18,11 @@ from skreg._compat import CallbackSupportMixin, Interval, Options, StrOptions
 from skreg._data.columns import MixedTable, TableEncoder
 from skreg._data.statistics import ColumnStatistics
 from skreg._engine.hyperparameters import Hyperparameters, read_hyperparameters
-from skreg._engine.spec import Status
+from skreg._engine.status import Status
 from skreg._estimators.attributes import simplify
 from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.fit import prepare_fit, read_settings, run_fit
-from skreg._estimators.prepared import FitRequest
+from skreg._estimators.fit_records import FitRequest
 from skreg._estimators.training_warnings import warn_about_training
 from skreg._estimators.user_warnings import warn_in_worker_process
 from skreg._estimators.validation import check_table, encode_table, get_names

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from skreg._engine.job import Decision, EpochCallback, EpochReport
-from skreg._engine.spec import Status
+from skreg._engine.status import Status
 from skreg._estimators.progress import FitProgress
 
 

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skreg._data.rows import MergedRows
-from skreg._data.statistics import compute_shares
+from skreg._data.weights import compute_shares
 from skreg._estimators.targets import L2_FACTORS, Targets, ravel_column
 from skreg._nn.losses import ClassLoss, choose_class_loss
 

@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from skreg._compat import StrOptions, fit_context
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.class_targets import ClassTargets
-from skreg._estimators.prepared import FitRequest, ValidationSet
+from skreg._estimators.fit_records import FitRequest, ValidationSet
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import check_classes
 from skreg._nn.links import LINKS

@@ -14,20 +14,17 @@ import numpy as np
 from scipy import sparse
 
 from skreg._data.columns import TableEncoder
+from skreg._data.epochs import choose_epochs
 from skreg._data.rows import MergedRows, count_rows, merge_rows, split_rows
 from skreg._data.scaling import MAX_INPUT
 from skreg._data.statistics import ColumnStatistics, measure_columns
-from skreg._data.tables import (
-    choose_epochs,
-    make_training_rows,
-    make_validation_rows,
-)
+from skreg._data.tables import make_training_rows, make_validation_rows
 from skreg._engine.hyperparameters import (
     check_hidden_layer_sizes,
     read_hyperparameters,
 )
 from skreg._engine.job import TrainingInterrupted, TrainingJob
-from skreg._engine.spec import Status, StopCriterion
+from skreg._engine.status import Status, StopCriterion
 from skreg._engine.trainer import HELD_OUT, make_generator, train
 from skreg._estimators.attributes import (
     make_attributes,
@@ -35,8 +32,7 @@ from skreg._estimators.attributes import (
 )
 from skreg._estimators.automatic import choose_encoding, is_auto, make_placeholders
 from skreg._estimators.callbacks import FitCallback, SklearnCallbacks, ValidationScoring
-from skreg._estimators.encoded import check_dense, continue_encoding, initialize_encoding
-from skreg._estimators.prepared import (
+from skreg._estimators.fit_records import (
     EncodedRows,
     FitRequest,
     FitSettings,
@@ -46,6 +42,7 @@ from skreg._estimators.prepared import (
     ValidationData,
     ValidationSet,
 )
+from skreg._estimators.numerical_encoding import check_dense, continue_encoding, initialize_encoding
 from skreg._estimators.progress import FitProgress
 from skreg._estimators.scorers import (
     ValidationScorer,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from skreg._data.rows import MergedRows
-from skreg._data.statistics import Statistics, compute_shares, find_weighted_quantiles
+from skreg._data.statistics import Statistics, find_weighted_quantiles
+from skreg._data.weights import compute_shares
 from skreg._engine.hyperparameters import LOSS_DEFAULTS
 from skreg._estimators.targets import L2_FACTORS, Targets
 from skreg._nn.losses import REGRESSION_LOSSES, RegressionLoss

@@ -14,7 +14,7 @@ from skreg._engine.hyperparameters import read_loss_parameters
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.docstrings import copy_entries
-from skreg._estimators.prepared import FitRequest, ValidationSet
+from skreg._estimators.fit_records import FitRequest, ValidationSet
 from skreg._estimators.regression_targets import RegressionTargets
 from skreg._estimators.targets import ravel_column
 from skreg._nn.links import LINKS

@@ -15,7 +15,7 @@ from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
 from skreg._nn.mlp import draw_parameters
 
 if TYPE_CHECKING:
-    from skreg._estimators.prepared import PreparedFit
+    from skreg._estimators.fit_records import PreparedFit
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sklearn.utils import indexable
 from skreg._data.columns import TableEncoder
 from skreg._data.rows import MergedRows, count_rows, merge_rows
 from skreg._estimators.automatic import is_auto, list_strengths
-from skreg._estimators.encoded import allows_encoding
+from skreg._estimators.numerical_encoding import allows_encoding
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import CheckedRows, check_rows, check_weight
 from skreg._model_selection.kinds import Kind, make_kinds

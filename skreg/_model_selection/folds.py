@@ -12,10 +12,10 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
 from skreg._compat import safe_indexing
-from skreg._data.tables import choose_batch_size, choose_epochs
+from skreg._data.epochs import choose_batch_size, choose_epochs
 from skreg._engine.hyperparameters import check_rates
 from skreg._engine.job import Checkpoint, TrainingInterrupted
-from skreg._engine.spec import Status
+from skreg._engine.status import Status
 from skreg._engine.trainer import Trainer
 from skreg._estimators.attributes import make_attributes, simplify
 from skreg._estimators.automatic import is_auto
@@ -28,7 +28,7 @@ from skreg._estimators.fit import (
     prepare_fit,
     read_settings,
 )
-from skreg._estimators.prepared import EncodedRows, PreparedFit, TrainingTables, ValidationSet
+from skreg._estimators.fit_records import EncodedRows, PreparedFit, TrainingTables, ValidationSet
 from skreg._estimators.training_warnings import judge_training
 from skreg._estimators.validation import copy_shallow
 from skreg._model_selection.candidates import Candidate

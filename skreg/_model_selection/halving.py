@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skreg._data.tables import MIN_EPOCHS
+from skreg._data.epochs import MIN_EPOCHS
 from skreg._estimators.automatic import is_auto
 
 

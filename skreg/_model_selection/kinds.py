@@ -15,7 +15,7 @@ from skreg._engine.hyperparameters import (
     read_hyperparameters,
 )
 from skreg._estimators.automatic import is_auto, make_placeholders
-from skreg._estimators.encoded import check_dense
+from skreg._estimators.numerical_encoding import check_dense
 from skreg._model_selection.scoring import makes_ensemble
 
 # Parameters besides `dropout` and `l2`, as pairs of name and value in the order of the names. The

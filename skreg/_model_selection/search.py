@@ -14,7 +14,7 @@ from joblib.parallel import get_active_backend
 from sklearn import config_context
 
 from skreg._engine.job import Checkpoint
-from skreg._engine.spec import Status
+from skreg._engine.status import Status
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.halving import Rung, count_epochs

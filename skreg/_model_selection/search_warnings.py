@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skreg._engine.spec import Status
+from skreg._engine.status import Status
 from skreg._estimators.automatic import get_learning_rate
 from skreg._estimators.scorers import is_loss
 from skreg._estimators.user_warnings import warn

@@ -22,7 +22,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skreg.onnx._converters import register_converters
-from skreg.onnx._types import choose_types, make_inputs, read_names, store_metadata
+from skreg.onnx._inputs import make_inputs, read_names, store_metadata
+from skreg.onnx._types import choose_types
 
 if TYPE_CHECKING:
     import onnx

@@ -6,13 +6,13 @@ from scipy import sparse
 
 from skreg._data.scaling import standardize
 from skreg._data.statistics import (
-    compute_relative_weight,
     find_weighted_quantiles,
     iterate_blocks,
     measure_columns,
     measure_numbers,
     measure_robustly,
 )
+from skreg._data.weights import compute_relative_weight
 
 
 def measure_all_rows(X, weight=None, function=measure_columns):

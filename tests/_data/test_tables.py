@@ -3,15 +3,10 @@
 import numpy as np
 import pytest
 
+from skreg._data.epochs import choose_batch_size, choose_epochs, draw_orders
 from skreg._data.rows import merge_rows
 from skreg._data.statistics import measure_columns
-from skreg._data.tables import (
-    choose_batch_size,
-    choose_epochs,
-    draw_orders,
-    make_training_rows,
-    make_validation_rows,
-)
+from skreg._data.tables import make_training_rows, make_validation_rows
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from helpers import draw_first_weights, make_hyperparameters, make_job
 from skreg._data.rows import MergedRows
 from skreg._data.tables import make_validation_rows
 from skreg._engine.job import WarmStart
-from skreg._engine.spec import Status, StopCriterion
+from skreg._engine.status import Status, StopCriterion
 from skreg._engine.trainer import train
 from skreg._nn.predict import forward
 

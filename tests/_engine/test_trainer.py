@@ -25,7 +25,7 @@ from skreg._engine.job import (
     TrainingJob,
     TrainingStopped,
 )
-from skreg._engine.spec import Status
+from skreg._engine.status import Status
 from skreg._engine.trainer import Trainer, train
 
 

@@ -17,7 +17,7 @@ from skreg import (
 from skreg._data.rows import MergedRows
 from skreg._estimators.automatic import choose_encoding
 from skreg._estimators.class_targets import ClassTargets
-from skreg._estimators.encoded import initialize_encoding
+from skreg._estimators.numerical_encoding import initialize_encoding
 
 rng = np.random.default_rng(0)
 N_ROWS = 240  # enough for numbers below the largest one

@@ -15,7 +15,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._data.rows import merge_rows, split_rows
 from skreg._engine.trainer import HELD_OUT, make_generator
 from skreg._estimators.fit import prepare_fit, read_settings
-from skreg._estimators.prepared import ValidationSet
+from skreg._estimators.fit_records import ValidationSet
 
 X, y = load_iris(return_X_y=True)
 

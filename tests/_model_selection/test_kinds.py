@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from skreg import RegularizationPathDisplay, RegularizedMLPClassifier, one_standard_error
-from skreg._estimators.encoded import allows_encoding
+from skreg._estimators.numerical_encoding import allows_encoding
 from skreg._estimators.validation import check_rows
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.data import merge_all_rows

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.model_selection import KFold
 
-from skreg._engine.spec import Status
+from skreg._engine.status import Status
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.halving import Rung
 from skreg._model_selection.results import (

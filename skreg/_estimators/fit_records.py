@@ -10,15 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skreg._data.columns import TableEncoder
+from skreg._data.epochs import choose_batch_size, count_visits
 from skreg._data.rows import MergedRows
 from skreg._data.statistics import ColumnStatistics
-from skreg._data.tables import (
-    TrainingRows,
-    ValidationRows,
-    choose_batch_size,
-    choose_csr_chunk,
-    count_visits,
-)
+from skreg._data.tables import TrainingRows, ValidationRows, choose_csr_chunk
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._estimators.automatic import choose_strengths, is_auto
 from skreg._estimators.targets import Targets
