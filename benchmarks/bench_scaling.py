@@ -21,7 +21,7 @@ from skreg._data.statistics import measure_columns
 from skreg._data.tables import make_training_rows
 
 EPOCHS, BATCH_SIZE = 5, 128
-MOST_ROWS_OF_SCIKERAS = 10_000
+MAX_ROWS_OF_SCIKERAS = 10_000
 
 
 def fits(n_rows, n_columns, repeats):
@@ -29,7 +29,7 @@ def fits(n_rows, n_columns, repeats):
     X, y = dense_table(n_rows, n_columns)
     X_test, y_test = dense_table(5000, n_columns, seed=1)
     models = {name: make(EPOCHS, batch_size=BATCH_SIZE) for name, make in NETWORKS.items()}
-    if n_rows > MOST_ROWS_OF_SCIKERAS:
+    if n_rows > MAX_ROWS_OF_SCIKERAS:
         del models["scikeras"]
     models["skreg"].fit(X, y)  # compiles; the others have nothing to keep for their next fit
     runs = {name: lambda model=model: model.fit(X, y) for name, model in models.items()}

@@ -39,7 +39,7 @@ FAMILIES = {
     "both": (slice(1, None), slice(1, None)),
 }
 RIVALS = ["neither", "dropout", "L2", "better one"]
-MOST_ROWS = 600
+MAX_ROWS = 600
 CONDITIONS = {
     "as it is": "as it is",
     "fewer": "a quarter of the rows",
@@ -62,7 +62,7 @@ def with_wrong_labels(y, seed, share=0.2):
 
 def split_of(X, y, condition, seed):
     """Return (X, X_test, y, y_test) of at most 600 rows, a fifth of them for testing."""
-    n_rows = min(len(y), MOST_ROWS)
+    n_rows = min(len(y), MAX_ROWS)
     generator = np.random.default_rng(seed)
     if condition == "columns":
         X = np.hstack([X, generator.normal(size=(len(X), 50))])
@@ -310,7 +310,7 @@ def main():
         results = by_condition[condition] = {}
         for name, X, y in tables:
             results[name] = measure_table(X, y, condition, n_splits, cv, max_iter)
-            n_rows = min(len(y), MOST_ROWS)
+            n_rows = min(len(y), MAX_ROWS)
             n_train = (n_rows - n_rows // 5) // (4 if condition == "fewer" else 1)
             n_columns = X.shape[1] + (50 if condition == "columns" else 0)
             show_table(name, (n_train, n_columns), *results[name][:2])

@@ -125,7 +125,7 @@ def test_no_column_to_encode_leaves_the_columns(name):
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_a_dropped_column_is_dropped_with_all_that_is_made_of_it(name):
+def test_a_column_is_dropped_together_with_its_encoded_inputs(name):
     tf = tensorflow()
     encoding = begin_trained(name)
     keep = np.random.default_rng(3).uniform(size=(N_ROWS, 8)) > 0.4

@@ -197,7 +197,7 @@ def fits(storage: str, dtype) -> bool:
 
 # -- numbers -----------------------------------------------------------------------------------
 
-_LARGEST = np.finfo(np.float64).max
+_FLOAT64_MAX = np.finfo(np.float64).max
 
 NUMBERS = {
     "normal": lambda rng, z: z,
@@ -206,7 +206,7 @@ NUMBERS = {
     "integers": lambda rng, z: np.round(2 * z),
     "binary": lambda rng, z: (z > 0).astype(float),
     "huge": lambda rng, z: z * 1e300,
-    "largest": lambda rng, z: np.where(z > 0, _LARGEST, -_LARGEST),
+    "largest": lambda rng, z: np.where(z > 0, _FLOAT64_MAX, -_FLOAT64_MAX),
     "large": lambda rng, z: z * 1e30,
     "tiny": lambda rng, z: z * 1e-300,
     "denormal": lambda rng, z: np.round(3 * z) * 5e-324,

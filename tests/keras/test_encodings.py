@@ -78,7 +78,7 @@ def test_a_file_needs_keras_only(fitted, tmp_path):
     np.testing.assert_allclose(loaded.predict_proba(X)[:, 1], expected, atol=1e-5)
 
 
-def test_dropout_in_keras_drops_a_column_with_all_that_is_made_of_it(fitted):
+def test_dropout_in_keras_drops_a_column_together_with_its_encoded_inputs(fitted):
     inner = fitted.to_keras().get_layer("numerical_encoding")
     scaled = np.full((200, 4), 0.7, np.float32)
     scaled += np.arange(4, dtype=np.float32) / 8
