@@ -1,0 +1,46 @@
+"""Epochs: the orders of rows, the batch size and the number of epochs."""
+
+import numpy as np
+import pytest
+
+from skreg._data.epochs import choose_batch_size, choose_epochs, draw_orders
+
+
+@pytest.fixture
+def visits():
+    return np.arange(30, dtype=np.int32).repeat(2)
+
+
+def test_an_order_is_a_permutation_of_the_visits_and_padding(visits):
+    orders = draw_orders(visits, 7, 0, 5, (5, 64))
+    np.testing.assert_array_equal(np.sort(orders[:, :60]), np.tile(visits, (5, 1)))
+    assert not orders[:, 60:].any()
+
+
+def test_an_order_does_not_depend_on_how_many_are_drawn_together(visits):
+    together = draw_orders(visits, 7, 0, 5, (5, 64))
+    for epoch in range(5):
+        np.testing.assert_array_equal(draw_orders(visits, 7, epoch, 1, (1, 64))[0], together[epoch])
+
+
+def test_every_epoch_and_every_key_has_another_order(visits):
+    orders = draw_orders(visits, 7, 0, 5, (5, 64))
+    assert len({row.tobytes() for row in orders}) == 5
+    assert (draw_orders(visits, 8, 0, 1, (1, 64)) != orders[0]).any()
+
+
+@pytest.mark.parametrize("n_visits", [1, 10, 569, 5000, 10**5, 10**7])
+def test_automatic_batch_size_is_a_power_of_two_that_grows_with_the_visits(n_visits):
+    size = choose_batch_size(n_visits)
+    assert size & (size - 1) == 0
+    assert choose_batch_size(2 * n_visits) >= size
+
+
+@pytest.mark.parametrize(
+    ("n_visits", "batch_size", "n_epochs"),
+    [(1, 1, 2000), (100, 32, 500), (1024, 32, 63), (1025, 32, 61), (300_000, 256, 16)],
+)
+def test_automatic_epochs_give_two_thousand_steps_and_are_at_least_sixteen(
+    n_visits, batch_size, n_epochs
+):
+    assert choose_epochs(n_visits, batch_size) == n_epochs
