@@ -162,7 +162,7 @@ def find_free(name: str, taken: Sequence[str]) -> str:
 def _make_encoder(keras: Any, encoder: TableEncoder, merged: TableEncoder, dtype: str):
     """Return a functional model from a list of columns to the encoded table.
 
-    Kinds and tokens of the categories are those of `merged`.
+    Types and tokens of the categories are those of `merged`.
     """
     if _has_strings(merged) and keras.config.backend() != "tensorflow":
         raise ValueError(
@@ -195,7 +195,7 @@ def _make_encoder(keras: Any, encoder: TableEncoder, merged: TableEncoder, dtype
         used_columns += [width + column for column in _choose_columns(category)]
         width += encoded.shape[1]
     encoded = keras.ops.concatenate(parts, axis=1)
-    # Each part has all columns that its kind may have. Here those in use are taken, in their order.
+    # Each part has all columns that its type may have. Here those in use are taken, in their order.
     return keras.Model(inputs, keras.ops.take(encoded, np.array(used_columns), axis=1))
 
 
