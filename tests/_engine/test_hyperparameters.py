@@ -28,7 +28,7 @@ NUMBERS = {
 }
 
 
-NO_AUTO = {"l2": 0.125, "max_iter": 8}
+NO_AUTO = {"l2": 0.125, "max_iter": 8, "learning_rate_init": 0.125}
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
