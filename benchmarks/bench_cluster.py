@@ -1,0 +1,131 @@
+"""(l) What does a Dask cluster do to a search: its time, its scores, and what travels?
+
+The default search with refit="ensemble" on a made-up table of 3,000 x 20, in threads and on Dask
+clusters of one and two worker processes with a thread each. Workers have imported TensorFlow before
+the time starts. In the last search a worker process ends in the middle, and Dask starts another.
+
+    python benchmarks/bench_cluster.py [--quick] [--check]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+
+import cloudpickle
+import distributed
+import numpy as np
+from _measure import check_targets, parse_arguments, print_header, print_table
+from joblib import parallel_config
+from sklearn.datasets import make_classification
+
+from skreg import RegularizedMLPClassifierCV
+from skreg._model_selection import search as search_module
+
+KILLED = "2 workers, one of which ends"
+
+
+def score(marker: Path, model, X, y) -> float:
+    """Return minus the log loss, but end the first process that scores if there is no marker."""
+    if not marker.exists():
+        marker.touch()
+        os._exit(1)
+    codes = np.searchsorted(model.classes_, y)
+    probabilities = model.predict_proba(X)[np.arange(len(y)), codes]
+    return float(np.log(np.maximum(probabilities, 1e-15)).mean())
+
+
+def run(X, y, n_workers: int, scoring, max_iter) -> tuple[float, RegularizedMLPClassifierCV]:
+    """Return the seconds of a search on so many workers, or in two threads, and the search."""
+    model = RegularizedMLPClassifierCV(
+        refit="ensemble", scoring=scoring, max_iter=max_iter, n_jobs=2, random_state=0
+    )
+    if not n_workers:
+        start = time.perf_counter()
+        model.fit(X, y)
+        return time.perf_counter() - start, model
+    options = {"n_workers": n_workers, "threads_per_worker": 1, "dashboard_address": None}
+    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    with distributed.LocalCluster(processes=True, env=paths, **options) as cluster:
+        with distributed.Client(cluster) as client:
+            client.run(__import__, "tensorflow")
+            start = time.perf_counter()
+            with parallel_config(backend="dask"):
+                model.fit(X, y)
+            return time.perf_counter() - start, model
+
+
+def measure_tasks(X, y, max_iter) -> tuple[list[int], list[int]]:
+    """Return the bytes of each task of a search, and of what it returns."""
+    sent, returned = [], []
+    run_group = search_module.run_group
+
+    def run_and_measure(fold, group):
+        sent.append(len(cloudpickle.dumps((fold, group))))
+        results = run_group(fold, group)
+        returned.append(len(cloudpickle.dumps(results)))
+        return results
+
+    search_module.run_group = run_and_measure
+    try:
+        RegularizedMLPClassifierCV(refit="ensemble", max_iter=max_iter, random_state=0).fit(X, y)
+    finally:
+        search_module.run_group = run_group
+    return sent, returned
+
+
+def main():
+    """Print times, scores and bytes."""
+    arguments = parse_arguments(__doc__)
+    print_header(__doc__)
+    warnings.simplefilter("ignore")
+    max_iter = 2 if arguments.quick else "auto"
+    X, y = make_classification(
+        3000, 20, n_informative=10, n_redundant=4, flip_y=0.1, random_state=0
+    )
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        there, missing = Path(folder, "there"), Path(folder, "missing")
+        there.touch()
+        for name, n_workers, marker in (
+            ("2 threads", 0, there),
+            ("1 worker", 1, there),
+            ("2 workers", 2, there),
+            (KILLED, 2, missing),
+        ):
+            found[name] = run(X, y, n_workers, partial(score, marker), max_iter)
+        was_killed = missing.exists()
+    threads = found["2 threads"]
+    rows = [
+        [
+            name,
+            seconds,
+            seconds / threads[0],
+            model.ensemble_scores_[-1],
+            float(np.abs(model.scores_ - threads[1].scores_).max()),
+        ]
+        for name, (seconds, model) in found.items()
+    ]
+    print_table(["", "seconds", "ratio", "score", "largest difference of scores"], rows)
+    sent, returned = (np.array(sizes) / 2**20 for sizes in measure_tasks(X, y, max_iter))
+    print_table(
+        ["MB", "tasks", "mean", "largest", "sum"],
+        [
+            [name, str(len(sizes)), sizes.mean(), sizes.max(), sizes.sum()]
+            for name, sizes in (("sent", sent), ("returned", returned))
+        ],
+    )
+    targets = {
+        "largest difference of scores": (max(row[-1] for row in rows), "<=", 0.0),
+        "processes that ended": (float(was_killed), ">=", 1.0),
+    }
+    check_targets(targets, arguments.check)
+
+
+if __name__ == "__main__":
+    main()
