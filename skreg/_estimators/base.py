@@ -23,6 +23,7 @@ from skreg._estimators.attributes import simplify
 from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.fit import prepare_fit, read_settings, run_fit
 from skreg._estimators.fit_records import FitRequest
+from skreg._estimators.pickling import from_builtins, to_builtins
 from skreg._estimators.training_warnings import warn_about_training
 from skreg._estimators.user_warnings import warn_in_worker_process
 from skreg._estimators.validation import check_table, encode_table, get_names
@@ -50,7 +51,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         return tags
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_pickle_format": _PICKLE_FORMAT}
+        return {**to_builtins(super().__getstate__()), "_pickle_format": _PICKLE_FORMAT}
 
     def __setstate__(self, state):
         state = dict(state)
@@ -61,7 +62,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 f"format {_PICKLE_FORMAT}, received {found}. Load it with the version that wrote "
                 "it, or fit it again."
             )
-        super().__setstate__(state)
+        super().__setstate__(from_builtins(state))
 
     @property
     def _doc_link_module(self):

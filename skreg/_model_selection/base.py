@@ -397,6 +397,16 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         """Whether the score is the loss or that of the base estimator, without requests."""
         return self.scoring is None or is_loss(self.scoring)
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        # The name instead of a private function, which skops would not load.
+        return {**state, "scorer_": "loss"} if state.get("scorer_") is negative_loss else state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if is_loss(getattr(self, "scorer_", None)):
+            self.scorer_ = negative_loss
+
     def __sklearn_is_fitted__(self) -> bool:
         # During the search, callbacks see an estimator that predicts with one network.
         return hasattr(self, "cv_results_") or hasattr(self, "best_estimator_")
