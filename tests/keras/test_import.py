@@ -271,7 +271,7 @@ def test_low_rank_adaptation_is_added_to_the_kernel():
 
 
 ADAM = {"solver": "adam", "learning_rate": "constant", "learning_rate_init": 0.01}
-DEFAULT = {"solver": "adam", "learning_rate": "cosine", "learning_rate_init": 5e-3, "beta_1": 0.9}
+DEFAULT = {"solver": "adam", "learning_rate": "cosine", "learning_rate_init": "auto", "beta_1": 0.9}
 
 
 @pytest.mark.parametrize(

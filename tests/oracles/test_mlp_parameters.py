@@ -38,7 +38,7 @@ SKREG = [SkregMLP for _, SkregMLP in PAIRS.values()]
 OTHER_DEFAULTS = {
     "hidden_layer_sizes": ((100,), (128, 64)),
     "learning_rate": ("constant", "cosine"),
-    "learning_rate_init": (0.001, 0.005),
+    "learning_rate_init": (0.001, "auto"),
     "max_iter": (200, "auto"),
     "tol": (1e-4, None),
     "epsilon": (1e-8, 1e-7),
