@@ -1,14 +1,16 @@
-"""(l) What does a Dask cluster do to a search: its time, its scores, and what travels?
+"""(k) What does a Dask cluster do to a search: its time, its scores, and what travels?
 
 The default search with refit="ensemble" on a made-up table of 3,000 x 20, in threads and on Dask
 clusters of one and two worker processes with a thread each. Workers have imported TensorFlow before
-the time starts. In the last search a worker process ends in the middle, and Dask starts another.
+the time starts. In one search a worker process ends in the middle, and Dask starts another. If Ray
+is installed, two of its workers run the search, too.
 
     python benchmarks/bench_cluster.py [--quick] [--check]
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import tempfile
@@ -22,6 +24,7 @@ import distributed
 import numpy as np
 from _measure import check_targets, parse_arguments, print_header, print_table
 from joblib import parallel_config
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 
 from skreg import RegularizedMLPClassifierCV
@@ -40,24 +43,39 @@ def score(marker: Path, model, X, y) -> float:
     return float(np.log(np.maximum(probabilities, 1e-15)).mean())
 
 
-def run(X, y, n_workers: int, scoring, max_iter) -> tuple[float, RegularizedMLPClassifierCV]:
-    """Return the seconds of a search on so many workers, or in two threads, and the search."""
-    model = RegularizedMLPClassifierCV(
+def make_search(scoring, max_iter) -> RegularizedMLPClassifierCV:
+    """Return the search."""
+    return RegularizedMLPClassifierCV(
         refit="ensemble", scoring=scoring, max_iter=max_iter, n_jobs=2, random_state=0
     )
-    if not n_workers:
-        start = time.perf_counter()
+
+
+def run(model, X, y, backend: str) -> tuple[float, RegularizedMLPClassifierCV]:
+    """Return the seconds of a search, and the search."""
+    start = time.perf_counter()
+    with parallel_config(backend=backend):
         model.fit(X, y)
-        return time.perf_counter() - start, model
+    return time.perf_counter() - start, model
+
+
+def run_on_dask(model, X, y, n_workers: int) -> tuple[float, RegularizedMLPClassifierCV]:
+    """Return the seconds of a search on so many workers, and the search."""
     options = {"n_workers": n_workers, "threads_per_worker": 1, "dashboard_address": None}
     paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     with distributed.LocalCluster(processes=True, env=paths, **options) as cluster:
         with distributed.Client(cluster) as client:
             client.run(__import__, "tensorflow")
-            start = time.perf_counter()
-            with parallel_config(backend="dask"):
-                model.fit(X, y)
-            return time.perf_counter() - start, model
+            return run(model, X, y, "dask")
+
+
+def run_on_ray(model, X, y) -> tuple[float, RegularizedMLPClassifierCV]:
+    """Return the seconds of a search on two workers, which start in that time, and the search."""
+    import ray
+    from ray.util.joblib import register_ray
+
+    ray.init(num_cpus=2, include_dashboard=False)
+    register_ray()
+    return run(model, X, y, "ray")
 
 
 def measure_tasks(X, y, max_iter) -> tuple[list[int], list[int]]:
@@ -73,7 +91,7 @@ def measure_tasks(X, y, max_iter) -> tuple[list[int], list[int]]:
 
     search_module.run_group = run_and_measure
     try:
-        RegularizedMLPClassifierCV(refit="ensemble", max_iter=max_iter, random_state=0).fit(X, y)
+        make_search("loss", max_iter).fit(X, y)
     finally:
         search_module.run_group = run_group
     return sent, returned
@@ -88,17 +106,18 @@ def main():
     X, y = make_classification(
         3000, 20, n_informative=10, n_redundant=4, flip_y=0.1, random_state=0
     )
-    found = {}
     with tempfile.TemporaryDirectory() as folder:
         there, missing = Path(folder, "there"), Path(folder, "missing")
         there.touch()
-        for name, n_workers, marker in (
-            ("2 threads", 0, there),
-            ("1 worker", 1, there),
-            ("2 workers", 2, there),
-            (KILLED, 2, missing),
-        ):
-            found[name] = run(X, y, n_workers, partial(score, marker), max_iter)
+        model = make_search(partial(score, there), max_iter)
+        found = {
+            "2 threads": run(clone(model), X, y, "threading"),
+            "1 worker": run_on_dask(clone(model), X, y, 1),
+            "2 workers": run_on_dask(clone(model), X, y, 2),
+            KILLED: run_on_dask(make_search(partial(score, missing), max_iter), X, y, 2),
+        }
+        if importlib.util.find_spec("ray"):
+            found["2 workers of Ray"] = run_on_ray(clone(model), X, y)
         was_killed = missing.exists()
     threads = found["2 threads"]
     rows = [
