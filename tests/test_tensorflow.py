@@ -101,6 +101,20 @@ def test_a_fit_changes_the_process_as_importing_tensorflow_does():
     assert fitted.stdout == imported.stdout
 
 
+def test_a_fit_imports_keras_neither_then_nor_in_the_way_of_a_later_import():
+    code = FIT + textwrap.dedent(
+        """
+        import sys
+        model.fit(X, y)
+        print([name for name in sys.modules if name.partition(".")[0] == "keras"])
+        import keras, tensorflow as tf
+        print(tf.keras.optimizers.Adam is keras.optimizers.Adam)
+        print(sys.modules["keras.src.optimizers"] is keras.src.optimizers)
+        """
+    )
+    assert_printed(code, "[]\nTrue\nTrue\n")
+
+
 def test_lines_of_tensorflow_are_written_if_the_import_fails(tmp_path):
     (tmp_path / "tensorflow.py").write_text(
         "import os\nos.write(2, b'E0000 00:00:1 the cause\\n')\nraise ImportError('broken')\n"
