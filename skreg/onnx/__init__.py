@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreg.onnx._converters import register_converters
 from skreg.onnx._inputs import make_inputs, read_names, store_metadata
+from skreg.onnx._missing_strings import check_ordinal_encoders
 from skreg.onnx._types import choose_types
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def to_onnx(estimator, X=None, target_opset=None) -> onnx.ModelProto:
         If the estimator is not fitted.
     ValueError
         If `X` is None for another estimator, if its columns are not those of training in their
-        order, if ONNX has no type for the labels, or if the type of an input cannot tell the levels
-        of a category apart.
+        order, if ONNX has no type for the labels, if the type of an input cannot tell the levels
+        of a category apart, or if an OrdinalEncoder of missing values makes NaN of them.
 
     See Also
     --------
@@ -91,6 +92,7 @@ def to_onnx(estimator, X=None, target_opset=None) -> onnx.ModelProto:
     check_is_fitted(estimator)
     names = read_names(estimator, X)
     predictor = _find_predictor(estimator)
+    check_ordinal_encoders(predictor)
     options = None
     if is_classifier(predictor):  # probabilities in one tensor
         options = {id(predictor): {"zipmap": False}}

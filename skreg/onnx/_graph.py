@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+NODE_PREFIX = "skreg_"
+
 
 class Graph:
     """Writes nodes into the container of a conversion by skl2onnx.
@@ -39,7 +41,7 @@ class Graph:
         names = [self.name(tensor) for tensor in inputs]
         outputs = [self._scope.get_unique_variable_name(operator) for _ in range(n_outputs)]
         # A name of its own, which skl2onnx would look for among all nodes.
-        node = self._scope.get_unique_operator_name(operator)
+        node = self._scope.get_unique_operator_name(NODE_PREFIX + operator)
         self._container.add_node(
             operator, names, outputs, op_domain=domain, name=node, **attributes
         )
@@ -64,7 +66,7 @@ class Graph:
 
     def set_output(self, variable, tensor: str) -> None:
         """Make a tensor the value of a variable of skl2onnx."""
-        node = self._scope.get_unique_operator_name("Identity")
+        node = self._scope.get_unique_operator_name(NODE_PREFIX + "Identity")
         self._container.add_node("Identity", [tensor], [variable.full_name], name=node)
 
     def concatenate(self, tensors: list[str]) -> str:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from skreg._estimators.frames import is_missing
 from skreg.onnx._columns import find_tokens
+from skreg.onnx._missing_strings import find_tokens_of_inputs
 from skreg.onnx._types import as_array, is_frame, iterate_columns
 
 # Keys among the metadata of a graph.
@@ -38,12 +39,13 @@ def read_names(estimator, X) -> list[str] | None:
 
 def store_metadata(graph, estimator, names: list[str] | None) -> None:
     """Store the names of the columns, and which strings stand for missing and unknown ones."""
-    tokens: dict[int, tuple[str, str]] = {}
     if hasattr(estimator, "_get_networks"):
         tokens = find_tokens([network._encoder for network in estimator._get_networks()])
-    # skl2onnx may have changed the names.
-    inputs = [graph_input.name for graph_input in graph.graph.input]
-    strings = {inputs[index]: pair for index, pair in tokens.items()}
+        # skl2onnx may have changed the names.
+        inputs = [graph_input.name for graph_input in graph.graph.input]
+        strings: dict = {inputs[index]: pair for index, pair in tokens.items()}
+    else:
+        strings = find_tokens_of_inputs(graph, estimator)
     metadata = {_NAMES: json.dumps(names), _TOKENS: json.dumps(strings)}
     onnx.helper.set_model_props(graph, metadata)
 
@@ -73,13 +75,14 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
     -------
     inputs : dict
         From the name of each input to its array. ONNX has no missing strings, so they are "", or
-        "[MISSING]" if "" was a level in training.
+        "[MISSING]" if "" was a level in training. If a step of scikit-learn reads the input, they
+        are what skl2onnx wrote for its missing level: "nan" or "None".
 
     Raises
     ------
     ValueError
         If the table has other columns than in training, or a value that the type of its input
-        cannot hold.
+        cannot hold, or a missing string that several steps read as different ones.
 
     Examples
     --------
@@ -110,14 +113,21 @@ def make_inputs(session, X) -> dict[str, np.ndarray]:
     arrays = {}
     for graph_input, values in zip(inputs, columns, strict=True):
         convert = _convert_strings if graph_input.type == "tensor(string)" else _convert_numbers
-        cells = convert(graph_input, values, *(tokens or {}).get(graph_input.name, ("", "")))
+        cells = convert(graph_input, values, (tokens or {}).get(graph_input.name, ("", "")))
         arrays[graph_input.name] = cells.reshape(len(values), -1)
     return arrays
 
 
-def _convert_strings(graph_input, values: np.ndarray, missing: str, other: str) -> np.ndarray:
-    """Return strings without missing ones. A string of `missing` is no level of training."""
+def _convert_strings(graph_input, values: np.ndarray, tokens: tuple[str, str] | None) -> np.ndarray:
+    """Return strings without missing ones. What stands for them is no level of training."""
     cells = values.ravel().tolist()
+    if tokens is None and any(map(is_missing, cells)):
+        raise ValueError(
+            f"X: expected no missing strings for the input {graph_input.name!r}, since several "
+            "steps of the pipeline read them as different ones; received some. Fill them before "
+            "the pipeline, as in X.fillna({...})."
+        )
+    missing, other = tokens or ("", "")
     strings = [
         missing if is_missing(cell) else other if cell == missing else cell for cell in cells
     ]
@@ -129,7 +139,7 @@ def _convert_strings(graph_input, values: np.ndarray, missing: str, other: str) 
     return np.array(strings, dtype=object)
 
 
-def _convert_numbers(graph_input, values: np.ndarray, *tokens) -> np.ndarray:
+def _convert_numbers(graph_input, values: np.ndarray, tokens) -> np.ndarray:
     """Return numbers in the type of an input, NaN for missing ones."""
     name = graph_input.type.removeprefix("tensor(").removesuffix(")")
     dtype = np.dtype({"float": "float32", "double": "float64"}.get(name, name))

@@ -24,7 +24,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg.keras import save_model
@@ -311,6 +316,62 @@ def test_a_pipeline_that_passes_texts_on_is_converted():
     ).set_output(transform="pandas")
     pipeline = make_pipeline(prepare, RegularizedMLPClassifier(**SMALL)).fit(table, LABELS)
     assert_converts(pipeline, table)
+
+
+# Each encoder makes a level of what is missing, which skl2onnx calls "None" or "nan".
+MISSING = pd.DataFrame({"text": ["u", None, "w"] * 20, "other": [None, "x", "y", "x"] * 15})
+IS_MISSING = MISSING["text"].isna().to_numpy()
+
+
+@pytest.mark.parametrize("dtype", [object, "str", "category"])
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        OneHotEncoder(),
+        OneHotEncoder(handle_unknown="ignore"),
+        OrdinalEncoder(encoded_missing_value=-2),
+        TargetEncoder(),
+    ],
+    ids=["one-hot", "ignore", "ordinal", "target"],
+)
+def test_missing_texts_of_an_encoder_are_the_level_of_the_graph(encoder, dtype):
+    table = MISSING.astype(dtype)
+    prepare = make_column_transformer((encoder, ["text", "other"]))
+    pipeline = make_pipeline(prepare, RegularizedMLPClassifier(**SMALL)).fit(table, IS_MISSING)
+    assert_converts(pipeline, table)
+
+
+def test_missing_texts_are_those_of_what_reads_the_column():
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    prepare = make_column_transformer(
+        (encoder, ["text"]), remainder="passthrough", verbose_feature_names_out=False
+    ).set_output(transform="pandas")
+    network = RegularizedMLPClassifier(**SMALL)
+    pipeline = make_pipeline(prepare, network).fit(MISSING, IS_MISSING)
+    assert_converts(pipeline, MISSING)
+    # "nan" is a text that the encoder does not know.
+    assert_converts(pipeline, MISSING, MISSING.assign(text="nan"))
+
+
+def test_missing_texts_that_steps_read_as_different_ones_are_refused():
+    encoder = OneHotEncoder(sparse_output=False)
+    prepare = make_column_transformer(
+        (encoder, ["text"]), ("passthrough", ["text", "other"]), verbose_feature_names_out=False
+    ).set_output(transform="pandas")
+    network = RegularizedMLPClassifier(**SMALL)
+    pipeline = make_pipeline(prepare, network).fit(MISSING, IS_MISSING)
+    graph = to_onnx(pipeline, MISSING)
+    with pytest.raises(ValueError, match=r"no missing strings for the input 'text'.*Fill them"):
+        run(graph, MISSING)
+    assert_converts(pipeline, MISSING, MISSING[~IS_MISSING])
+
+
+def test_an_ordinal_encoder_that_makes_nan_is_refused():
+    prepare = make_column_transformer((OrdinalEncoder(), ["text", "other"]))
+    network = RegularizedMLPClassifier(**SMALL)
+    pipeline = make_pipeline(prepare, network).fit(MISSING, IS_MISSING)
+    with pytest.raises(ValueError, match=r"a number as encoded_missing_value.*received nan"):
+        to_onnx(pipeline, MISSING)
 
 
 def test_a_pipeline_of_one_step_and_a_search_are_their_estimator():
