@@ -163,6 +163,13 @@ class Category:
         columns = [self._column_of_level.get(level, other) for level in cells.levels]
         return np.array([*columns, missing], dtype=np.int64)[cells.codes]
 
+    def is_mostly_infrequent(self, cells: CategoryCells, shares: np.ndarray) -> bool:
+        """Whether most of the weight of the training rows is of levels that share a column."""
+        if not self.has_infrequent:
+            return False
+        is_infrequent = self.encode(cells) == len(self.column_names) - 1
+        return bool(shares[is_infrequent].sum() > shares[cells.codes >= 0].sum() / 2)
+
     def check(self, cells: CategoryCells) -> None:
         """Raise a ValueError for levels of another type than in training."""
         types = {cells.level_type, self.level_type}
@@ -283,6 +290,12 @@ class TableEncoder:
         names += [f"{self.names[k]}_missing" for k in np.flatnonzero(self.has_indicator)]
         names += [name for category in self.categories for name in category.column_names]
         return _make_unique(names)
+
+    def find_infrequent(self, table: MixedTable, weight) -> list[str]:
+        """Return the names of the categories whose training rows mostly share a column."""
+        shares = compute_shares(np.ones(table.n_rows) if weight is None else weight)
+        pairs = zip(self.categories, table.categories, strict=True)
+        return [c.name for c, cells in pairs if c.is_mostly_infrequent(cells, shares)]
 
     def find_unknown(self, table: MixedTable) -> list[str]:
         """Return the names of the categories whose cells mostly were not in training."""

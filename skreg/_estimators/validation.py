@@ -31,8 +31,8 @@ from skreg._estimators.user_warnings import warn
 
 _HINT = (
     "Expected numbers in X, received strings, categories or dates. Pass a data frame of pandas or "
-    "polars with categorical_features='from_dtype', which makes categories of strings, or name the "
-    f"columns of an array in categorical_features. {DATE_HINT}"
+    "polars with categorical_features='from_dtype', which makes categories of strings, or name all "
+    f"of these columns in categorical_features. {DATE_HINT}"
 )
 _TARGET_HINT = "Convert dates and time spans first, for example to days."
 _SIGNS_OF_STRINGS = (

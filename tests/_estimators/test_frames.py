@@ -340,6 +340,22 @@ def test_equal_names_of_columns_are_refused():
         make_small().fit(table, y)
 
 
+@pytest.mark.parametrize("as_text", [True, False], ids=["numbers as text", "categories"])
+def test_a_column_of_infrequent_levels_has_a_warning(as_text):
+    numbers = np.arange(N_ROWS) * 0.25
+    column = pd.Series([f"{number}" for number in numbers])
+    column = column if as_text else column.astype("category")
+    with pytest.warns(UserWarning, match=r"columns \['total'\] are infrequent .*to_numeric"):
+        make_small().fit(frame.assign(total=column), y)
+
+
+def test_a_column_whose_levels_are_mostly_frequent_has_no_warning():
+    levels = [f"{k}" for k in range(N_ROWS)]
+    levels[: N_ROWS * 2 // 3] = ["often"] * (N_ROWS * 2 // 3)
+    model = make_small().fit(frame.assign(level=levels), y)
+    assert "level_infrequent" in model.encoded_feature_names_
+
+
 def test_a_column_without_values_is_dropped_with_a_warning(fitted):
     with pytest.warns(UserWarning, match=r"columns \['empty'\] have no values in training"):
         model = make_small().fit(frame.assign(empty=np.nan), y)
