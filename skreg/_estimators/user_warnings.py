@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 # What may stand between a line of the user and a warning.
 _PACKAGES = ("skreg", "sklearn", "joblib")
 # Names of processes of joblib's loky and of multiprocessing.Pool. Those of a cluster have others.
 _WORKERS = re.compile(r"Loky|\w*PoolWorker")
 
+# Category by message.
+Warnings = dict[str, type[Warning]]
+_collected: ContextVar[Warnings | None] = ContextVar("_collected", default=None)
+
+
+@contextlib.contextmanager
+def collect_warnings() -> Iterator[Warnings]:
+    """Collect the warnings of this thread instead of showing them, those that are equal once.
+
+    The networks of a search would repeat them, in threads that have no line of the user.
+    """
+    found: Warnings = {}
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
+
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the call of the user: the innermost one from outside of the packages above.
-
-    The other threads of a search have no such call. There it is the one that started their work.
-    """
+    """Warn at the call of the user: the innermost one from outside of the packages above."""
+    collected = _collected.get()
+    if collected is not None:
+        collected.setdefault(message, category)
+        return
     # Python 3.12 has warnings.warn(skip_file_prefixes=...) for this.
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and _is_of_packages(frame):

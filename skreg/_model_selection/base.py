@@ -29,7 +29,7 @@ from skreg._compat import (
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights, is_loss
-from skreg._estimators.user_warnings import warn
+from skreg._estimators.user_warnings import collect_warnings, warn
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.data import SearchData, check_data
 from skreg._model_selection.ensemble import make_ensemble
@@ -145,14 +145,15 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 interrupt.add_note(f"The results so far are not stored: {error}")
             raise
         try:
-            attributes |= self._refit(search, scoring, base_estimator, data, attributes)
+            with collect_warnings() as of_refit:
+                attributes |= self._refit(search, scoring, base_estimator, data, attributes)
         except BaseException as error:
             # A scorer may fail on all held-out rows together, after hours of training.
             if isinstance(error, KeyboardInterrupt) or self._averages:
                 self._store_attributes(attributes)
             raise
         # Before the attributes are set, since a warning may be an error.
-        warn_about_search(search, scoring, stopped, attributes)
+        warn_about_search(search, scoring, stopped, attributes, of_refit)
         self._store_attributes(attributes)
         return self
 

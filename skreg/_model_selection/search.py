@@ -15,6 +15,7 @@ from sklearn import config_context
 
 from skreg._engine.job import Checkpoint
 from skreg._engine.status import Status
+from skreg._estimators.user_warnings import Warnings, collect_warnings
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.halving import Rung, count_epochs
@@ -50,6 +51,8 @@ class CandidateResult(NamedTuple):
         Fitted attributes of the network. None if they are no longer needed.
     checkpoint : Checkpoint or None
         Where training continues. None if it has ended.
+    warnings : dict of type
+        Category of each warning by its message.
     """
 
     scores: dict[str, float]
@@ -64,6 +67,7 @@ class CandidateResult(NamedTuple):
     validation_losses: list[float] | None
     attributes: dict | None
     checkpoint: Checkpoint | None
+    warnings: Warnings
 
 
 class CandidateJob(NamedTuple):
@@ -157,8 +161,9 @@ def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Candidat
         train_network = group.memory.cache(_train_network, ignore=["fold", "checkpoint"])
         for job in group.jobs:
             try:
-                group.fold.prepare(job.candidate.kind)
-                result = _run_job(job, group, train_network)
+                with collect_warnings() as found:
+                    group.fold.prepare(job.candidate.kind)
+                    result = _run_job(job, group, train_network, found)
             except Exception as error:
                 error.add_note(f"In fold {fold} of the search, with {job.candidate.get_params()}.")
                 raise
@@ -166,7 +171,9 @@ def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, Candidat
     return fold, group.results
 
 
-def _run_job(job: CandidateJob, group: JobGroup, train_network: Callable) -> CandidateResult:
+def _run_job(
+    job: CandidateJob, group: JobGroup, train_network: Callable, found: Warnings
+) -> CandidateResult:
     start = time.perf_counter()
     _, attributes, status, checkpoint = _read_or_train(job, group, train_network)
     trained = time.perf_counter()
@@ -186,6 +193,7 @@ def _run_job(job: CandidateJob, group: JobGroup, train_network: Callable) -> Can
         validation_losses=attributes["validation_loss_curve_"],
         attributes=attributes,
         checkpoint=checkpoint,
+        warnings=found,
     )
 
 
@@ -347,6 +355,7 @@ class Search:
             result = result._replace(
                 fit_seconds=before.fit_seconds + result.fit_seconds,
                 score_seconds=before.score_seconds + result.score_seconds,
+                warnings=before.warnings | result.warnings,
             )
         self.results[candidate, fold] = result
         return result

@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skreg._engine.status import Status
 from skreg._estimators.automatic import get_learning_rate
 from skreg._estimators.scorers import is_loss
-from skreg._estimators.user_warnings import warn
+from skreg._estimators.user_warnings import Warnings, warn
 from skreg._model_selection.halving import count_networks
 from skreg._model_selection.refit import grid_edge_warnings
 from skreg._model_selection.scoring import AVERAGES, Scoring, makes_ensemble
@@ -25,8 +25,12 @@ def warn_about_class_weight(class_weight, scoring) -> None:
         )
 
 
-def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attributes: dict) -> None:
-    """Warn of missing scores, of failures, and of a winner at an edge of the grid.
+def warn_about_search(
+    search: Search, scoring: Scoring, stopped: bool, attributes: dict, of_refit: Warnings
+) -> None:
+    """Give the warnings of all networks, each once, and those of the search.
+
+    These are of missing scores, of failures, and of a winner at an edge of the grid.
 
     Parameters
     ----------
@@ -36,8 +40,15 @@ def warn_about_search(search: Search, scoring: Scoring, stopped: bool, attribute
         Whether a callback stopped the search.
     attributes : dict
         Fitted attributes of the search.
+    of_refit : dict
+        Warnings of the network that is trained on all rows.
     """
     results = search.results.values()
+    found = of_refit.copy()
+    for result in results:
+        found |= result.warnings
+    for message, category in found.items():
+        warn(message, category)
     if stopped:
         n_networks = count_networks(search.rungs, len(search.candidates))
         warn(

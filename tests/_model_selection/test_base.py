@@ -1,6 +1,9 @@
 """Parameters of a search, metadata routing and warnings."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from helpers import CANCER, quick_regression_search, quick_search
@@ -152,6 +155,19 @@ def test_warnings_point_to_the_call_of_fit(tmp_path):
         model.fit(X, y, np.ones(len(y)))
     assert len(caught) >= 2
     assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize("search", ["grid", "halving"])
+@pytest.mark.parametrize("refit", [True, "ensemble"])
+def test_warnings_about_columns_are_given_once_and_point_to_the_call_of_fit(refit, search):
+    table = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(empty=np.nan)
+    model = quick_search(refit=refit, search=search, n_jobs=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(table, y)
+    about_columns = [warning for warning in caught if "have no values" in str(warning.message)]
+    assert len(about_columns) == 1
+    assert about_columns[0].filename == __file__
 
 
 @pytest.mark.filterwarnings("ignore:.*networks led nowhere")

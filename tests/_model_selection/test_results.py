@@ -31,7 +31,7 @@ FLOWERS, SPECIES = load_iris(return_X_y=True)
 
 def make_result(score):
     return CandidateResult(
-        {"score": score}, None, 9, 9, 1.0, Status.FINISHED, 0.0, 0.0, [], None, None, None
+        {"score": score}, None, 9, 9, 1.0, Status.FINISHED, 0.0, 0.0, [], None, None, None, {}
     )
 
 
