@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 
 from skreg._compat import BaseScorer, process_routing, raise_for_params, routing_enabled
@@ -173,6 +173,7 @@ class Scoring:
         self.scorer: Any
         self.scoring = scoring
         self.is_multimetric = isinstance(scoring, (list, tuple, dict))
+        _check_predicts_one_column(estimator, scoring)
         if is_loss(scoring):
             self.scorer = negative_loss
         elif callable(scoring):
@@ -235,6 +236,20 @@ class Scoring:
                     f"metrics and sample_weight; received plain functions for {functions}."
                 )
         return takes_weights(self.scorer)
+
+
+def _check_predicts_one_column(estimator, scoring) -> None:
+    """Raise if scikit-learn's scorers, which compare columns of y, get several quantiles."""
+    metrics = scoring.values() if isinstance(scoring, dict) else scoring
+    metrics = [scoring] if isinstance(scoring, str) else metrics
+    if not is_regressor(estimator) or callable(scoring) or metrics is None:
+        return
+    names = [metric for metric in metrics if isinstance(metric, str) and not is_loss(metric)]
+    if names and len(estimator._get_levels()) > 1:
+        raise ValueError(
+            "scoring: expected 'loss', None or a callable with several quantiles, of which "
+            f"predict returns a column for each; received {names[0]!r}."
+        )
 
 
 def _replace_loss(scoring):

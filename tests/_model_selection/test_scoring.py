@@ -92,6 +92,20 @@ def test_loss_of_numbers_is_that_of_the_model_on_the_scale_of_its_target(loss, m
     assert_allclose(-negative_loss(model, X, y), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "scoring", ["r2", ["loss", "neg_mean_absolute_error"], {"loss": "loss", "error": "r2"}]
+)
+def test_scorers_that_take_one_column_are_refused_with_several_quantiles(scoring):
+    refit = True if isinstance(scoring, str) else "loss"
+    model = quick_regression_search(
+        loss="quantile", quantile=(0.1, 0.9), scoring=scoring, refit=refit
+    )
+    with pytest.raises(ValueError, match=r"expected 'loss', None or a callable with several quant"):
+        model.fit(X, X[:, 0])
+    model.set_params(scoring=lambda model, X, y: -np.abs(model.predict(X)).mean(), refit=True)
+    assert np.isfinite(model.fit(X, X[:, 0]).scores_).all()
+
+
 def test_loss_of_several_quantiles_is_the_mean_of_their_pinball_losses():
     X, y = load_diabetes(return_X_y=True)
     levels, weight = (0.2, 0.5, 0.9), np.arange(len(y)) % 3
