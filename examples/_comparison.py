@@ -1,4 +1,4 @@
-"""Helpers of examples 04 to 07: four families of networks, tuned and compared on the same splits.
+"""Helpers of examples 04 to 07: families of networks, tuned and compared on the same splits.
 
 Only the examples and the guide import it.
 """
@@ -21,11 +21,17 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold, train_test_spli
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 
-FAMILIES = ["neither", "dropout", "L2", "both"]
+FAMILIES = ["neither", "dropout", "L2", "both"]  # parts of one grid
+ENSEMBLE = "ensemble"  # of linear models and networks with encodings, at its defaults
 LOWER_IS_BETTER = ["log loss"]
 PLAIN = {"numerical_encoding": None}  # the network of the columns alone
 GRID = {"dropouts": [0.0, 0.25, 0.5, 0.75, 0.9], "l2s": [0.0, 1e-3, 1e-2, 3e-2, 1e-1]}
-QUICK = {"grid": {"dropouts": [0, 0.5], "l2s": [0, 1e-2]}, "folds": 2, "network": {"max_iter": 3}}
+QUICK = {
+    "grid": {"dropouts": [0, 0.5], "l2s": [0, 1e-2]},
+    "folds": 2,
+    "network": {"max_iter": 3},
+    "ensemble": {"dropouts": [0], "l2s": [1e-2], "max_iter": 3},
+}
 
 
 class Table(NamedTuple):
@@ -39,7 +45,7 @@ class Table(NamedTuple):
 class Comparison(NamedTuple):
     """Scores of the splits, the most important metric first."""
 
-    scores: dict  # by metric, by family: an array of one score a split
+    scores: dict  # by metric, by model: an array of one score a split
     chosen: list  # for each split, (dropout, l2) by family
     ratio: float  # test rows / training rows; 0 if the splits are disjoint
 
@@ -112,16 +118,14 @@ def winners(scores, dropouts, l2s):
     return best
 
 
-def tune(table, train, grid, folds, network, seed):
-    """Search the grid on the training rows and return the winner of each family."""
+def search(table, train, folds, seed, **options):
+    """Return a search on the training rows."""
     groups = None if table.groups is None else table.groups[train]
     cv = folds if groups is None else GroupKFold(folds)
-    options = {"cv": cv, "refit": False, "n_jobs": 2, "random_state": seed}
-    search = RegularizedMLPClassifierCV(**grid, **PLAIN, **network, **options)
+    model = RegularizedMLPClassifierCV(cv=cv, n_jobs=2, random_state=seed, **options)
     with warnings.catch_warnings():  # about the whole grid; `tell` prints the choices
         warnings.filterwarnings("ignore", "The best .* lies on the")
-        search.fit(table.X[train], table.y[train], groups=groups)
-    return winners(search.scores_, **grid)
+        return model.fit(table.X[train], table.y[train], groups=groups)
 
 
 def measure(model, table, test):
@@ -133,19 +137,22 @@ def measure(model, table, test):
     }
 
 
-def compare(table, splits, grid, folds, network, overlap=True, measure=measure):
-    """Tune, refit and score the families on every split."""
+def compare(table, splits, grid, folds, network, ensemble=None, overlap=True, measure=measure):
+    """Tune, refit and score the families and the ensemble on every split."""
     start, rows, chosen = time.perf_counter(), [], []
     for seed, (train, test) in enumerate(splits):
-        chosen.append(tune(table, train, grid, folds, network, seed))
+        tuned = search(table, train, folds, seed, **grid, **PLAIN, **network, refit=False)
+        chosen.append(winners(tuned.scores_, **grid))
         rows.append({})
         for family, (dropout, l2) in chosen[-1].items():
             options = {"dropout": dropout, "l2": l2, "random_state": seed}
             model = RegularizedMLPClassifier(**options, **PLAIN, **network)
             rows[-1][family] = measure(model.fit(table.X[train], table.y[train]), table, test)
+        model = search(table, train, folds, seed, **(ensemble or {}), refit="ensemble")
+        rows[-1][ENSEMBLE] = measure(model, table, test)
     scores = {
-        metric: {family: np.array([row[family][metric] for row in rows]) for family in FAMILIES}
-        for metric in rows[0]["both"]
+        metric: {name: np.array([row[name][metric] for row in rows]) for name in rows[0]}
+        for metric in rows[0][ENSEMBLE]
     }
     n_train, n_test = np.mean([(len(train), len(test)) for train, test in splits], axis=0)
     print(f"\n{len(table.X):,} rows, {table.X.shape[1]} columns; {len(splits)} splits of", end=" ")
@@ -165,12 +172,13 @@ def corrected_t_test(differences, ratio=0.0):
 
 
 def contrasts(comparison, metric):
-    """Test each family against neither, and both against the better one."""
+    """Test each family against neither, both against the better one, the ensemble against both."""
     first, scores = next(iter(comparison.scores.items()))
     better = min if first in LOWER_IS_BETTER else max  # by the test scores, in its favour
     single = better(("dropout", "L2"), key=lambda family: scores[family].mean())
     tests = {}
-    for one, other in [(family, "neither") for family in FAMILIES[1:]] + [("both", single)]:
+    pairs = [(family, "neither") for family in FAMILIES[1:]]
+    for one, other in [*pairs, ("both", single), (ENSEMBLE, "both")]:
         differences = comparison.scores[metric][one] - comparison.scores[metric][other]
         test = corrected_t_test(differences, comparison.ratio)
         tests[one, other] = *test, np.sum(differences < 0)
@@ -183,9 +191,9 @@ def verdict(mean, half):
 
 
 def in_words(name, comparison):
-    """Return a sentence on both against neither and against the better one alone."""
+    """Return a sentence on both against neither and the better one, and on the ensemble."""
     parts = []
-    for one, other in list(contrasts(comparison, "log loss"))[-2:]:
+    for one, other in list(contrasts(comparison, "log loss"))[-3:]:
         words = []
         for metric in comparison.scores:
             mean, half, *_ = contrasts(comparison, metric)[one, other]
@@ -200,16 +208,19 @@ def tell(name, comparison):
     metrics, n_splits = list(comparison.scores), len(comparison.chosen)
     print(name)
     print(" " * 11 + "".join(f"{metric:^20s}" for metric in metrics) + "chosen most often")
-    for family in FAMILIES:
-        cells = [comparison.scores[metric][family] for metric in metrics]
+    for model in comparison.scores[metrics[0]]:
+        cells = [comparison.scores[metric][model] for metric in metrics]
         text = "".join(f"  {cell.mean():.4f} +- {cell.std(ddof=1):.4f} " for cell in cells)
-        ((dropout, l2), times), *_ = Counter(row[family] for row in comparison.chosen).most_common()
-        print(f"  {family:9s}{text}{dropout:g}, {l2:g} ({times} of {n_splits})")
+        if model in FAMILIES:
+            counts = Counter(row[model] for row in comparison.chosen)
+            ((dropout, l2), times), *_ = counts.most_common()
+            text += f"{dropout:g}, {l2:g} ({times} of {n_splits})"
+        print(f"  {model:9s}{text}".rstrip())
     for metric in metrics:
         print(f"difference of {metric}, half its 95 % interval, splits in which it is below 0")
         for (one, other), (mean, half, p, below) in contrasts(comparison, metric).items():
             p = "p<0.0001" if p < 1e-4 else f"p {p:.4f}"
-            print(f"  {one:>7s} - {other:8s}{mean:+.4f} +- {half:.4f}  {p}", end="  ")
+            print(f"  {one:>8s} - {other:8s}{mean:+.4f} +- {half:.4f}  {p}", end="  ")
             print(f"{below:2d}/{n_splits}  {verdict(mean, half)}")
     print(textwrap.fill(in_words(name, comparison), 80))
 
@@ -219,7 +230,7 @@ def draw_points(axes, points, markers, title, label):
     for place, (marker, (middle, half)) in enumerate(zip(markers, points.values(), strict=True)):
         axes.errorbar(middle, place, xerr=half, fmt=marker, color="black", capsize=4)
     axes.set_yticks(range(len(points)), list(points))
-    axes.set(title=title, xlabel=label, ylim=(3.6, -0.6))
+    axes.set(title=title, xlabel=label, ylim=(len(points) - 0.4, -0.6))
 
 
 def draw_metric(left, right, comparison, metric):
@@ -228,19 +239,19 @@ def draw_metric(left, right, comparison, metric):
     for place, column in enumerate(columns.values()):
         left.plot(column, np.full(len(column), place + 0.3), "|", color="0.5")
     points = {name: (column.mean(), column.std(ddof=1)) for name, column in columns.items()}
-    draw_points(left, points, "os^D", metric, "mean, standard deviation")
+    draw_points(left, points, "os^D*", metric, "mean, standard deviation")
     right.axvline(0, color="0.5", linestyle="--")
     tests = contrasts(comparison, metric)
     points = {f"{one} $-$ {other}": test[:2] for (one, other), test in tests.items()}
     label = f"95 % interval; better: {'left' if metric in LOWER_IS_BETTER else 'right'}"
-    draw_points(right, points, "s^DX", f"difference of {metric}", label)
+    draw_points(right, points, "s^DX*", f"difference of {metric}", label)
 
 
 def draw(comparisons, path):
     """Save the figure: a row for each table with scores and differences of each metric."""
     from matplotlib import pyplot
 
-    figure = pyplot.figure(figsize=(14, 3.3 * len(comparisons)), layout="constrained")
+    figure = pyplot.figure(figsize=(14, 3.6 * len(comparisons)), layout="constrained")
     rows = figure.subfigures(len(comparisons), 1, squeeze=False)[:, 0]
     for row, (name, comparison) in zip(rows, comparisons.items(), strict=True):
         row.suptitle(f"{name}, {len(comparison.chosen)} splits", fontweight="bold")
