@@ -35,9 +35,9 @@ def test_a_few_cases_have_no_violation():
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("first", range(10_000, 12_000, 250))
+@pytest.mark.parametrize("first", range(10_000, 12_000, 125))
 def test_many_cases_have_no_violation(first):
-    run(first, 250, processes=2)
+    run(first, 125, processes=2)
 
 
 # -- the generator and the oracle --------------------------------------------------------------
