@@ -201,20 +201,31 @@ def make_forest(is_classes, frame):
 # -- networks and linear models ----------------------------------------------------------------
 
 
+def _fill_numbers(model):
+    """Return a network of pytabkit, which refuses missing numbers, after medians for them."""
+    fill = SimpleImputer(strategy="median", add_indicator=True)
+    prepare = make_column_transformer(
+        (fill, make_column_selector(dtype_include=["number", "bool"])),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    )
+    return make_pipeline(prepare.set_output(transform="pandas"), model)
+
+
 def make_realmlp(is_classes, frame):
-    """Return RealMLP at its tuned defaults, for the frame as it is."""
+    """Return RealMLP at its tuned defaults."""
     from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
 
     kind = RealMLP_TD_Classifier if is_classes else RealMLP_TD_Regressor
-    return kind(device="cpu", random_state=0, n_threads=2, verbosity=0)
+    return _fill_numbers(kind(device="cpu", random_state=0, n_threads=2, verbosity=0))
 
 
 def make_tabm(is_classes, frame):
-    """Return TabM at its defaults, for the frame as it is."""
+    """Return TabM at its defaults."""
     from pytabkit import TabM_D_Classifier, TabM_D_Regressor
 
     kind = TabM_D_Classifier if is_classes else TabM_D_Regressor
-    return kind(device="cpu", random_state=0, n_threads=2, verbosity=0)
+    return _fill_numbers(kind(device="cpu", random_state=0, n_threads=2, verbosity=0))
 
 
 def _prepare():
