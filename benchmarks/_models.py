@@ -122,7 +122,10 @@ class _TunedCatBoost(BaseEstimator):
         start = time.perf_counter()
         default = make_catboost(self.is_classes, train).fit(train, y_train)[-1]
         study.enqueue_trial({"learning_rate": default.learning_rate_, **_DEFAULTS_OF_CATBOOST})
-        study.optimize(objective, timeout=self.seconds - (time.perf_counter() - start))
+        study.optimize(objective, n_trials=1)  # the defaults, however long they take
+        left = self.seconds - (time.perf_counter() - start)
+        if left > 0:
+            study.optimize(objective, timeout=left)
         self.model_ = make_catboost(self.is_classes, X, **study.best_params).fit(X, y)
         return self
 
