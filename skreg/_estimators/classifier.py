@@ -149,7 +149,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
 
     The default network has hidden layers of 128 and 64 relu units, each followed by dropout of 0.3,
     and an L2 penalty on all kernels that depends on the number of rows. It is trained with Adam for
-    about 2,000 steps on standardised inputs. `dropout` and `l2` are plain numbers, so
+    2,000 steps or more on standardised inputs. `dropout` and `l2` are plain numbers, so
     `GridSearchCV` and pipelines can tune them.
 
     With sample weights :math:`w_i` of sum :math:`W`, logits :math:`f(x)` and kernels :math:`K_k`
@@ -212,7 +212,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         at most one row.
     max_iter : int or "auto", default="auto"
         Maximum number of epochs, each of which visits every row. "auto" is as many as give 2,000
-        steps of `batch_size` rows, and at least 16.
+        steps of `batch_size` rows, or for n > 2,500 rows 2,000 * sqrt(n / 2,500) steps, and at
+        least 16.
     early_stopping : bool, default=False
         Whether to hold out validation rows, keep the weights of the epoch that is best on them,
         and stop after `n_iter_no_change` epochs in a row without an improvement of more than

@@ -136,7 +136,7 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
 
     The default network has hidden layers of 128 and 64 relu units, each followed by dropout of 0.1,
     and an L2 penalty on all kernels that depends on the number of rows. It is trained with Adam for
-    about 2,000 steps on standardised inputs and targets. `dropout` and `l2` are plain numbers, so
+    2,000 steps or more on standardised inputs and targets. `dropout` and `l2` are plain numbers, so
     `GridSearchCV` and pipelines can tune them.
 
     With sample weights :math:`w_i` of sum :math:`W`, outputs :math:`f(x)` of :math:`q` columns and

@@ -38,9 +38,18 @@ def test_automatic_batch_size_is_a_power_of_two_that_grows_with_the_visits(n_vis
 
 @pytest.mark.parametrize(
     ("n_visits", "batch_size", "n_epochs"),
-    [(1, 1, 2000), (100, 32, 500), (1024, 32, 63), (1025, 32, 61), (300_000, 256, 16)],
+    [
+        (1, 1, 2000),
+        (100, 32, 500),
+        (1024, 32, 63),
+        (1025, 32, 61),
+        (2500, 50, 40),
+        (10_000, 100, 40),  # 4,000 steps
+        (250_000, 250, 20),  # 20,000 steps
+        (1_000_000, 256, 16),
+    ],
 )
-def test_automatic_epochs_give_two_thousand_steps_and_are_at_least_sixteen(
+def test_automatic_epochs_give_enough_steps_and_are_at_least_sixteen(
     n_visits, batch_size, n_epochs
 ):
     assert choose_epochs(n_visits, batch_size) == n_epochs
