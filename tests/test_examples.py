@@ -39,14 +39,14 @@ def example(shared, monkeypatch):
 
 
 def draw_scores(*means):
-    """Scores of the four families on eight splits, with a deviation of 0.01."""
-    return np.random.default_rng(0).normal(means, 0.01, size=(8, 4))
+    """Scores of the four families and the ensemble on eight splits, with a deviation of 0.01."""
+    return np.random.default_rng(0).normal(means, 0.01, size=(8, 5))
 
 
 def make_comparison(shared, first, *metrics):
-    """A comparison with scores of shape (n_splits, 4) for each metric."""
+    """A comparison with scores of shape (n_splits, 5) for each metric."""
     scores = {
-        metric: dict(zip(shared.FAMILIES, np.asarray(values, float).T, strict=True))
+        metric: dict(zip([*shared.FAMILIES, shared.ENSEMBLE], values.T, strict=True))
         for metric, values in [first, *metrics]
     }
     chosen = [dict.fromkeys(shared.FAMILIES, (0.0, 0.0))] * len(first[1])
@@ -110,12 +110,13 @@ def test_separate_splits_share_no_row(shared):
 
 
 def test_both_is_compared_with_the_family_that_is_better_in_the_first_metric(shared):
-    losses = draw_scores(1.0, 0.5, 0.7, 0.4)
-    hits = draw_scores(0.5, 0.6, 0.9, 0.6)
+    losses = draw_scores(1.0, 0.5, 0.7, 0.4, 0.3)
+    hits = draw_scores(0.5, 0.6, 0.9, 0.6, 0.7)
     by_loss = make_comparison(shared, ("log loss", losses), ("accuracy", hits))
-    assert list(shared.contrasts(by_loss, "accuracy"))[-1] == ("both", "dropout")
+    assert list(shared.contrasts(by_loss, "accuracy"))[-2] == ("both", "dropout")
     by_hits = make_comparison(shared, ("accuracy", hits), ("log loss", losses))
-    assert list(shared.contrasts(by_hits, "log loss"))[-1] == ("both", "L2")
+    assert list(shared.contrasts(by_hits, "log loss"))[-2] == ("both", "L2")
+    assert list(shared.contrasts(by_hits, "log loss"))[-1] == ("ensemble", "both")
     mean, half, p, below = shared.contrasts(by_loss, "log loss")["both", "neither"]
     assert (mean, half, p) == shared.corrected_t_test(losses[:, 3] - losses[:, 0], 0.5)
     assert below == 8
@@ -125,17 +126,18 @@ def test_both_is_compared_with_the_family_that_is_better_in_the_first_metric(sha
 def comparison(shared):
     return make_comparison(
         shared,
-        ("log loss", draw_scores(1.0, 0.5, 0.7, 0.5)),
-        ("accuracy", draw_scores(0.5, 0.6, 0.9, 0.6)),
+        ("log loss", draw_scores(1.0, 0.5, 0.7, 0.5, 0.2)),
+        ("accuracy", draw_scores(0.5, 0.6, 0.9, 0.6, 0.6)),
     )
 
 
 def test_the_words_of_a_comparison_follow_its_intervals(shared, comparison):
     words = shared.in_words("toy", comparison)
-    against_neither, against_single = words.split("; ")
+    against_neither, against_single, of_ensemble = words.split("; ")
     assert re.match(r"toy, both against neither: log loss lower \(-0\.\d+ to -0", against_neither)
     assert "accuracy higher (+0." in against_neither
     assert against_single.startswith("both against dropout: log loss no clear difference (-0.")
+    assert of_ensemble.startswith("ensemble against both: log loss lower (-0.")
 
 
 def test_a_comparison_is_printed_in_80_columns_and_ends_with_its_words(shared, comparison, capsys):
