@@ -102,7 +102,7 @@ def _leave_out_keras() -> Iterator[None]:
     try:
         yield
     finally:
-        del sys.modules[module]
+        sys.modules.pop(module, None)
 
 
 def _read_thread_share() -> int | None:

@@ -293,6 +293,8 @@ class TableEncoder:
 
     def find_infrequent(self, table: MixedTable, weight) -> list[str]:
         """Return the names of the categories whose training rows mostly share a column."""
+        if not any(category.has_infrequent for category in self.categories):
+            return []
         shares = compute_shares(np.ones(table.n_rows) if weight is None else weight)
         pairs = zip(self.categories, table.categories, strict=True)
         return [c.name for c, cells in pairs if c.is_mostly_infrequent(cells, shares)]
