@@ -91,6 +91,8 @@ class Category:
         they are zero in all columns.
     infrequent : tuple of str, float or bool
         Sorted levels that share a column. Empty if there are too many to remember.
+    is_mostly_infrequent : bool
+        Whether those levels have most of the weight of the training rows.
     most_frequent : int
         Index of the level with the most weight; -1 without levels.
     """
@@ -100,7 +102,9 @@ class Category:
     levels: tuple
     has_missing: bool
     has_infrequent: bool
-    infrequent: tuple = field(compare=False)  # what is encoded does not depend on it
+    # What is encoded does not depend on these two.
+    infrequent: tuple = field(compare=False)
+    is_mostly_infrequent: bool = field(compare=False)
     most_frequent: int
 
     @classmethod
@@ -126,6 +130,7 @@ class Category:
             has_missing,
             has_infrequent=bool(rest),
             infrequent=tuple(sorted(cells.levels[k] for k in remembered)),
+            is_mostly_infrequent=bool(by_level[rest].sum() > by_level.sum() / 2),
             most_frequent=sorted_levels.index(cells.levels[kept[0]]) if kept else -1,
         )
 
@@ -162,13 +167,6 @@ class Category:
         other = n_levels + self.has_missing if self.has_infrequent else self.default
         columns = [self._column_of_level.get(level, other) for level in cells.levels]
         return np.array([*columns, missing], dtype=np.int64)[cells.codes]
-
-    def is_mostly_infrequent(self, cells: CategoryCells, shares: np.ndarray) -> bool:
-        """Whether most of the weight of the training rows is of levels that share a column."""
-        if not self.has_infrequent:
-            return False
-        is_infrequent = self.encode(cells) == len(self.column_names) - 1
-        return bool(shares[is_infrequent].sum() > shares[cells.codes >= 0].sum() / 2)
 
     def check(self, cells: CategoryCells) -> None:
         """Raise a ValueError for levels of another type than in training."""
@@ -291,13 +289,10 @@ class TableEncoder:
         names += [name for category in self.categories for name in category.column_names]
         return _make_unique(names)
 
-    def find_infrequent(self, table: MixedTable, weight) -> list[str]:
-        """Return the names of the categories whose training rows mostly share a column."""
-        if not any(category.has_infrequent for category in self.categories):
-            return []
-        shares = compute_shares(np.ones(table.n_rows) if weight is None else weight)
-        pairs = zip(self.categories, table.categories, strict=True)
-        return [c.name for c, cells in pairs if c.is_mostly_infrequent(cells, shares)]
+    @property
+    def mostly_infrequent(self) -> list[str]:
+        """Names of the categories whose training rows mostly share a column."""
+        return [category.name for category in self.categories if category.is_mostly_infrequent]
 
     def find_unknown(self, table: MixedTable) -> list[str]:
         """Return the names of the categories whose cells mostly were not in training."""

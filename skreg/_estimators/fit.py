@@ -190,7 +190,7 @@ def _fit_encoder(checked: CheckedRows, weight) -> TableEncoder:
         raise ValueError("X: expected a column with values; received missing values only.")
     if encoder.dropped:
         warn(f"X: the columns {encoder.dropped[:10]} have no values in training, and are dropped.")
-    infrequent = encoder.find_infrequent(checked.X, weight)
+    infrequent = encoder.mostly_infrequent
     if infrequent:
         warn(
             f"X: most values of the columns {infrequent[:10]} are infrequent levels, which share a "
