@@ -116,7 +116,7 @@ class SearchProgress(_ProgressBar):
             named = [f"{name}={_format(value)}, " for name, value in kind.items()]
             words = "".join(named) + words
             share = f"[{done / self.total:4.0%}]"
-            _print(f"{share} {words}, fold {fold}, {n_epochs} epochs: {score:.5g}")
+            _print(f"{share} {words}, fold {fold}, {n_epochs} epochs, score={score:.5g}")
             return
         unnamed = [f"{_format(value)}, " for value in kind.values()]
         description = f"{''.join(unnamed)}{words}: {score:.4g}"

@@ -443,8 +443,8 @@ def test_progress_names_the_parameters_of_a_kind(capsys):
     small_search(verbose=1, refit=False, candidates=[LINEAR, {"batch_size": [8]}]).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == (2 + 4) * 2
-    assert "] hidden_layer_sizes=(), dropout=0, l2=0.001, fold 0, 2 epochs: " in lines[0]
-    assert "] batch_size=8, dropout=0, l2=0.001, fold 0, 2 epochs: " in lines[2]
+    assert "] hidden_layer_sizes=(), dropout=0, l2=0.001, fold 0, 2 epochs, score=" in lines[0]
+    assert "] batch_size=8, dropout=0, l2=0.001, fold 0, 2 epochs, score=" in lines[2]
     assert lines[-1].startswith("[100%] ")
 
 

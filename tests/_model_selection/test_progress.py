@@ -19,7 +19,7 @@ def test_verbose_prints_a_line_per_network(capsys):
     quick_search(verbose=1).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 12
-    assert lines[0].startswith("[  8%] dropout=0, l2=0.001, fold 0, 9 epochs: -0.")
+    assert lines[0].startswith("[  8%] dropout=0, l2=0.001, fold 0, 9 epochs, score=-0.")
     assert lines[-1].startswith("[100%] ")
 
 
