@@ -128,7 +128,7 @@ def make_initial_state(
         best_parameters=parameters,
         counters=tf.constant(FIRST_COUNTERS, tf.int32),
         losses=tf.constant(Losses(sum=0.0, smoothed=0.0, best=np.inf), tf.float32),
-        curves=tf.zeros((2, spec.epochs_per_block), tf.float32),
+        curves=tf.constant(np.zeros((2, spec.epochs_per_block), np.float32)),
     )
 
 

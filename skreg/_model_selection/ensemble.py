@@ -19,11 +19,19 @@ from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.regressor import RegularizedMLPRegressor
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.members import predict_together
-from skreg._model_selection.refit import average_networks
+from skreg._model_selection.refit import average_networks, list_fitted_attributes
 from skreg._model_selection.scoring import MIN_PROBABILITY, call_scorer, merge_target_scales
 from skreg._model_selection.search import Search
 
 _N_PICKS = 25
+# Fitted attributes that all networks of a search have alike.
+_COMMON = (
+    "classes_",
+    "feature_names_in_",
+    "n_features_in_",
+    "n_outputs_",
+    "out_activation_",
+)
 # Relative difference of scores that rounding makes: equal candidates have no better mean.
 _ROUNDING = 1e-12
 
@@ -202,8 +210,11 @@ class _StoredPredictions:
     _stored: np.ndarray
 
     def imitate(self, networks: Sequence, X):
-        """Take the table, and the attributes of the networks that the scorer may look at."""
+        """Take the table, and what the networks have in common, for the scorer to look at."""
         vars(self).update(vars(networks[0]), _table=X)
+        for name in list_fitted_attributes(self):
+            if name not in _COMMON:
+                delattr(self, name)
         return self
 
     def _get_stored(self, X) -> np.ndarray:

@@ -137,7 +137,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         Weights of the candidates, of sum 1; also ``cv_results_["ensemble_weight"]``.
     ensemble_scores_ : ndarray of shape (25,)
         Score of all held-out rows together after each choice. The first one is that of the best
-        candidate, the last one that of the ensemble.
+        candidate, of equally good ones the simplest, the last one that of the ensemble.
     n_members_ : int
         Number of networks.
     cv_results_ : dict of ndarrays
@@ -516,13 +516,12 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, RegressionPredictions, BaseSea
         weights = self._get_network_weights().tolist()
 
         def average(logits: list[np.ndarray]) -> np.ndarray:
-            members = zip(networks, logits, weights, strict=True)
+            members = zip(networks, logits, strict=True)
+            terms = [network._predict_from_logits(z) for network, z in members]
             # Multiplied before the sum, which could overflow, and does so by rounding at most.
             with np.errstate(over="ignore"):
-                mean = sum(
-                    network._predict_from_logits(z) * weight for network, z, weight in members
-                )
-            largest = np.finfo(mean.dtype).max
-            return np.clip(mean, -largest, largest)
+                mean = sum(term * weight for term, weight in zip(terms, weights, strict=True))
+            # A mean lies between its terms. Rounding would move that of equal ones.
+            return np.clip(mean, np.minimum.reduce(terms), np.maximum.reduce(terms))
 
         return predict_together(networks, X, average)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._compat import count_threads
 from skreg._data.columns import MixedTable, TableEncoder
 from skreg._estimators.base import BaseRegularizedMLP
+from skreg._estimators.user_warnings import collect_warnings, warn
 from skreg._estimators.validation import check_table, choose_precision, encode_later
 from skreg._nn.members import Member, predict_members
 from skreg.keras._average import make_average_model
@@ -42,15 +43,18 @@ def predict_together(
     tables: dict[bytes, MixedTable] = {}
     encoded: dict[tuple, Any] = {}
     members = []
-    for network in networks:
-        encoder = network._encoder
-        # What is a category is found in the rows of each fold.
-        kinds = encoder.is_category.tobytes()
-        if kinds not in tables:
-            tables[kinds] = check_table(network, X)[0]
-        if encoder.key not in encoded:
-            encoded[encoder.key] = encode_later(encoder, tables[kinds])
-        members.append(Member(network._network, encoded[encoder.key]))
+    with collect_warnings() as found:
+        for network in networks:
+            encoder = network._encoder
+            # What is a category is found in the rows of each fold.
+            mask = encoder.is_category.tobytes()
+            if mask not in tables:
+                tables[mask] = check_table(network, X)[0]
+            if encoder.key not in encoded:
+                encoded[encoder.key] = encode_later(encoder, tables[mask])
+            members.append(Member(network._network, encoded[encoder.key]))
+    for message, category in found.items():
+        warn(message, category)
     precision = choose_precision(next(iter(tables.values())))
     return predict_members(members, precision, combine, n_threads or count_threads())
 

@@ -297,6 +297,10 @@ def fail_on_all_rows(model, X, y):
     return model.score(X, y)
 
 
+def read_weights(model, X, y):
+    return float(model.coefs_[0].sum())
+
+
 def be_nan_on_all_rows(model, X, y):
     return np.nan if len(X) == len(CANCER[1]) else model.score(X, y)
 
@@ -306,6 +310,7 @@ def be_nan_on_all_rows(model, X, y):
     [
         (score_part, r"expected a scorer that predicts the table it receives.* shape \(284, 30\)"),
         (fail_on_all_rows, "(?s)of all folds together.* received NaN.*too many rows"),
+        (read_weights, "(?s)of all folds together.* received NaN.*no attribute 'coefs_'"),
         (be_nan_on_all_rows, "of all folds together.* received NaN"),
     ],
 )

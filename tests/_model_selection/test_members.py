@@ -1,6 +1,7 @@
 """Predictions of the networks of a search, and with dropout."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import TINY, quick_regression_search, quick_search
 from numpy.testing import assert_allclose, assert_array_equal
@@ -44,6 +45,23 @@ def test_numbers_have_a_prediction_of_each_network(n_outputs):
     assert found.shape == (3, *y.shape)
     assert_array_equal(found, [network.predict(X) for network in model.estimators_])
     assert_allclose(found.mean(axis=0), model.predict(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("refit", ["folds", "ensemble"])
+def test_a_constant_target_is_predicted_exactly(refit):
+    y = np.full(len(X), 0.1)  # whose mean with weights of 1/3 rounds
+    model = quick_regression_search(**TINY, refit=refit).fit(X, y)
+    assert_array_equal(model.predict(X), y)
+    assert model.score(X, y) == 1
+
+
+def test_unknown_levels_have_one_warning():
+    table = pd.DataFrame({"number": X[:, 0], "word": ["one", "other"] * (len(X) // 2)})
+    model = quick_search(**TINY, refit="folds").fit(table, SPECIES)
+    with pytest.warns(UserWarning, match=r"columns \['word'\] were not in training") as record:
+        model.predict(table.assign(word="new"))
+    assert len(record) == 1
+    assert record[0].filename == __file__
 
 
 def test_quantiles_of_each_network_are_sorted():
