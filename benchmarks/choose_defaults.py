@@ -32,7 +32,12 @@ STAGES = {
     "dropout": [{"dropout": p} for p in (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)],
     "steps": [{"steps": n} for n in (400, 700, 1000, 1500, 2000, 3000, 4000, 6000)],
     "epochs": [{"max_iter": n} for n in (4, 8, 12, 16, 25, 50)],
-    "rates": [{"learning_rate_init": rate} for rate in (2e-3, 5e-3, 1e-2, 1.5e-2)],
+    "rates": [{"learning_rate_init": rate} for rate in (2e-3, 3e-3, 5e-3, 1e-2, 1.5e-2)],
+    "schedules": [
+        {"learning_rate": name, "learning_rate_init": rate}
+        for name in ("constant", "cosine")
+        for rate in (1e-3, 2e-3, 5e-3)
+    ],
     "rates of linear models": [
         {"hidden_layer_sizes": (), "learning_rate_init": rate}
         for rate in (5e-3, 0.01, 0.02, 0.03, 0.05)
@@ -41,9 +46,11 @@ STAGES = {
     "batches": [{"batch_size": b} for b in (32, 64, 128, 256)],
     "encodings": [
         {"numerical_encoding": name, **changes}
-        for name in ("piecewise", "periodic")
-        for changes in ({"c": 1}, {"c": 3}, {"c": 6}, {"c": 12})
+        for name in (None, "piecewise", "periodic")
+        for changes in ({}, {"c": 1}, {"c": 2}, {"c": 4}, {"c": 6}, {"c": 10}, {"c": 12})
     ],
+    "activations": [{"activation": name} for name in ("tanh", "gelu", "silu")],
+    "input dropout": [{"input_dropout": p} for p in (0.05, 0.1)],
     "widths": [{"hidden_layer_sizes": h} for h in ((64, 32), (256, 128), (128, 128, 64), ())],
 }
 _CLIP = 0.7

@@ -208,12 +208,12 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         Number > 0 added to the root of the second moment. Only used with solver="adam".
     batch_size : int or "auto", default="auto"
         Maximum number of rows in a batch. "auto" is the power of two nearest to the square root of
-        the number of rows, at least 32 and at most 256. The batches of an epoch differ in size by
-        at most one row.
+        the number of rows that an epoch visits, at least 32 and at most 256. The batches of an
+        epoch differ in size by at most one row.
     max_iter : int or "auto", default="auto"
-        Maximum number of epochs, each of which visits every row. "auto" is as many as give 2,000
-        steps of `batch_size` rows, or for n > 2,500 rows 2,000 * sqrt(n / 2,500) steps, and at
-        least 16.
+        Maximum number of epochs. Each visits every row, equal ones once unless their weights ask
+        for more (see Notes). "auto" is as many as give 2,000 steps of `batch_size` rows, or for
+        n > 2,500 visits in an epoch 2,000 * sqrt(n / 2,500) steps, and at least 16.
     early_stopping : bool, default=False
         Whether to hold out validation rows, keep the weights of the epoch that is best on them,
         and stop after `n_iter_no_change` epochs in a row without an improvement of more than
@@ -398,7 +398,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     >>> from sklearn.model_selection import cross_val_score
     >>> from skreg import RegularizedMLPClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> model = RegularizedMLPClassifier(dropout=0.5, l2=1e-3, random_state=0)
+    >>> model = RegularizedMLPClassifier(random_state=0)
     >>> float(cross_val_score(model, X, y).mean()) > 0.96
     True
     """

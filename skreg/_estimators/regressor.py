@@ -261,8 +261,8 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
     >>> from sklearn.model_selection import cross_val_score
     >>> from skreg import RegularizedMLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = RegularizedMLPRegressor(dropout=0.5, l2=1e-2, random_state=0)
-    >>> float(cross_val_score(model, X, y).mean()) > 0.45
+    >>> model = RegularizedMLPRegressor(random_state=0)
+    >>> float(cross_val_score(model, X, y).mean()) > 0.4
     True
 
     Three quantiles of one target, which do not cross:

@@ -26,8 +26,10 @@ def one_standard_error(cv_results) -> int:
     For `refit` of the searching estimators, or of GridSearchCV over `dropout` and `l2`. The folds
     cannot tell this candidate from the best one, and it is the simplest of those (Breiman et al.
     1984). It has the largest `l2`; ties are broken by the largest `dropout`, then by the score. A
-    sequence counts as its mean, and a missing value as smaller than all others. Candidates that
-    halving dropped are not chosen, so use the rule with ``search="grid"``.
+    sequence counts as its mean, and a missing value as smaller than all others. Only candidates
+    with the other parameters of the best one are compared, since the same `l2` is more or less for
+    other layers or encodings. Candidates that halving dropped are not chosen, so use the rule with
+    ``search="grid"``.
 
     Parameters
     ----------
@@ -82,12 +84,20 @@ def one_standard_error(cv_results) -> int:
     mean, best = cv_results["mean_test_score"], int(np.argmin(cv_results["rank_test_score"]))
     n_folds = len(find_compared_folds(cv_results))
     error = cv_results["std_test_score"][best] / np.sqrt(max(n_folds - 1, 1))
-    good = np.flatnonzero((mean >= mean[best] - error) & ~find_dropped(cv_results))
+    others = [_drop_strengths(params) for params in cv_results["params"]]
+    is_comparable = np.array([values == others[best] for values in others])
+    good = np.flatnonzero((mean >= mean[best] - error) & ~find_dropped(cv_results) & is_comparable)
     if not len(good):
         raise ValueError(
             "one_standard_error: expected a finite score of at least one candidate; received none."
         )
     return int(max(good, key=lambda k: [*(values[k] for values in strengths), mean[k]]))
+
+
+def _drop_strengths(params: dict) -> dict:
+    """Return the parameters of a candidate without `dropout` and `l2`, also those of a step."""
+    strengths = "dropout", "l2"
+    return {name: v for name, v in params.items() if name.split("__")[-1] not in strengths}
 
 
 def check_strengths_are_numbers(values: Iterable) -> None:

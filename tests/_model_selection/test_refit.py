@@ -77,6 +77,13 @@ def test_one_standard_error_of_one_parameter_of_a_step():
     assert one_standard_error(found) == 1
 
 
+def test_one_standard_error_compares_candidates_of_the_best_kind():
+    found = make_results([0.99, 1.0, 0.99, 0.99], param_l2=[0.1, 1e-3, 1e-2, 1e-2])
+    for params, n_units in zip(found["params"], (4, 8, 8, 4), strict=True):
+        params["mlp__hidden_layer_sizes"] = (n_units,)
+    assert one_standard_error(found) == 2
+
+
 def test_one_standard_error_needs_a_parameter_of_its_own():
     found = make_results([1.0, 1.0, 1.0])
     del found["param_dropout"], found["param_l2"]
