@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,18 +76,35 @@ def _fall(n_levels: int) -> np.ndarray:
 
 
 def read_tables(folder: Path, most_rows: int):
-    """Yield (name, frame or CSR, y, whether y has classes)."""
+    """Yield (name, frame, y, whether y has classes) of the tables of a folder."""
     import pandas as pd
 
     for entry in json.loads((folder / "index.json").read_text()):
-        frame = pd.read_csv(folder / entry["file"])
-        frame = frame.sample(min(len(frame), most_rows), random_state=0)
-        is_classes = entry["task"] != "regression"
-        if is_classes:
-            counts = frame["target"].value_counts()
-            frame = frame[frame["target"].map(counts) >= 5]
-            frame["target"] = frame["target"].astype(str)
-        yield entry["name"], frame, frame.pop("target").to_numpy(), is_classes
+        frame, is_classes = pd.read_csv(folder / entry["file"]), entry["task"] != "regression"
+        yield entry["name"], *_sample(frame, most_rows, is_classes), is_classes
+
+
+def load_tables(openml_ids: Sequence[int], most_rows: int):
+    """Yield those of scikit-learn, and those of OpenML with these ids, as `read_tables` does."""
+    from sklearn import datasets
+
+    for name in ("breast_cancer", "wine", "digits", "diabetes"):
+        frame = getattr(datasets, f"load_{name}")(as_frame=True).frame
+        yield name, *_sample(frame, most_rows, name != "diabetes"), name != "diabetes"
+    for number in openml_ids:
+        found = datasets.fetch_openml(data_id=number, as_frame=True)
+        frame, is_classes = found.data.assign(target=found.target), found.target.dtype == "category"
+        yield found.details["name"], *_sample(frame, most_rows, is_classes), is_classes
+
+
+def _sample(frame, most_rows: int, is_classes: bool):
+    """Return columns and target of at most so many rows, without classes of fewer than five."""
+    frame = frame.sample(min(len(frame), most_rows), random_state=0)
+    if is_classes:
+        frame["target"] = frame["target"].astype(str)
+        counts = frame["target"].value_counts()
+        frame = frame[frame["target"].map(counts) >= 5]
+    return frame, frame.pop("target").to_numpy()
 
 
 def read_encoded_tables(folder: Path, tasks: tuple[str, ...], most_rows: int, limit: int | None):

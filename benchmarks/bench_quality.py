@@ -1,7 +1,8 @@
 """How good predictions are, untuned and tuned, beside other estimators at their defaults.
 
-Every table of a folder (`index.json`, and CSV files with a column `target`) is split several times
-into 75 % and 25 % of its rows. skreg takes the data frames as they are. Other estimators receive
+Every table of a folder (`index.json`, and CSV files with a column `target`), or without one every
+table of scikit-learn and of some ids of OpenML, is split several times into 75 % and 25 % of its
+rows. skreg takes the data frames as they are. Other estimators receive
 what their documentation asks for: trees get categories, networks and linear models without their
 own preparation get medians, indicators of missing values and one-hot columns, standardised.
 
@@ -10,7 +11,8 @@ error; the share of tables on which a model beats CatBoost; the mean rank of the
 the mean of the area under the ROC curve less CatBoost's; and the seconds of all fits. The loss is
 the log loss of classes, and the root mean squared error of numbers.
 
-    python benchmarks/bench_quality.py --data FOLDER [--rows N] [--splits N] [--memory FOLDER]
+    python benchmarks/bench_quality.py [--data FOLDER | --openml ID ...] [--rows N] [--splits N]
+        [--memory FOLDER]
 
 The peers need `catboost`, `optuna`, `xgboost`, `lightgbm` and `pytabkit`; `--models` chooses some.
 """
@@ -27,7 +29,7 @@ import joblib
 import numpy as np
 from _measure import check_targets, print_header, print_table
 from _models import MODELS, OURS, REFERENCE, TIMED, TYPED, make_typed
-from _tables import read_tables
+from _tables import load_tables, read_tables
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
 
@@ -243,7 +245,9 @@ def list_rank_targets(scores: dict, groups: dict) -> dict:
 def main():
     """Print the comparison, and check the targets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--data", type=Path, help="folder of tables")
+    source.add_argument("--openml", type=int, nargs="+", default=[], help="ids of tables")
     parser.add_argument("--rows", type=int, default=4000, help="most rows of a table")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="use only every so many tables")
@@ -261,7 +265,11 @@ def main():
     chosen = {*arguments.models, *NEEDED}
     chosen |= {TIMED[name] for name in chosen & TIMED.keys()}
     models = {name: MODELS[name] for name in MODELS if name in chosen}
-    tables = list(read_tables(arguments.data, arguments.rows))[:: arguments.every]
+    if arguments.data:
+        found = read_tables(arguments.data, arguments.rows)
+    else:
+        found = load_tables(arguments.openml, arguments.rows)
+    tables = list(found)[:: arguments.every]
     scores = measure(models, tables, arguments.splits, score_once)
     groups = group(tables)
     tell(scores, groups, REFERENCE)
