@@ -16,10 +16,10 @@ Run it with::
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import numpy as np
+from _script import parse
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -116,12 +116,7 @@ def draw(model):
 
 def main():
     """Search, print the results and draw them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke test")
-    parser.add_argument("--output", default="regularization_path.png", help="file of the figure")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        print("--quick: a smoke test; its numbers mean nothing.")
+    arguments = parse(__doc__, "regularization_path.png")
     X, X_test, y, y_test = load_few_rows(200)
     print(f"digits and noise: {X.shape[0]} rows, {X.shape[1]} columns, ten classes\n")
     model = search_path(X, y, arguments.quick)

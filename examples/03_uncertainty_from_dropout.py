@@ -17,9 +17,8 @@ Run it with::
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
+from _script import parse
 from scipy.ndimage import rotate
 from sklearn.datasets import load_digits, make_moons
 from sklearn.model_selection import train_test_split
@@ -157,12 +156,7 @@ def draw(moons, gap, digits):
 
 def main():
     """Train, print the results and draw them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke test")
-    parser.add_argument("--output", default="uncertainty.png", help="file of the figure")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        print("--quick: a smoke test; its numbers mean nothing.")
+    arguments = parse(__doc__, "uncertainty.png")
     n_samples, shorter = (5, 0.05) if arguments.quick else (200, 1)
     moons = two_moons(n_samples, max(1, int(100 * shorter)))
     gap = a_gap(n_samples, max(1, int(400 * shorter)))

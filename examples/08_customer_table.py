@@ -31,12 +31,12 @@ Results:
 
 from __future__ import annotations
 
-import argparse
 import warnings
 
 import numpy as np
 from _comparison import corrected_t_test
 from _customers import make_customers
+from _script import parse
 from sklearn.calibration import calibration_curve
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -159,10 +159,7 @@ def draw(scores, probabilities, left, path):
 # sphinx_gallery_thumbnail_path = "../examples/figures/customer_table.png"
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke test on few rows")
-    parser.add_argument("--output", default="08_customer_table.png", help="file of the figure")
-    arguments = parser.parse_args()
+    arguments = parse(__doc__, "08_customer_table.png", "a smoke test on few rows")
     n_splits = 2 if arguments.quick else 5
     frame, left = make_customers(400 if arguments.quick else 4000)
     print(frame.head(3).to_string(), "\n")

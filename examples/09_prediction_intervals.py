@@ -26,10 +26,10 @@ Results, means of three splits:
 
 from __future__ import annotations
 
-import argparse
 import warnings
 
 import numpy as np
+from _script import parse
 from mapie.regression import ConformalizedQuantileRegressor, CrossConformalRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import ShuffleSplit, train_test_split
@@ -163,10 +163,7 @@ def draw(results, path):
 # sphinx_gallery_thumbnail_path = "../examples/figures/prediction_intervals.png"
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke test without ensembles")
-    parser.add_argument("--output", default="prediction_intervals.png", help="file of the figure")
-    arguments = parser.parse_args()
+    arguments = parse(__doc__, "prediction_intervals.png", "a smoke test without ensembles")
     methods = [name for name in METHODS if not (arguments.quick and "ensemble" in name)]
     results = {}
     for table, (X, y) in make_tables(200 if arguments.quick else 1000).items():

@@ -23,11 +23,11 @@ Results, means of five tables of 1,000 training rows and 4,000 new ones:
 
 from __future__ import annotations
 
-import argparse
 import warnings
 
 import numpy as np
 from _customers import make_customers
+from _script import parse
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
@@ -107,10 +107,7 @@ def draw(labels, probabilities, path):
 # sphinx_gallery_thumbnail_path = "../examples/figures/calibration.png"
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke test on few rows")
-    parser.add_argument("--output", default="calibration.png", help="file of the figure")
-    arguments = parser.parse_args()
+    arguments = parse(__doc__, "calibration.png", "a smoke test on few rows")
     n_tables, n_rows = (2, 150) if arguments.quick else (5, 1000)
     labels, probabilities = predict_new_rows(n_tables, n_rows, arguments.quick)
     tell(labels, probabilities)

@@ -1,11 +1,10 @@
-"""Helpers of examples 04 to 07: families of networks, tuned and compared on the same splits.
+"""Helpers of examples 01 and 04 to 07: families of networks, compared on the same splits.
 
 Only the examples and the guide import it.
 """
 
 from __future__ import annotations
 
-import argparse
 import textwrap
 import time
 import warnings
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from _script import parse
 from scipy import stats
 from sklearn.datasets import make_classification
 from sklearn.metrics import accuracy_score, log_loss
@@ -48,18 +48,6 @@ class Comparison(NamedTuple):
     scores: dict  # by metric, by model: an array of one score a split
     chosen: list  # for each split, (dropout, l2) by family
     ratio: float  # test rows / training rows; 0 if the splits are disjoint
-
-
-def parse(documentation, output):
-    """Parse the command line; `documentation` is the docstring, empty in the gallery."""
-    parser = argparse.ArgumentParser(description=(documentation or "").strip().partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke test, without real data")
-    parser.add_argument("--data", metavar="FOLDER", help="of .csv.gz files; without it: download")
-    parser.add_argument("--output", default=output, help="file of the figure")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        print("--quick: a smoke test on a stand-in or on few rows; its numbers mean nothing.")
-    return arguments
 
 
 def read_table(folder, name):
@@ -264,7 +252,9 @@ def draw(comparisons, path):
 
 def run(documentation, output, experiments):
     """Run, print and draw the comparisons; experiments are {title: function of the arguments}."""
-    arguments = parse(documentation, output)
+    quick = "a smoke test on a stand-in or on few rows"
+    data = "folder of .csv.gz files; without it: download"
+    arguments = parse(documentation, output, quick, data)
     comparisons = {}
     for title, experiment in experiments.items():
         comparisons[title] = experiment(arguments)

@@ -1,4 +1,4 @@
-"""Helpers of the guide's scripts: tables, splits, the command line and printing.
+"""Helpers of the guide's scripts: tables, splits and printing.
 
 Public tables come from OpenML through scikit-learn, which caches them, or from a local folder of
 `.csv.gz` files with a column `target` and an `index.json`, a list of
@@ -8,7 +8,6 @@ and needs no download.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -55,19 +54,6 @@ NAMES_OF_ROWS = [
 ]  # columns that name rows, in splice and vowel
 
 
-def parse_arguments(doc, output, data=False):
-    """Parse the command line; `doc` is the docstring of a script, empty in the gallery."""
-    parser = argparse.ArgumentParser(description=(doc or "").strip().partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke test")
-    parser.add_argument("--output", default=output, help="file of the figure")
-    if data:
-        parser.add_argument("--data", type=Path, help="folder of tables, instead of OpenML")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        print("--quick: a smoke test; its numbers mean nothing.")
-    return arguments
-
-
 # -- tables ------------------------------------------------------------------------------------
 
 
@@ -77,7 +63,7 @@ def public_tables(folder=None, quick=False):
         for name, load in BUILT_IN.items():
             yield name, *load(return_X_y=True)
         return
-    files = files_of(folder) if folder else {}
+    files = files_of(Path(folder)) if folder else {}
     for name, number in PUBLIC.items():
         frame, target = from_folder(files, name) if folder else from_openml(name, number)
         yield name, encoded(frame), np.unique(target, return_inverse=True)[1]

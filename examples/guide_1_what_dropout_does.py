@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 from _comparison import corrected_t_test
-from _guide import parse_arguments, print_table, three_tables
+from _guide import print_table, three_tables
+from _script import parse
 
 from skreg import RegularizedMLPClassifier
 
@@ -288,7 +289,7 @@ def draw(curves, losses, remaining, counts):
 
 def main():
     """Train, print the results and draw them."""
-    arguments = parse_arguments(__doc__, "what_dropout_does.png")
+    arguments = parse(__doc__, "what_dropout_does.png")
     n_splits, max_iter, n_masks = (2, 4, 5) if arguments.quick else (8, 100, 20)
     counts = COUNTS[:2] if arguments.quick else COUNTS
     tables = three_tables(n_splits)

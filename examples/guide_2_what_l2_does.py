@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 from _comparison import corrected_t_test
-from _guide import parse_arguments, print_table, three_tables
+from _guide import print_table, three_tables
+from _script import parse
 from sklearn.datasets import load_diabetes
 from sklearn.metrics import log_loss
 
@@ -225,7 +226,7 @@ def draw_solvers(ax, l2s, decays):
 
 def main():
     """Train, print the results and draw them."""
-    arguments = parse_arguments(__doc__, "what_l2_does.png")
+    arguments = parse(__doc__, "what_l2_does.png")
     n_splits, max_iter = (2, 3) if arguments.quick else (8, 50)
     tables = three_tables(n_splits)
     drawn, cancer = tables["drawn"], tables["breast cancer"]

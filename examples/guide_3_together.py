@@ -22,7 +22,8 @@ import warnings
 
 import numpy as np
 from _comparison import corrected_t_test
-from _guide import parse_arguments, print_table, public_tables
+from _guide import print_table, public_tables
+from _script import parse
 from scipy import stats
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -297,7 +298,7 @@ def draw(by_condition):
 
 def main():
     """Tune and score on every table in every condition, print and draw the results."""
-    arguments = parse_arguments(__doc__, "together.png", data=True)
+    arguments = parse(__doc__, "together.png", data="folder of tables, instead of OpenML")
     start = time.perf_counter()
     tables = list(public_tables(arguments.data, arguments.quick))[: 2 if arguments.quick else None]
     by_condition = {}

@@ -18,7 +18,8 @@ Run it with::
 from __future__ import annotations
 
 import numpy as np
-from _guide import drawn_problem, parse_arguments, print_table, three_tables
+from _guide import drawn_problem, print_table, three_tables
+from _script import parse
 from sklearn.metrics import log_loss
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
@@ -301,7 +302,7 @@ def draw(searches, tables, means, by_setting):
 
 def main():
     """Search, print the results and draw them."""
-    arguments = parse_arguments(__doc__, "how_to_choose.png")
+    arguments = parse(__doc__, "how_to_choose.png")
     n_splits, max_iter, cv = (2, 1, 2) if arguments.quick else (6, 50, 5)
     tables = three_tables(n_splits)
     settings = SETTINGS

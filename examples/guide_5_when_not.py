@@ -16,7 +16,8 @@ Run it with::
 from __future__ import annotations
 
 import numpy as np
-from _guide import drawn_splits, parse_arguments, print_table, three_tables
+from _guide import drawn_splits, print_table, three_tables
+from _script import parse
 from scipy.special import expit
 from sklearn.datasets import make_friedman1
 from sklearn.metrics import log_loss, r2_score
@@ -263,7 +264,7 @@ def draw_linear(ax, found):
 
 def main():
     """Train, print the results and draw them."""
-    arguments = parse_arguments(__doc__, "when_not.png")
+    arguments = parse(__doc__, "when_not.png")
     quick = arguments.quick
     many = show_many_rows(*((1, 200, 1) if quick else (2, 20_000, 20)))
     too_much = show_too_much(*((1, 1) if quick else (4, 50)))

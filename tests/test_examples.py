@@ -1,4 +1,4 @@
-"""Examples 04 to 07: their shared functions, and how they read data."""
+"""Examples 01 and 04 to 07: their shared functions, and how they read data."""
 
 import gzip
 import importlib.util
@@ -29,7 +29,9 @@ def load(name):
 
 @pytest.fixture(scope="module")
 def shared():
-    return load("_comparison")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLES)  # where its own helper is
+        yield load("_comparison")
 
 
 @pytest.fixture

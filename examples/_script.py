@@ -1,0 +1,23 @@
+"""The command line that all examples share."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def parse(documentation, output, quick="a smoke test", data=None):
+    """Parse --quick, --output, and --data if there is a help text for it.
+
+    `documentation` is the docstring of the example, whose first line tells what it does. The
+    gallery runs examples without one.
+    """
+    first_line = (documentation or "").strip().partition("\n")[0]
+    parser = argparse.ArgumentParser(description=first_line)
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--output", default=output, help="file of the figure")
+    if data:
+        parser.add_argument("--data", metavar="FOLDER", help=data)
+    arguments = parser.parse_args()
+    if arguments.quick:
+        print(f"--quick: {quick}; its numbers mean nothing.")
+    return arguments
