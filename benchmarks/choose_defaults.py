@@ -30,7 +30,7 @@ STAGES = {
     "l2": [{"c": c, "dropout": p} for p in (0.15, 0.3) for c in (1, 2, 4, 6, 8)],
     "l2 of numbers": [{"c": c, "dropout": p} for p in (0.0, 0.05, 0.1) for c in (0.3, 1, 3, 10)],
     "dropout": [{"dropout": p} for p in (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)],
-    "steps": [{"steps": n} for n in (400, 700, 1000, 1500, 2000, 3000, 4000, 6000)],
+    "steps": [{"steps": n} for n in (300, 500, 700, 1000, 1400, 2000, 3000, 4000, 6000)],
     "epochs": [{"max_iter": n} for n in (4, 8, 12, 16, 25, 50)],
     "rates": [{"learning_rate_init": rate} for rate in (2e-3, 3e-3, 5e-3, 1e-2, 1.5e-2)],
     "schedules": [

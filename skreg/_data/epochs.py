@@ -11,7 +11,7 @@ from skreg._data.weights import compute_shares
 
 # What max_iter="auto" stands for. Chosen by benchmarks/choose_defaults.py; decision 30 has the
 # figures. Larger tables gain from more steps, but from more epochs only up to a point.
-_MIN_STEPS, _ROWS_OF_MIN_STEPS = 2000, 2500
+STEPS, _ROWS = 2000, 2500
 MIN_EPOCHS = 16
 
 
@@ -55,12 +55,11 @@ def choose_batch_size(n_visits: int) -> int:
     return int(np.clip(2 ** round(np.log2(max(n_visits, 1)) / 2), 32, 256))
 
 
-def choose_epochs(n_visits: int, batch_size: int) -> int:
+def choose_epochs(n_visits: int, batch_size: int, fewest_steps: int = STEPS) -> int:
     """Return the epochs that give enough steps, and at least `MIN_EPOCHS`.
 
-    Enough are `_MIN_STEPS`, and for more visits than `_ROWS_OF_MIN_STEPS` as many times more as the
-    square root of their ratio.
+    The steps grow with the square root of the visits, `STEPS` for `_ROWS`, from `fewest_steps` on.
     """
     steps_per_epoch = -(-n_visits // batch_size)
-    n_steps = _MIN_STEPS * math.sqrt(max(1.0, n_visits / _ROWS_OF_MIN_STEPS))
+    n_steps = max(fewest_steps, STEPS * math.sqrt(n_visits / _ROWS))
     return max(MIN_EPOCHS, math.ceil(n_steps / steps_per_epoch))

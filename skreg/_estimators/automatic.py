@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from skreg._data.epochs import STEPS
 from skreg._engine.hyperparameters import check_hidden_layer_sizes, check_strengths
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.solvers import SOLVERS
@@ -54,6 +55,14 @@ def list_strengths(targets, n_rows: int, activation: str, n_hidden: int) -> list
     """Return what `l2s="auto"` stands for, with the parameters of `compute_l2`."""
     strength = compute_l2(targets, n_rows, activation, n_hidden)
     return [factor * strength for factor in targets.l2_factors]
+
+
+def get_fewest_steps(targets, n_hidden: int) -> int:
+    """Return how many steps `max_iter="auto"` gives to few rows.
+
+    A linear model has an optimum, which it should reach.
+    """
+    return targets.fewest_steps if n_hidden else STEPS
 
 
 def choose_encoding(targets, n_hidden: int, n_rows: int) -> str | None:

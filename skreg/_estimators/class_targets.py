@@ -81,6 +81,7 @@ class ClassTargets(Targets):
         """
         return L2_FACTORS if self.n_outputs == 1 else _L2_FACTORS_OF_MANY_CLASSES
 
+    fewest_steps = 1000  # see docs/decisions/0030-automatic-strength.md
     automatic_encoding = "piecewise"  # see docs/decisions/0031-numerical-encodings.md
 
     @property

@@ -149,7 +149,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
 
     The default network has hidden layers of 128 and 64 relu units, each followed by dropout of 0.3,
     and an L2 penalty on all kernels that depends on the number of rows. It is trained with Adam for
-    2,000 steps or more on standardised inputs. `dropout` and `l2` are plain numbers, so
+    1,000 steps or more on standardised inputs. `dropout` and `l2` are plain numbers, so
     `GridSearchCV` and pipelines can tune them.
 
     With sample weights :math:`w_i` of sum :math:`W`, logits :math:`f(x)` and kernels :math:`K_k`
@@ -212,8 +212,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         epoch differ in size by at most one row.
     max_iter : int or "auto", default="auto"
         Maximum number of epochs. Each visits every row, equal ones once unless their weights ask
-        for more (see Notes). "auto" is as many as give 2,000 steps of `batch_size` rows, or for
-        n > 2,500 visits in an epoch 2,000 * sqrt(n / 2,500) steps, and at least 16.
+        for more (see Notes). "auto" is as many as give 2,000 * sqrt(n / 2,500) steps of
+        `batch_size` rows for n visits in an epoch, but at least 1,000 steps for a classifier with
+        hidden layers, 2,000 for other networks, and 16 epochs.
     early_stopping : bool, default=False
         Whether to hold out validation rows, keep the weights of the epoch that is best on them,
         and stop after `n_iter_no_change` epochs in a row without an improvement of more than

@@ -30,7 +30,12 @@ from skreg._estimators.attributes import (
     make_attributes,
     make_network_attributes,
 )
-from skreg._estimators.automatic import choose_encoding, is_auto, make_placeholders
+from skreg._estimators.automatic import (
+    choose_encoding,
+    get_fewest_steps,
+    is_auto,
+    make_placeholders,
+)
 from skreg._estimators.callbacks import FitCallback, SklearnCallbacks, ValidationScoring
 from skreg._estimators.fit_records import (
     EncodedRows,
@@ -163,7 +168,10 @@ def _replace_auto(fit: PreparedFit) -> PreparedFit:
     if is_auto(estimator.l2):
         hyper = replace(hyper, penalties={**hyper.penalties, "l2": fit.read_l2("auto")})
     if is_auto(estimator.max_iter) and not fit.partial:
-        hyper = replace(hyper, max_iter=choose_epochs(fit.n_visits, fit.batch_size))
+        n_hidden = len(fit.settings.hidden_layer_sizes)
+        fewest_steps = get_fewest_steps(fit.targets, n_hidden)
+        n_epochs = choose_epochs(fit.n_visits, fit.batch_size, fewest_steps)
+        hyper = replace(hyper, max_iter=n_epochs)
     return replace(fit, settings=replace(fit.settings, hyper=hyper))
 
 

@@ -36,11 +36,14 @@ class Targets(ABC):
         Of the network.
     automatic_encoding : str or None
         What numerical_encoding="auto" stands for.
+    fewest_steps : int
+        Of max_iter="auto".
     """
 
     values: np.ndarray
     loss: Any
     automatic_encoding: ClassVar[str | None]
+    fewest_steps: ClassVar[int]
 
     @property
     @abstractmethod

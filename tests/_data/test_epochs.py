@@ -53,3 +53,10 @@ def test_automatic_epochs_give_enough_steps_and_are_at_least_sixteen(
     n_visits, batch_size, n_epochs
 ):
     assert choose_epochs(n_visits, batch_size) == n_epochs
+
+
+@pytest.mark.parametrize(("n_visits", "n_epochs"), [(100, 250), (900, 42), (10_000, 40)])
+def test_fewer_steps_are_enough_for_few_rows(n_visits, n_epochs):
+    """1,000 steps for 625 visits, 1,200 for 900, and as many as otherwise from 2,500 on."""
+    batch_size = {100: 25, 900: 32, 10_000: 100}[n_visits]
+    assert choose_epochs(n_visits, batch_size, fewest_steps=1000) == n_epochs

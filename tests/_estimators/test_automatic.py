@@ -131,8 +131,14 @@ FEW, few_y = X[:60], y[:60]
 
 def test_automatic_epochs_are_a_number_of_epochs():
     model = RegularizedMLPClassifier(**FEW_STEPS).fit(FEW, few_y)
-    assert model.n_iter_ == 34
-    assert_same_network(RegularizedMLPClassifier(**FEW_STEPS, max_iter=34).fit(FEW, few_y), model)
+    assert model.n_iter_ == 17  # 1,000 steps
+    assert_same_network(RegularizedMLPClassifier(**FEW_STEPS, max_iter=17).fit(FEW, few_y), model)
+
+
+def test_numbers_and_linear_models_have_more_steps():
+    assert RegularizedMLPRegressor(**FEW_STEPS).fit(FEW, few_y).n_iter_ == 34
+    linear = RegularizedMLPClassifier(**{**FEW_STEPS, "hidden_layer_sizes": ()})
+    assert linear.fit(FEW, few_y).n_iter_ == 34
 
 
 def test_automatic_epochs_are_those_of_the_distinct_rows():
@@ -148,13 +154,13 @@ def test_a_step_of_a_stream_is_one_epoch_and_warm_start_as_many_as_a_fit():
         FEW, few_y, classes=[0, 1]
     )
     assert model.n_iter_ == 1
-    assert model.fit(FEW, few_y).n_iter_ == 34
+    assert model.fit(FEW, few_y).n_iter_ == 17
     assert model.to_keras().layers
 
 
 @pytest.mark.parametrize("search", ["grid", "halving"])
 def test_folds_of_a_search_have_their_own_epochs(search, capsys):
-    """With folds of 45 and 50 rows, that is 45 and 40 epochs."""
+    """With folds of 45 and 50 rows, that is 23 and 20 epochs."""
     cv = [(np.arange(45), np.arange(45, 60)), (np.arange(50), np.arange(50, 60))]
     values = {**FEW_STEPS, "dropouts": [0.0], "l2s": [0.01, 0.3], "cv": cv, "scoring": None}
     model = RegularizedMLPClassifierCV(**values, search=search, verbose=1).fit(FEW, few_y)
@@ -166,8 +172,8 @@ def test_folds_of_a_search_have_their_own_epochs(search, capsys):
     for k in range(2):
         name = f"split{k}_test_score"
         np.testing.assert_array_equal(model.cv_results_[name], grid.cv_results_[name])
-    assert model.cv_results_["n_epochs"].tolist() == [45, 45]
-    assert model.best_estimator_.n_iter_ == 34
+    assert model.cv_results_["n_epochs"].tolist() == [23, 23]
+    assert model.best_estimator_.n_iter_ == 17
 
 
 @pytest.mark.parametrize(
