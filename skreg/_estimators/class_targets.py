@@ -81,7 +81,14 @@ class ClassTargets(Targets):
         """
         return L2_FACTORS if self.n_outputs == 1 else _L2_FACTORS_OF_MANY_CLASSES
 
-    fewest_steps = 1000  # see docs/decisions/0030-automatic-strength.md
+    @property
+    def fewest_steps(self) -> int:
+        """Steps that max_iter="auto" gives to few rows.
+
+        See docs/decisions/0030-automatic-strength.md.
+        """
+        return 1000 if self.n_outputs == 1 else 2000
+
     automatic_encoding = "piecewise"  # see docs/decisions/0031-numerical-encodings.md
 
     @property

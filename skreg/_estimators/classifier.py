@@ -213,7 +213,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     max_iter : int or "auto", default="auto"
         Maximum number of epochs. Each visits every row, equal ones once unless their weights ask
         for more (see Notes). "auto" is as many as give 2,000 * sqrt(n / 2,500) steps of
-        `batch_size` rows for n visits in an epoch, but at least 1,000 steps for a classifier with
+        `batch_size` rows for n visits in an epoch, but at least 1,000 steps for two classes with
         hidden layers, 2,000 for other networks, and 16 epochs.
     early_stopping : bool, default=False
         Whether to hold out validation rows, keep the weights of the epoch that is best on them,

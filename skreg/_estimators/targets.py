@@ -36,14 +36,11 @@ class Targets(ABC):
         Of the network.
     automatic_encoding : str or None
         What numerical_encoding="auto" stands for.
-    fewest_steps : int
-        Of max_iter="auto".
     """
 
     values: np.ndarray
     loss: Any
     automatic_encoding: ClassVar[str | None]
-    fewest_steps: ClassVar[int]
 
     @property
     @abstractmethod
@@ -59,6 +56,11 @@ class Targets(ABC):
     @abstractmethod
     def l2_factors(self) -> tuple[float, ...]:
         """What l2s="auto" tries, in units of l2="auto"."""
+
+    @property
+    @abstractmethod
+    def fewest_steps(self) -> int:
+        """Steps that max_iter="auto" gives to few rows."""
 
     @property
     @abstractmethod

@@ -135,8 +135,9 @@ def test_automatic_epochs_are_a_number_of_epochs():
     assert_same_network(RegularizedMLPClassifier(**FEW_STEPS, max_iter=17).fit(FEW, few_y), model)
 
 
-def test_numbers_and_linear_models_have_more_steps():
+def test_more_classes_numbers_and_linear_models_have_more_steps():
     assert RegularizedMLPRegressor(**FEW_STEPS).fit(FEW, few_y).n_iter_ == 34
+    assert RegularizedMLPClassifier(**FEW_STEPS).fit(FEW, np.arange(60) % 3).n_iter_ == 34
     linear = RegularizedMLPClassifier(**{**FEW_STEPS, "hidden_layer_sizes": ()})
     assert linear.fit(FEW, few_y).n_iter_ == 34
 
