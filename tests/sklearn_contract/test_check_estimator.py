@@ -55,7 +55,7 @@ SEARCHES = {
     "grid": GRID,
     "halving": {**GRID, "search": "halving"},
     "folds": {**GRID, "refit": "folds"},
-    "ensemble": {**GRID, "refit": "ensemble", "candidates": [{}]},
+    "ensemble of all kinds": {**GRID, "dropouts": [0.0], "l2s": [1e-3], "refit": "ensemble"},
     "periodic encoding": {**GRID, "numerical_encoding": "periodic"},
     "halving, folds, early stopping": {
         **GRID,
