@@ -277,3 +277,25 @@ def assert_same_network(left, right):
 def assert_learned(score, bound, data):
     """The score is above a bound, which is well above the score of a dummy."""
     assert score_dummy(data) + 0.2 < bound < score
+
+
+# -- dropout masks -----------------------------------------------------------------------------
+
+
+def compute_mask_numpy(shape, seed, step, layer, threshold):
+    """The mask of `compute_mask` in NumPy: lowbias32 of counters, with two keys."""
+    layer_key = np.uint64((layer + 1) * 0x9E3779B9 % 2**32)
+    counters = np.arange(shape[0] * shape[1], dtype=np.uint64).reshape(shape)
+    step, low, high = np.uint64(step), np.uint64(seed[0]), np.uint64(seed[1])
+    first = _mix_words(low + _mix_words(step + layer_key))
+    second = _mix_words(high ^ _mix_words(step ^ (2 * layer_key)))
+    return _mix_words(counters + first, between=second) <= threshold
+
+
+def _mix_words(words, between=0):
+    """Two rounds on the lower 32 bits."""
+    words = words & np.uint64(0xFFFFFFFF)
+    words = (words ^ (words >> np.uint64(16))) * np.uint64(0x7FEB352D) & np.uint64(0xFFFFFFFF)
+    words = words ^ between
+    words = (words ^ (words >> np.uint64(15))) * np.uint64(0x846CA68B) & np.uint64(0xFFFFFFFF)
+    return words ^ (words >> np.uint64(16))

@@ -1,7 +1,6 @@
 """Dropout masks as a pure function of (seed, step, layer, position).
 
-The counter hash exists twice, compiled and in NumPy, and both give the same bits. There is no
-random state: the same four arguments give the same mask on every thread.
+There is no random state: the same four arguments give the same mask on every thread.
 
 XLA expands TensorFlow's random operations on a CPU into some 20 times the work of the rest of a
 training step. A few xor-shift-multiply rounds fuse into the kernel that applies the mask. The
@@ -13,8 +12,6 @@ counters overlap still have unrelated masks.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from skreg._tensorflow import tensorflow
 
@@ -66,43 +63,26 @@ def compute_mask(shape, seed, step, layer: int, threshold):
 
 def compute_mask_at(counters, seed, step, layer: int, threshold):
     """Return `compute_mask` at some positions only: row * h + column, of dtype uint32."""
+    layer_key = tensorflow().constant((layer + 1) * _WEYL % 2**32, "uint32")
+    return _hash(counters, seed, step, layer_key) <= threshold
+
+
+def _hash(counters, seed, step, layer_key):
+    """Hash counters with two 32-bit keys, none of which two steps of a layer share."""
+    first = _mix(seed[0] + _mix(step + layer_key))
+    second = _mix(seed[1] ^ _mix(step ^ (layer_key + layer_key)))
+    return _mix(counters + first, between=second)
+
+
+def _mix(x, between=None):
+    """Apply two xor-shift-multiply rounds to uint32, with an optional key between them."""
     tf = tensorflow()
 
-    def shift(x, k):
-        return tf.bitwise.right_shift(x, tf.constant(k, tf.uint32))
+    def word(value):
+        return tf.constant(value, tf.uint32)
 
-    layer_key = tf.constant((layer + 1) * _WEYL % 2**32, tf.uint32)
-    return _hash(counters, seed, step, layer_key, shift) <= threshold
-
-
-def compute_mask_numpy(shape, seed, step: int, layer: int, threshold: int):
-    """Return the same bits as `compute_mask`, in NumPy; `seed` is a pair of integers."""
-
-    def shift(x, k):
-        return np.right_shift(x, np.uint32(k))
-
-    def word(value):  # an array, since NumPy warns of overflow for scalars only
-        return np.full(1, value, dtype=np.uint32)
-
-    counters = np.arange(shape[0] * shape[1], dtype=np.uint32).reshape(shape)
-    layer_key = word((layer + 1) * _WEYL % 2**32)
-    keys = word(seed[0]), word(seed[1])
-    return _hash(counters, keys, word(step), layer_key, shift) <= np.uint32(threshold)
-
-
-def _hash(counters, seed, step, layer_key, shift):
-    """Hash counters with two 32-bit keys, none of which two steps of a layer share."""
-    first = _mix(seed[0] + _mix(step + layer_key, shift), shift)
-    second = _mix(seed[1] ^ _mix(step ^ (layer_key + layer_key), shift), shift)
-    return _mix(counters + first, shift, between=second)
-
-
-def _mix(x, shift, between=None):
-    """Apply two xor-shift-multiply rounds to uint32, with an optional key between them."""
-    dtype = x.dtype.type if isinstance(x, np.ndarray) else None
-    number = dtype or (lambda value: tensorflow().constant(value, "uint32"))
-    x = (x ^ shift(x, 16)) * number(_MULTIPLIER_1)
+    x = (x ^ tf.bitwise.right_shift(x, word(16))) * word(_MULTIPLIER_1)
     if between is not None:
         x = x ^ between
-    x = (x ^ shift(x, 15)) * number(_MULTIPLIER_2)
-    return x ^ shift(x, 16)
+    x = (x ^ tf.bitwise.right_shift(x, word(15))) * word(_MULTIPLIER_2)
+    return x ^ tf.bitwise.right_shift(x, word(16))

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import compute_mask_numpy
 
-from skreg._nn.dropout import compute_mask, compute_mask_numpy, compute_threshold
+from skreg._nn.dropout import compute_mask, compute_threshold
 from skreg._tensorflow import tensorflow
 
 RATES = [0.1, 0.5, 0.9]
@@ -20,7 +21,7 @@ def standardised_masks(rate, seed, layer=1, n_steps=1000, shape=(32, 128)):
 
 
 def largest_score(products, n):
-    """Largest standardize mean among means over n draws each."""
+    """Absolute mean of n draws, in standard errors."""
     return np.abs(np.mean(products)) * np.sqrt(n)
 
 

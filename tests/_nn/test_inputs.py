@@ -8,7 +8,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import make_job
+from helpers import compute_mask_numpy, make_job
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import KBinsDiscretizer
@@ -18,7 +18,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 from skreg._data.rows import merge_rows
 from skreg._data.tables import CSRTable, DenseTable, choose_csr_chunk, make_training_rows
 from skreg._engine.trainer import train
-from skreg._nn.dropout import compute_mask_numpy, compute_threshold
+from skreg._nn.dropout import compute_threshold
 from skreg._nn.sparse_inputs import SparseInputs, SparseTensors
 from skreg._tensorflow import tensorflow
 

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import in_full, make_job
+from helpers import compute_mask_numpy, in_full, make_job
 from oracles.reference_hashes import CASES, digest, make_table
 
 from skreg._data.epochs import count_visits, draw_orders
 from skreg._data.rows import merge_rows, split_rows
 from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
-from skreg._nn.dropout import compute_mask_numpy, compute_threshold
+from skreg._nn.dropout import compute_threshold
 from skreg._nn.mlp import draw_parameters
 
 QUICK = {"classifier", "regressor", "halving"}

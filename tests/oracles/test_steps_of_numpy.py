@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers import draw_first_weights, iterate_batches, make_job
+from helpers import compute_mask_numpy, draw_first_weights, iterate_batches, make_job
 
 from skreg._engine.trainer import train
-from skreg._nn.dropout import compute_mask_numpy, compute_threshold
+from skreg._nn.dropout import compute_threshold
 
 
 def train_with_numpy(job):
