@@ -83,9 +83,9 @@ def measure_tasks(X, y, max_iter) -> tuple[list[int], list[int]]:
     sent, returned = [], []
     run_group = search_module.run_group
 
-    def run_and_measure(fold, group):
-        sent.append(len(cloudpickle.dumps((fold, group))))
-        results = run_group(fold, group)
+    def run_and_measure(group):
+        sent.append(len(cloudpickle.dumps(group)))
+        results = run_group(group)
         returned.append(len(cloudpickle.dumps(results)))
         return results
 

@@ -15,7 +15,7 @@ from sklearn import config_context
 
 from skreg._engine.job import Checkpoint
 from skreg._engine.status import Status
-from skreg._estimators.user_warnings import Warnings, collect_warnings
+from skreg._estimators.user_warnings import Warnings, collect_warnings, warn
 from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.folds import Fold
 from skreg._model_selection.halving import Rung, count_epochs
@@ -83,6 +83,7 @@ class JobGroup(NamedTuple):
 
     Attributes
     ----------
+    fold_index : int
     fold : Fold
     key : str
         Key of the fold in the memory.
@@ -96,6 +97,7 @@ class JobGroup(NamedTuple):
         Filled job by job, so that an interrupt finds the results of a group that has not ended.
     """
 
+    fold_index: int
     fold: Fold
     key: str
     jobs: list[CandidateJob]
@@ -134,20 +136,18 @@ def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> St
     try:
         network = train_network(*arguments)
     except UnicodeDecodeError:  # joblib's own file, which tells whether the function has changed
-        warnings.warn(
+        warn(
             f"memory: expected joblib's func_code.py; {folder!r} has something else in its place. "
-            "All networks are trained again.",
-            stacklevel=2,
+            "All networks are trained again."
         )
         train_network.clear(warn=False)
         network = train_network(*arguments)
     label = _make_label(group.key, job.candidate, group.share)
     if isinstance(network, StoredNetwork) and network.label == label:
         return network
-    warnings.warn(
+    warn(
         f"memory: expected a network of this search; {folder!r} has something else in its place. "
-        "It is trained again.",
-        stacklevel=2,
+        "It is trained again."
     )
     if not hasattr(train_network, "call_and_shelve"):  # not of joblib
         return _train_network(*arguments)
@@ -155,36 +155,37 @@ def _read_or_train(job: CandidateJob, group: JobGroup, train_network: Any) -> St
     return train_network(*arguments)
 
 
-def run_group(fold: int, group: JobGroup) -> tuple[int, list[tuple[int, CandidateResult]]]:
+def run_group(group: JobGroup) -> tuple[int, list[tuple[int, CandidateResult]]]:
     """Train and score the networks of a group, and return them with the index of their fold."""
     with config_context(**group.config):
         train_network = group.memory.cache(_train_network, ignore=["fold", "checkpoint"])
         for job in group.jobs:
             try:
                 with collect_warnings() as found:
-                    group.fold.prepare(job.candidate.kind)
-                    result = _run_job(job, group, train_network, found)
+                    fit, _ = group.fold.prepare(job.candidate.kind)  # not part of fit_seconds
+                    n_planned = count_epochs(group.share, fit.settings.hyper.max_iter)
+                    result = _run_job(job, group, train_network, n_planned, found)
             except Exception as error:
-                error.add_note(f"In fold {fold} of the search, with {job.candidate.get_params()}.")
+                params = job.candidate.get_params()
+                error.add_note(f"In fold {group.fold_index} of the search, with {params}.")
                 raise
             group.results.append((job.candidate_index, result))
-    return fold, group.results
+    return group.fold_index, group.results
 
 
 def _run_job(
-    job: CandidateJob, group: JobGroup, train_network: Callable, found: Warnings
+    job: CandidateJob, group: JobGroup, train_network: Callable, n_planned: int, found: Warnings
 ) -> CandidateResult:
     start = time.perf_counter()
     _, attributes, status, checkpoint = _read_or_train(job, group, train_network)
     trained = time.perf_counter()
     network = group.fold.make_network(job.candidate, attributes)
-    fit, _ = group.fold.prepare(job.candidate.kind)
     scores, error = group.fold.score_network(network)
     return CandidateResult(
         scores=scores,
         error=error,
         n_epochs=attributes["n_iter_"],
-        n_planned=count_epochs(group.share, fit.settings.hyper.max_iter),
+        n_planned=n_planned,
         share=group.share,
         status=status,
         fit_seconds=trained - start,
@@ -322,9 +323,9 @@ class Search:
         """Train the remaining candidates up to the end of the rung."""
         n_waiting = [0] * len(self.folds)
         groups = list(self._make_groups(rung, remaining, keys))
-        for fold, group in groups:
-            n_waiting[fold] += len(group.jobs)
-        tasks = (joblib.delayed(run_group)(fold, group) for fold, group in groups)
+        for group in groups:
+            n_waiting[group.fold_index] += len(group.jobs)
+        tasks = (joblib.delayed(run_group)(group) for group in groups)
         outputs = self._make_parallel()(tasks)
         try:
             for fold, results in outputs:
@@ -365,12 +366,12 @@ class Search:
             result = self.results[candidate, fold]
             self.results[candidate, fold] = result._replace(attributes=None)
 
-    def _record_unfinished(self, groups: list[tuple[int, JobGroup]]) -> None:
+    def _record_unfinished(self, groups: list[JobGroup]) -> None:
         """Record the results that are left in groups, most of which have not ended."""
-        for fold, group in groups:
+        for group in groups:
             for candidate, result in group.results:
-                self._record(fold, candidate, result)
-                self._release(fold, candidate)
+                self._record(group.fold_index, candidate, result)
+                self._release(group.fold_index, candidate)
 
     def _make_parallel(self) -> joblib.Parallel:
         backend, _ = get_active_backend(prefer="threads")
@@ -378,9 +379,7 @@ class Search:
         return_as = "generator_unordered" if streams else "list"
         return joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as=return_as)
 
-    def _make_groups(
-        self, rung: Rung, remaining: list[int], keys: list[str]
-    ) -> Iterator[tuple[int, JobGroup]]:
+    def _make_groups(self, rung: Rung, remaining: list[int], keys: list[str]) -> Iterator[JobGroup]:
         """Group the jobs of a rung: small groups for threads, a few per worker for processes."""
         backend, _ = get_active_backend(prefer="threads")
         n_workers = joblib.effective_n_jobs(self.n_jobs)
@@ -401,8 +400,9 @@ class Search:
                     )
                 some, jobs = jobs[:size], jobs[size:]
                 n_left -= len(some)
-                group = JobGroup(fold, keys[index], some, rung.share, self.memory, self.config, [])
-                yield index, group
+                yield JobGroup(
+                    index, fold, keys[index], some, rung.share, self.memory, self.config, []
+                )
 
     def _list_jobs(self, fold: int, remaining: list[int]) -> list[CandidateJob]:
         """Return the jobs of a fold whose training has not ended."""

@@ -153,8 +153,10 @@ def test_files_of_something_else_are_trained_again_with_a_warning(put, tmp_path,
     first = quick_search(memory=str(tmp_path)).fit(X, y)
     put(sorted(tmp_path.rglob("output.pkl")))
     trained.clear()
-    with pytest.warns(UserWarning, match=f"memory: .*{tmp_path}.* has something else"):
+    message = f"memory: .*{tmp_path}.* has something else"
+    with pytest.warns(UserWarning, match=message) as caught:
         second = quick_search(memory=str(tmp_path)).fit(X, y)
+    assert [warning.filename for warning in caught] == [__file__]  # one, at the user's line
     assert len(trained) == N_NETWORKS
     assert_array_equal(first.scores_, second.scores_)
 
