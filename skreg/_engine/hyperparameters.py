@@ -161,6 +161,11 @@ def check_hidden_layer_sizes(value) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
+def count_hidden_layers(hidden_layer_sizes) -> int:
+    """Return the number of hidden layers, after a check."""
+    return len(check_hidden_layer_sizes(hidden_layer_sizes))
+
+
 def check_rates(name: str, value, n_hidden: int) -> tuple[float, ...]:
     """Return the parameter `name` as one rate in [0, 1) for each hidden layer."""
     return _broadcast(name, value, n_hidden, "hidden layer", 1.0)

@@ -1,7 +1,6 @@
 """What shapes a compiled program.
 
 `ProgramSpec` decides which program is compiled, and is the key of the cache of programs.
-`Hyperparameters` are numbers that a program receives.
 """
 
 from __future__ import annotations

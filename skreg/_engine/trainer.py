@@ -53,7 +53,7 @@ from skreg._tensorflow import ActiveThread, tensorflow, use_cpu, view_as_tensor
 _CALL_SECONDS = 0.25
 # Guesses until the first call is measured: seconds per step, and multiply-adds per second.
 _FIRST_STEP_SECONDS = 2e-5
-_FIRST_GUESS = 5e9
+_MULTIPLICATIONS_PER_SECOND = 5e9
 
 # Uses of a job's generator. The third word of its counter keeps them apart from each other and from
 # the order of the rows.
@@ -127,7 +127,8 @@ class Trainer:
         self.orders = functools.lru_cache(maxsize=4)(make_orders)
         products = sum(rows * columns for rows, columns in self.spec.kernel_shapes)
         multiplications = 3 * self.spec.padded_batch * products
-        self.steps_per_second = 1 / (_FIRST_STEP_SECONDS + multiplications / _FIRST_GUESS)
+        seconds = _FIRST_STEP_SECONDS + multiplications / _MULTIPLICATIONS_PER_SECOND
+        self.steps_per_second = 1 / seconds
 
     def train(
         self,

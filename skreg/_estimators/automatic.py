@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skreg._data.epochs import STEPS
-from skreg._engine.hyperparameters import check_hidden_layer_sizes, check_strengths
+from skreg._engine.hyperparameters import check_strengths, count_hidden_layers
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.solvers import SOLVERS
 
@@ -36,7 +36,7 @@ def get_learning_rate(estimator, partial: bool = False) -> float:
     """Return the first learning rate, also if it is "auto". That of `partial_fit` stays."""
     if not is_auto(estimator.learning_rate_init):
         return estimator.learning_rate_init
-    n_hidden = len(check_hidden_layer_sizes(estimator.hidden_layer_sizes))
+    n_hidden = count_hidden_layers(estimator.hidden_layer_sizes)
     falls = estimator.learning_rate == "cosine" and not partial
     return SOLVERS[estimator.solver].choose_rate(n_hidden, falls)
 
@@ -65,18 +65,12 @@ def get_fewest_steps(targets, n_hidden: int) -> int:
     return targets.fewest_steps if n_hidden else STEPS
 
 
-def choose_encoding(targets, n_hidden: int, n_rows: int) -> str | None:
-    """Return what `numerical_encoding="auto"` stands for, if the columns allow it.
+def choose_encoding(targets, n_hidden: int) -> str | None:
+    """Return what `numerical_encoding="auto"` stands for, if rows and columns allow it.
 
-    Parameters
-    ----------
-    targets : Targets
-    n_hidden : int
-        Hidden layers. Without one the network is a linear model of the columns.
-    n_rows : int
-        Distinct rows.
+    Without hidden layers the network is a linear model of the columns.
     """
-    return targets.automatic_encoding if n_hidden and n_rows >= MIN_ENCODED_ROWS else None
+    return targets.automatic_encoding if n_hidden else None
 
 
 def choose_strengths(l2, targets, n_rows: int, activation: str, n_hidden: int) -> tuple[float, ...]:

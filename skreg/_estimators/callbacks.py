@@ -22,15 +22,10 @@ class ValidationScoring:
         Improvement that counts.
     n_iter_no_change : int
         Epochs without improvement after which training stops.
-    ignores_weights : bool, default=False
-        Whether the scorer does not take the weights of the rows.
     """
 
-    def __init__(
-        self, score: Callable, tol: float, n_iter_no_change: int, ignores_weights: bool = False
-    ):
+    def __init__(self, score: Callable, tol: float, n_iter_no_change: int):
         self.score, self.tol, self.n_iter_no_change = score, tol, n_iter_no_change
-        self.ignores_weights = ignores_weights
         self.scores: list[float] = []
         self.n_stalled = 0
 
@@ -44,8 +39,13 @@ class ValidationScoring:
         stops = self.n_stalled >= self.n_iter_no_change
         return Decision(score > best, Status.CONVERGED if stops else None)
 
+    @property
+    def state(self) -> tuple[list[float], int]:
+        """The scores so far, and the epochs since the best of them."""
+        return list(self.scores), self.n_stalled
+
     def restore(self, state: tuple[list[float], int]) -> None:
-        """Continue from the `FitCallback.state` of a checkpoint."""
+        """Continue from the `state` of a checkpoint."""
         scores, self.n_stalled = state
         self.scores = list(scores)
 
@@ -100,5 +100,5 @@ class FitCallback(EpochCallback):
 
     @property
     def state(self):
-        """The scores so far, and the epochs since the best of them."""
-        return None if self.scoring is None else (list(self.scoring.scores), self.scoring.n_stalled)
+        """That of the scoring, for a checkpoint."""
+        return None if self.scoring is None else self.scoring.state

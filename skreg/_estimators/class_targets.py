@@ -87,7 +87,7 @@ class ClassTargets(Targets):
 
         See docs/decisions/0030-automatic-strength.md.
         """
-        return 1000 if self.n_outputs == 1 else 2000
+        return 1000 if self.n_outputs == 1 else super().fewest_steps
 
     automatic_encoding = "piecewise"  # see docs/decisions/0031-numerical-encodings.md
 

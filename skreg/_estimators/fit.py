@@ -47,7 +47,12 @@ from skreg._estimators.fit_records import (
     ValidationData,
     ValidationSet,
 )
-from skreg._estimators.numerical_encoding import check_dense, continue_encoding, initialize_encoding
+from skreg._estimators.numerical_encoding import (
+    allows_encoding,
+    check_dense,
+    continue_encoding,
+    initialize_encoding,
+)
 from skreg._estimators.progress import FitProgress
 from skreg._estimators.scorers import (
     ValidationScorer,
@@ -62,12 +67,11 @@ from skreg._estimators.validation import (
     check_rows,
     check_weight,
     copy_shallow,
-    encode_later,
+    encode_new_rows,
 )
 from skreg._estimators.warm_start import (
     SeenRows,
     get_sequence,
-    get_statistics,
     keeps_function,
     make_warm_start,
 )
@@ -104,7 +108,7 @@ def encode_rows(estimator, request: FitRequest, settings: FitSettings) -> Encode
         encoder = _fit_encoder(checked, weight)
         X = encoder.encode(checked.X)
     else:
-        X = encode_later(encoder, checked.X)
+        X = encode_new_rows(encoder, checked.X)
     return EncodedRows(
         numbers=None if checked.X.categories else checked.X.numbers,
         y=checked.y,
@@ -132,7 +136,8 @@ def prepare_fit(
     rows = _select_rows(estimator, request, encoded.merged, targets, sequence.seed, earlier)
     input_statistics = target_statistics = None
     if settings.continues and request.partial:
-        input_statistics, target_statistics = get_statistics(estimator)
+        input_statistics = estimator._statistics
+        target_statistics = getattr(estimator, "_target_statistics", None)
     targets = targets.measure(rows.training, target_statistics)
     validation = None
     if rows.held_out is not None:
@@ -181,13 +186,13 @@ def _choose_encoding(
     """Return the encoding of the fitted network, or that of a new one."""
     if not settings.continues:
         name, training = estimator.numerical_encoding, rows.training
-        is_automatic = is_auto(name)
-        if is_automatic:
-            n_hidden, n_rows = len(settings.hidden_layer_sizes), len(training.indices)
+        if is_auto(name):
+            name = choose_encoding(targets, len(settings.hidden_layer_sizes))
             # The first batch of a stream may be a few rows, which say little of quantiles.
-            name = None if request.partial else choose_encoding(targets, n_hidden, n_rows)
-        return initialize_encoding(name, X, training, statistics, seed, is_automatic=is_automatic)
-    before, _ = get_statistics(estimator)
+            if request.partial or not allows_encoding(X, training, statistics):
+                name = None
+        return initialize_encoding(name, X, training, statistics, seed)
+    before = estimator._statistics
     return continue_encoding(estimator, before, statistics, keeps_function(request.stream))
 
 
@@ -290,7 +295,7 @@ def _check_passed_validation(
     rows = MergedRows(np.flatnonzero(weight), weight[weight > 0])
     rows = encoded.apply_class_weight(rows, factors)
     scored_X = X if checked.X.categories else checked.X.numbers
-    encoded_X = encode_later(column_attributes["_encoder"], checked.X, "X_val")
+    encoded_X = encode_new_rows(column_attributes["_encoder"], checked.X, "X_val")
     return ValidationData(encoded_X, scored_X, checked.y, encoded, rows, is_passed=True)
 
 
@@ -368,9 +373,10 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
         What every hook of a callback receives.
     """
     estimator, job = fit.estimator, make_job(fit)
-    scoring = make_validation_scoring(fit, estimator)
-    if scoring is not None and scoring.ignores_weights:
+    scorer = make_validation_scorer(fit, estimator)
+    if scorer is not None and scorer.ignores_weights:
         warn(describe_ignored_weights(estimator))
+    scoring = make_validation_scoring(fit, estimator, scorer)
     progress = callbacks = None
     if estimator.verbose:
         progress = FitProgress(fit.settings.hyper.max_iter, fit.validation is not None)
@@ -390,16 +396,24 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
     return attributes, judge_training(fit, attributes, result.status)
 
 
-def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | None:
-    """Return what scores the held-out rows after each epoch; None where the loss decides.
+def make_validation_scorer(fit: PreparedFit, estimator) -> ValidationScorer | None:
+    """Return the scorer of the held-out rows; None where the loss decides."""
+    validation = fit.validation
+    if validation is None or validates_by_loss(estimator):
+        return None
+    return ValidationScorer(estimator, validation.scored_X, validation.y, validation.rows)
+
+
+def make_validation_scoring(
+    fit: PreparedFit, estimator, scorer: ValidationScorer | None
+) -> ValidationScoring | None:
+    """Return what decides by the scorer after each epoch; None without one.
 
     The scorer receives a fitted copy of `estimator`, which is that of the fit, or a candidate of a
     search.
     """
-    validation = fit.validation
-    if validation is None or validates_by_loss(estimator):
+    if scorer is None:
         return None
-    scorer = ValidationScorer(estimator, validation.scored_X, validation.y, validation.rows)
     passes_arrays = not fit.encoder.categories
 
     def score(*weights):
@@ -410,4 +424,4 @@ def make_validation_scoring(fit: PreparedFit, estimator) -> ValidationScoring | 
 
     hyper = fit.settings.hyper
     tol, n_iter_no_change = hyper.tol or 0.0, hyper.n_iter_no_change
-    return ValidationScoring(score, tol, n_iter_no_change, scorer.ignores_weights)
+    return ValidationScoring(score, tol, n_iter_no_change)

@@ -26,20 +26,12 @@ def check_dense(numerical_encoding, is_sparse: bool) -> None:
 
 
 def initialize_encoding(
-    numerical_encoding,
-    X,
-    rows: MergedRows,
-    statistics: ColumnStatistics | None,
-    seed,
-    *,
-    is_automatic: bool,
+    name: str | None, X, rows: MergedRows, statistics: ColumnStatistics | None, seed
 ) -> Encoding | None:
-    """Return the encoding of a new network, or None."""
-    if numerical_encoding is None:
+    """Return the encoding of a new network, None without a name."""
+    if name is None:
         return None
     columns = _list_columns(X, rows, statistics)
-    if is_automatic and not _allows_encoding(X, rows, statistics, columns):
-        return None
 
     def find_quantiles(levels):
         quantiles = measure_quantiles(X, rows.indices, rows.weight, columns, levels)
@@ -48,29 +40,26 @@ def initialize_encoding(
         return standardize(quantiles, statistics.center[columns], statistics.scale[columns])
 
     generator = make_generator(seed, FIRST_ENCODING)
-    return ENCODINGS[numerical_encoding].initialize(columns, find_quantiles, generator)
+    return ENCODINGS[name].initialize(columns, find_quantiles, generator)
 
 
-def allows_encoding(X, rows: MergedRows, standardize: bool) -> bool:
-    """Whether "auto" may encode columns of these rows in a network with hidden layers."""
+def allows_encoding(X, rows: MergedRows, statistics: ColumnStatistics | None) -> bool:
+    """Whether "auto" may encode columns of these rows.
+
+    There are enough rows, columns to encode, not too many of them, and the rows are held dense.
+    """
     if len(rows.indices) < MIN_ENCODED_ROWS:
         return False
-    statistics = measure_columns(X, rows.indices, rows.weight) if standardize else None
-    return _allows_encoding(X, rows, statistics, _list_columns(X, rows, statistics))
+    if not 0 < len(_list_columns(X, rows, statistics)) <= MAX_ENCODED_COLUMNS:
+        return False
+    scaling = (None, None) if statistics is None else (statistics.center, statistics.divisor)
+    return choose_csr_chunk(X, rows, *scaling) is None
 
 
 def _list_columns(X, rows: MergedRows, statistics: ColumnStatistics | None) -> np.ndarray:
     """Return the columns of more than two values."""
     measured = statistics or measure_columns(X, rows.indices, rows.weight)
     return np.flatnonzero(~measured.is_two_valued & ~measured.constant)
-
-
-def _allows_encoding(X, rows: MergedRows, statistics: ColumnStatistics | None, columns) -> bool:
-    """Whether there are columns to encode, not too many, and the rows are held as dense rows."""
-    if not 0 < len(columns) <= MAX_ENCODED_COLUMNS:
-        return False
-    scaling = (None, None) if statistics is None else (statistics.center, statistics.divisor)
-    return choose_csr_chunk(X, rows, *scaling) is None
 
 
 def continue_encoding(

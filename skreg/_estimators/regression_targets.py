@@ -39,7 +39,7 @@ class RegressionTargets(Targets):
     levels: tuple[float, ...] = ()
     statistics: Statistics | None = None
 
-    l2_of_one_row, l2_factors, fewest_steps = 3.0, L2_FACTORS, 2000
+    l2_of_one_row, l2_factors = 3.0, L2_FACTORS
     automatic_encoding = None
 
     @classmethod

@@ -111,7 +111,7 @@ class RegressionPredictions(MultiOutputMixin, RegressorMixin):
         # Tags are read before parameters are validated.
         try:
             loss = _get_form(self)
-        except (KeyError, TypeError, ValueError):
+        except ValueError:
             return tags
         counts = loss.min_target == 0
         tags.target_tags.positive_only = counts

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import column_or_1d
 
+from skreg._data.epochs import STEPS
 from skreg._data.rows import MergedRows
 from skreg._data.statistics import Statistics
 
@@ -58,9 +59,9 @@ class Targets(ABC):
         """What l2s="auto" tries, in units of l2="auto"."""
 
     @property
-    @abstractmethod
     def fewest_steps(self) -> int:
         """Steps that max_iter="auto" gives to few rows."""
+        return STEPS
 
     @property
     @abstractmethod

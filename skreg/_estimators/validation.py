@@ -115,7 +115,7 @@ def encode_table(estimator, X):
     dtype = choose_precision(table)
     if estimator._encoder is None:  # of a network from Keras
         return table.numbers, dtype
-    return encode_later(estimator._encoder, table), dtype
+    return encode_new_rows(estimator._encoder, table), dtype
 
 
 def choose_precision(table: MixedTable):
@@ -124,7 +124,7 @@ def choose_precision(table: MixedTable):
     return np.float32 if is_narrow else np.float64
 
 
-def encode_later(encoder: TableEncoder, table: MixedTable, name: str = "X"):
+def encode_new_rows(encoder: TableEncoder, table: MixedTable, name: str = "X"):
     """Return other rows than those of training as numbers.
 
     Warn of categories whose values mostly were not in training.

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skreg._data.scaling import rescale_inputs
-from skreg._data.statistics import ColumnStatistics, Statistics
+from skreg._data.statistics import ColumnStatistics
 from skreg._engine.job import WarmStart
 from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
 from skreg._nn.mlp import draw_parameters
@@ -82,11 +82,6 @@ def get_sequence(estimator, continues: bool) -> NoiseSequence:
     return NoiseSequence((int(first), int(second)))
 
 
-def get_statistics(estimator) -> tuple[ColumnStatistics | None, Statistics | None]:
-    """Return the statistics of inputs and targets of a fitted estimator."""
-    return estimator._statistics, getattr(estimator, "_target_statistics", None)
-
-
 def make_warm_start(fit: PreparedFit) -> WarmStart:
     """Return the weights of the fitted network, for the new scales.
 
@@ -100,7 +95,7 @@ def make_warm_start(fit: PreparedFit) -> WarmStart:
         kernels, biases = _draw_parameters(fit, len(estimator.coefs_[0]))
         return WarmStart(kernels, biases, None, 0, sequence.n_steps, sequence.n_epochs)
     kernels, biases = list(estimator.coefs_), list(estimator.intercepts_)
-    statistics, _ = get_statistics(estimator)
+    statistics = estimator._statistics
     if statistics is not None:
         kernels[0] = _draw_missing_rows(fit, kernels[0], statistics)
     n_columns = fit.X.shape[1]

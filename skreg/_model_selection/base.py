@@ -223,11 +223,11 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             shares = HALVING_OF_ENSEMBLE if makes_ensemble(self.refit) else HALVING
         by_kind = {candidate.kind: candidate for candidate in candidates}
         max_iters = [folds[0].make_network(candidate).max_iter for candidate in by_kind.values()]
-        least = min(max_iters, key=count_least_epochs)
+        least_epochs = min(map(count_least_epochs, max_iters))
         return Search(
             folds,
             candidates,
-            plan_rungs(len(candidates), n_rows, least, shares, len(by_kind)),
+            plan_rungs(len(candidates), n_rows, least_epochs, shares, len(by_kind)),
             scoring.refit_score,
             keep_networks=self._averages,
             n_jobs=self.n_jobs,
@@ -302,12 +302,13 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
 
     def _average(self, search: Search, found: dict) -> dict:
         """Return the fitted attributes of networks of the folds; none if the winner lacks some."""
-        best, results = found["best_index_"], found["cv_results_"]
+        best = found["best_index_"]
         if makes_ensemble(self.refit):
             attributes = make_ensemble(search, best)
-            if attributes:
-                results["ensemble_weight"] = attributes["ensemble_weights_"]
-            return attributes
+            if not attributes:
+                return {}
+            results = {**found["cv_results_"], "ensemble_weight": attributes["ensemble_weights_"]}
+            return {**attributes, "cv_results_": results}
         networks = search.collect_networks(best)
         return average_networks(networks) if len(networks) == len(search.folds) else {}
 

@@ -8,11 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skreg._engine.hyperparameters import (
-    check_hidden_layer_sizes,
-    check_rates,
-    check_strengths,
-)
+from skreg._engine.hyperparameters import check_rates, check_strengths, count_hidden_layers
 from skreg._estimators.automatic import is_auto
 from skreg._model_selection.kinds import Kind, describe_kind, set_kind
 
@@ -73,7 +69,7 @@ def make_candidates(
     candidates, crosses_dropouts, shape = [], False, (0, 0)
     for kind in kinds:
         estimator = set_kind(base_estimator, kind)
-        n_hidden = _count_hidden_layers(estimator)
+        n_hidden = count_hidden_layers(estimator.hidden_layer_sizes)
         l2s_of_kind = list_strengths(estimator.activation, n_hidden) if is_auto(l2s) else l2s
         rates: list = [0.0]
         try:
@@ -86,12 +82,9 @@ def make_candidates(
         shape = len(rates), len(strengths)
         candidates += [Candidate(rate, l2, kind) for rate in rates for l2 in strengths]
     if not crosses_dropouts:  # they are not used, but should be valid all the same
-        _check_axis("dropouts", dropouts, _count_hidden_layers(base_estimator), check_rates)
+        n_hidden = count_hidden_layers(base_estimator.hidden_layer_sizes)
+        _check_axis("dropouts", dropouts, n_hidden, check_rates)
     return Grid(candidates, shape if len(kinds) == 1 else (len(candidates),))
-
-
-def _count_hidden_layers(estimator) -> int:
-    return len(check_hidden_layer_sizes(estimator.hidden_layer_sizes))
 
 
 def _check_count(name: str, count) -> int:

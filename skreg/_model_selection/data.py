@@ -12,6 +12,7 @@ from sklearn.utils import indexable
 
 from skreg._data.columns import TableEncoder
 from skreg._data.rows import MergedRows, count_rows, merge_rows
+from skreg._data.statistics import measure_columns
 from skreg._estimators.automatic import is_auto, list_strengths
 from skreg._estimators.numerical_encoding import allows_encoding
 from skreg._estimators.targets import ravel_column
@@ -72,7 +73,10 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
     if is_auto(search.l2s) or chooses_kinds:  # else they are not needed
         encoded, rows = merge_all_rows(checked, training_targets.values, sample_weight)
         n_rows = count_rows(rows.weight)
-        may_encode = chooses_kinds and allows_encoding(encoded, rows, base_estimator.standardize)
+        statistics = None
+        if base_estimator.standardize:
+            statistics = measure_columns(encoded, rows.indices, rows.weight)
+        may_encode = chooses_kinds and allows_encoding(encoded, rows, statistics)
     if may_encode and sparse.issparse(X):
         X = X.toarray()  # a network would hold it as dense rows, too
     is_sparse = sparse.issparse(X)

@@ -24,6 +24,7 @@ from skreg._estimators.fit import (
     encode_rows,
     make_job,
     make_tables,
+    make_validation_scorer,
     make_validation_scoring,
     prepare_fit,
     read_settings,
@@ -183,9 +184,8 @@ class Fold:
         fit, trainer = self.prepare(candidate.kind)
         n_hidden = len(fit.settings.hidden_layer_sizes)
         strengths = fit.read_l2(candidate.l2)
-        scoring = None
-        if fit.validation is not None:
-            scoring = make_validation_scoring(fit, self.make_network(candidate))
+        network = self.make_network(candidate)
+        scoring = make_validation_scoring(fit, network, make_validation_scorer(fit, network))
         if scoring is not None and checkpoint is not None:
             scoring.restore(checkpoint.callback_state)
         try:

@@ -69,7 +69,7 @@ def spread_order(n_folds: int) -> list[int]:
 def plan_rungs(
     n_candidates: int,
     n_rows: Sequence[int],
-    max_iter: int | str,
+    least_epochs: int,
     shares: Sequence[RungShares] = (),
     n_kinds: int = 1,
 ) -> list[Rung]:
@@ -77,9 +77,8 @@ def plan_rungs(
 
     One candidate of each kind continues besides the overall best ones.
     A grid search, without `shares`, has one rung of all epochs. The epochs increase from rung to
-    rung, so a small `max_iter` gives fewer rungs.
+    rung, so few epochs give fewer rungs: `least_epochs` are those of the shortest training.
     """
-    least_epochs = count_least_epochs(max_iter)
     min_survivors = MIN_SURVIVORS + n_kinds - 1
     order = spread_order(len(n_rows))
     n_tested = np.cumsum([n_rows[fold] for fold in order])

@@ -12,6 +12,7 @@ from sklearn.model_selection import ParameterGrid
 from skreg._engine.hyperparameters import (
     LOSS_DEFAULTS,
     check_hidden_layer_sizes,
+    count_hidden_layers,
     read_hyperparameters,
 )
 from skreg._estimators.automatic import is_auto, make_placeholders
@@ -166,7 +167,7 @@ def _check_kind(kind: Kind, base_estimator, is_sparse: bool):
     """Return the estimator of a kind. Raise a ValueError if its parameters are not valid."""
     estimator = set_kind(base_estimator, kind)
     estimator._validate_params()
-    n_hidden = len(check_hidden_layer_sizes(estimator.hidden_layer_sizes))
+    n_hidden = count_hidden_layers(estimator.hidden_layer_sizes)
     # Those of dropout and l2 are checked elsewhere.
     read_hyperparameters(estimator, n_hidden, **{**make_placeholders(estimator), "l2": 0.0})
     check_dense(estimator.numerical_encoding, is_sparse)

@@ -13,7 +13,7 @@ from skreg._compat import count_threads
 from skreg._data.columns import MixedTable, TableEncoder
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.user_warnings import collect_warnings, warn
-from skreg._estimators.validation import check_table, choose_precision, encode_later
+from skreg._estimators.validation import check_table, choose_precision, encode_new_rows
 from skreg._nn.members import Member, predict_members
 from skreg.keras._average import make_average_model
 from skreg.keras._inputs import merge_encoders
@@ -51,7 +51,7 @@ def predict_together(
             if mask not in tables:
                 tables[mask] = check_table(network, X)[0]
             if encoder.key not in encoded:
-                encoded[encoder.key] = encode_later(encoder, tables[mask])
+                encoded[encoder.key] = encode_new_rows(encoder, tables[mask])
             members.append(Member(network._network, encoded[encoder.key]))
     for message, category in found.items():
         warn(message, category)

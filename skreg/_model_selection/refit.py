@@ -13,7 +13,9 @@ from skreg._model_selection.candidates import Candidate
 from skreg._model_selection.results import (
     find_compared_folds,
     find_dropped,
+    is_strength,
     list_metrics,
+    list_parameters,
     read_values,
 )
 from skreg._model_selection.scoring import Scoring
@@ -79,12 +81,15 @@ def one_standard_error(cv_results) -> int:
     if not strengths:
         raise ValueError(
             "one_standard_error: expected a search over 'l2' or 'dropout'; received one over "
-            f"{[name[6:] for name in cv_results if name.startswith('param_')]}."
+            f"{list_parameters(cv_results)}."
         )
     mean, best = cv_results["mean_test_score"], int(np.argmin(cv_results["rank_test_score"]))
     n_folds = len(find_compared_folds(cv_results))
     error = cv_results["std_test_score"][best] / np.sqrt(max(n_folds - 1, 1))
-    others = [_drop_strengths(params) for params in cv_results["params"]]
+    others = [
+        {name: value for name, value in params.items() if not is_strength(name)}
+        for params in cv_results["params"]
+    ]
     is_comparable = np.array([values == others[best] for values in others])
     good = np.flatnonzero((mean >= mean[best] - error) & ~find_dropped(cv_results) & is_comparable)
     if not len(good):
@@ -92,12 +97,6 @@ def one_standard_error(cv_results) -> int:
             "one_standard_error: expected a finite score of at least one candidate; received none."
         )
     return int(max(good, key=lambda k: [*(values[k] for values in strengths), mean[k]]))
-
-
-def _drop_strengths(params: dict) -> dict:
-    """Return the parameters of a candidate without `dropout` and `l2`, also those of a step."""
-    strengths = "dropout", "l2"
-    return {name: v for name, v in params.items() if name.split("__")[-1] not in strengths}
 
 
 def check_strengths_are_numbers(values: Iterable) -> None:

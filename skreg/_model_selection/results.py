@@ -201,6 +201,17 @@ def list_metrics(results: dict) -> list[str]:
     return [name.removeprefix(prefix) for name in results if name.startswith(prefix)]
 
 
+def list_parameters(results: dict) -> list[str]:
+    """Return the names of the searched parameters."""
+    prefix = "param_"
+    return [name.removeprefix(prefix) for name in results if name.startswith(prefix)]
+
+
+def is_strength(parameter: str) -> bool:
+    """Whether a parameter, which may belong to a step of a pipeline, is `dropout` or `l2`."""
+    return parameter.rpartition("__")[2] in ("dropout", "l2")
+
+
 def stack_scores(results: dict, metric: str = "score") -> np.ndarray:
     """Return the scores of a metric, of shape (candidates, folds)."""
     suffix = f"_test_{metric}"

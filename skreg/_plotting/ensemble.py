@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from skreg._model_selection.results import is_strength
 from skreg._plotting.axes import find_estimator, format_value, get_axes, name_score
 
 _PLAIN = "parameters of the search"  # the kind of a candidate without others
@@ -140,6 +141,6 @@ class EnsembleDisplay:
 
 def _describe(params: dict) -> tuple[str, str]:
     """Return the kind of a candidate, and its dropout and l2."""
-    names = [name for name in params if name not in ("dropout", "l2")]
+    names = [name for name in params if not is_strength(name)]
     kind = ", ".join(f"{name}={params[name]!r}" for name in names) or _PLAIN
     return kind, f"dropout {format_value(params['dropout'])}, l2 {format_value(params['l2'])}"

@@ -9,7 +9,9 @@ import numpy as np
 from skreg._model_selection.results import (
     find_compared_folds,
     find_dropped,
+    is_strength,
     list_metrics,
+    list_parameters,
     read_values,
     stack_scores,
 )
@@ -203,11 +205,12 @@ class RegularizationPathDisplay:
         if not pairs:
             raise ValueError(
                 "cv_results: expected a search over 'dropout' and 'l2', alone or of a step; "
-                f"received one over {[key[6:] for key in results if key.startswith('param_')]}."
+                f"received one over {list_parameters(results)}."
             )
         dropouts, l2s = (_sort_values(values) for values in zip(*pairs.values(), strict=True))
         positions = {k: (dropouts.index(rate), l2s.index(c)) for k, (rate, c) in pairs.items()}
         is_unique = len(set(positions.values())) == len(positions)
+        others = [key for key in list_parameters(results) if not is_strength(key)]
         fold_scores = stack_scores(results, name)
         scores = np.full((len(dropouts), len(l2s), fold_scores.shape[1]), np.nan)
         dropped = np.zeros(scores.shape[:2], dtype=bool)
@@ -223,7 +226,7 @@ class RegularizationPathDisplay:
             best=positions.get(int(np.argmin(rank)) if best is None else best),
             dropped=dropped if dropped.any() else None,
             score_name=name,
-            best_over=() if is_unique else _list_others(results),
+            best_over=() if is_unique else others,
         )
 
     def plot(self, ax=None, *, kind="heatmap", along="l2"):
@@ -347,12 +350,6 @@ class RegularizationPathDisplay:
         self.ax_.set(xlabel=along, ylabel=f"{self.score_name} (band: standard error)", title=title)
         early = None if self.dropped is None else "hollow: dropped early"
         self.ax_.legend(fontsize=8, title=early, title_fontsize=8)
-
-
-def _list_others(results: dict) -> list[str]:
-    """Return the names of the searched parameters besides dropout and l2."""
-    names = [name.removeprefix("param_") for name in results if name.startswith("param_")]
-    return [name for name in names if name.rpartition("__")[2] not in ("dropout", "l2")]
 
 
 def _sort_values(values) -> list:

@@ -99,7 +99,7 @@ def _find_format(path: Path) -> str:
 
 @contextlib.contextmanager
 def _preserve_process():
-    """Undo what the exporters change: the handlers of the root logger."""
+    """Undo what the exporters change: the root logger's handlers and Python's random state."""
     handlers = logging.root.handlers.copy()
     try:
         with preserve_python_random():

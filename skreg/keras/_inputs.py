@@ -21,13 +21,6 @@ from skreg._tensorflow import tensorflow
 _INTEGERS_END = 2**24
 
 
-def _has_strings(encoder: TableEncoder | None) -> bool:
-    """Whether an input of the Keras model takes strings."""
-    return encoder is not None and any(
-        _has_string_levels(category) for category in encoder.categories
-    )
-
-
 def _has_string_levels(category: Category) -> bool:
     return category.level_type == "strings"
 
@@ -164,7 +157,7 @@ def _make_encoder(keras: Any, encoder: TableEncoder, merged: TableEncoder, dtype
 
     Types and tokens of the categories are those of `merged`.
     """
-    if _has_strings(merged) and keras.config.backend() != "tensorflow":
+    if any(map(_has_string_levels, merged.categories)) and keras.config.backend() != "tensorflow":
         raise ValueError(
             "to_keras: expected Keras to run on TensorFlow, since X has categories of text, for "
             f"which other backends have no type; received KERAS_BACKEND={keras.config.backend()!r}."

@@ -17,7 +17,7 @@ from skreg import (
 from skreg._data.rows import MergedRows
 from skreg._estimators.automatic import choose_encoding
 from skreg._estimators.class_targets import ClassTargets
-from skreg._estimators.numerical_encoding import initialize_encoding
+from skreg._estimators.numerical_encoding import allows_encoding, initialize_encoding
 
 rng = np.random.default_rng(0)
 N_ROWS = 240  # enough for numbers below the largest one
@@ -220,25 +220,22 @@ def test_classes_are_encoded_by_bins_and_numbers_are_not():
     assert RegularizedMLPRegressor(**SMALL).fit(X, y).encoding_ is None
 
 
+@pytest.mark.parametrize(("n_hidden", "expected"), [(1, "piecewise"), (0, None)])
+def test_networks_that_have_an_automatic_encoding(n_hidden, expected):
+    assert choose_encoding(ClassTargets.from_labels(y, None), n_hidden) == expected
+
+
 @pytest.mark.parametrize(
-    ("n_hidden", "n_rows", "expected"),
-    [(1, 64, "piecewise"), (0, 64, None), (1, 63, None)],
+    ("n_rows", "n_columns", "is_allowed"),
+    [(64, 1, True), (63, 1, False), (70, 0, False), (70, 128, True), (70, 129, False)],
 )
-def test_networks_and_rows_that_have_an_automatic_encoding(n_hidden, n_rows, expected):
-    targets = ClassTargets.from_labels(y, None)
-    assert choose_encoding(targets, n_hidden, n_rows) == expected
-
-
-@pytest.mark.parametrize(("n_columns", "is_encoded"), [(0, False), (128, True), (129, False)])
-def test_number_of_columns_that_have_an_automatic_encoding(n_columns, is_encoded):
-    table = rng.normal(size=(70, n_columns + 1))
-    table[:, -1] = np.arange(70) % 2  # two values are not encoded
-    rows = MergedRows(np.arange(70), np.ones(70))
-    found = initialize_encoding("piecewise", table, rows, None, (0, 0), is_automatic=True)
-    assert (found is not None) == is_encoded
-    assert (
-        initialize_encoding("piecewise", table, rows, None, (0, 0), is_automatic=False) is not None
-    )
+def test_rows_and_columns_that_have_an_automatic_encoding(n_rows, n_columns, is_allowed):
+    table = rng.normal(size=(n_rows, n_columns + 1))
+    table[:, -1] = np.arange(n_rows) % 2  # two values are not encoded
+    rows = MergedRows(np.arange(n_rows), np.ones(n_rows))
+    assert allows_encoding(table, rows, None) == is_allowed
+    named = initialize_encoding("piecewise", table, rows, None, (0, 0))
+    assert set(named.columns) == set(range(n_columns))
 
 
 @pytest.mark.parametrize("density", [0.03, 0.5])

@@ -395,7 +395,7 @@ def test_folds_with_columns_of_their_own_predict_the_mean(mixed):
 def test_a_table_is_checked_once_and_encoded_once_for_each_fold(classifier, monkeypatch):
     checks, encodings = [], []
     module = "skreg._model_selection.members"
-    for name, calls in (("check_table", checks), ("encode_later", encodings)):
+    for name, calls in (("check_table", checks), ("encode_new_rows", encodings)):
         function = getattr(members, name)
         monkeypatch.setattr(
             f"{module}.{name}", lambda *a, f=function, c=calls: c.append(1) or f(*a)

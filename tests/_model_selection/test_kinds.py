@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from skreg import RegularizationPathDisplay, RegularizedMLPClassifier, one_standard_error
+from skreg._data.statistics import measure_columns
 from skreg._estimators.numerical_encoding import allows_encoding
 from skreg._estimators.validation import check_rows
 from skreg._model_selection.candidates import Candidate, make_candidates
@@ -191,7 +192,8 @@ def test_what_auto_allows_does_not_depend_on_storage(name, container):
     checked = check_rows(RegularizedMLPClassifier(), container(table), codes, **options)
     for weight in (None, np.arange(len(table)) % 3 + 1.0):
         encoded, rows = merge_all_rows(checked, codes, weight)
-        assert allows_encoding(encoded, rows, standardize=True) == allowed
+        statistics = measure_columns(encoded, rows.indices, rows.weight)
+        assert allows_encoding(encoded, rows, statistics) == allowed
 
 
 @pytest.mark.parametrize("encoding", [None, "periodic"])

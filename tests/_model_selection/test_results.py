@@ -79,11 +79,12 @@ def test_curves_are_not_stored_by_default():
     assert not hasattr(quick_search().fit(FLOWERS, SPECIES), "loss_curves_")
 
 
-def test_infinite_score_wins():
+@pytest.mark.parametrize("search", ["grid", "halving"])
+def test_infinite_score_wins(search):
     def score(model, X, y):
         return np.inf if model.dropout == 0.5 else model.l2
 
-    assert quick_search(scoring=score).fit(X, y).dropout_ == 0.5
+    assert quick_search(scoring=score, search=search).fit(X, y).dropout_ == 0.5
 
 
 # -- missing scores ----------------------------------------------------------------------------
