@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skreg._engine.job import TrainingJob, TrainingResult
 from skreg._engine.status import Status
 from skreg._estimators.callbacks import ValidationScoring
-from skreg._estimators.warm_start import NoiseSequence, Stream
-
-if TYPE_CHECKING:
-    from skreg._estimators.fit_records import PreparedFit
+from skreg._estimators.fit_records import NoiseSequence, PreparedFit, Stream
 
 
 def make_attributes(
@@ -74,16 +70,16 @@ def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: Training
 def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict:
     """Return the attributes of a network, without those of its training."""
     statistics = fit.statistics
-    _remove_constant_columns(fit, kernels[0], biases[0], encoding)
+    kernel, bias = _remove_constant_columns(fit, kernels[0], biases[0], encoding)
     return {
         **fit.column_attributes,
         **fit.targets.attributes,
-        "coefs_": kernels,
-        "intercepts_": biases,
+        "coefs_": [kernel, *kernels[1:]],
+        "intercepts_": [bias, *biases[1:]],
         "encoding_": encoding,
         "center_": None if statistics is None else statistics.center,
         "scale_": None if statistics is None else statistics.scale,
-        "l2_": simplify(fit.settings.hyper.penalties["l2"]),
+        "l2_": collapse_equal(fit.settings.hyper.penalties["l2"]),
         "n_layers_": len(fit.settings.hidden_layer_sizes) + 2,
         "n_outputs_": fit.targets.n_outputs,
         "_activation": fit.estimator.activation,  # whatever set_params does afterwards
@@ -94,23 +90,28 @@ def make_network_attributes(fit: PreparedFit, kernels, biases, encoding) -> dict
     }
 
 
-def _remove_constant_columns(fit: PreparedFit, kernel, bias, encoding) -> None:
-    """Set the kernel rows of columns that are constant in training to zero, in place.
+def _remove_constant_columns(fit: PreparedFit, kernel, bias, encoding):
+    """Return the first kernel with zeros for columns that are constant in training, and its bias.
 
     Nothing is known about other values of such a column. Its encoded inputs are not zero in
     training, so their contribution moves into the bias.
     """
+    if not len(fit.constant_columns):
+        return kernel, bias
+    kernel = kernel.copy()
     kernel[fit.constant_columns] = 0.0
-    if encoding is None or not len(fit.constant_columns):
-        return
+    if encoding is None:
+        return kernel, bias
     n_columns = fit.X.shape[1]
     encoded_kernel = kernel[n_columns:]
     is_constant = np.isin(encoding.sources, fit.constant_columns)
     (inputs,) = encoding.encode(np.zeros((1, n_columns)))
-    bias += inputs[is_constant] @ encoded_kernel[is_constant]
+    moved = inputs[is_constant] @ encoded_kernel[is_constant]
+    bias = (bias + moved).astype(bias.dtype)
     encoded_kernel[is_constant] = 0.0
+    return kernel, bias
 
 
-def simplify(values: tuple[float, ...]):
+def collapse_equal(values: tuple[float, ...]):
     """Return the one number that all values are, 0 if there are none, else the values."""
     return values if len(set(values)) > 1 else next(iter(values), 0.0)

@@ -19,7 +19,7 @@ from skreg._data.columns import MixedTable, TableEncoder
 from skreg._data.statistics import ColumnStatistics
 from skreg._engine.hyperparameters import Hyperparameters, read_hyperparameters
 from skreg._engine.status import Status
-from skreg._estimators.attributes import simplify
+from skreg._estimators.attributes import collapse_equal
 from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.fit import prepare_fit, read_settings, run_fit
 from skreg._estimators.fit_records import FitRequest
@@ -37,7 +37,7 @@ from skreg._nn.solvers import SCHEDULES, SOLVERS
 from skreg.keras._export import make_keras_model, round_constant_columns
 
 # Raised by one when parameters or fitted attributes change, so that older pickles are refused.
-_PICKLE_FORMAT = 7
+_PICKLE_FORMAT = 8
 
 
 class BaseNetwork(CallbackSupportMixin, BaseEstimator):
@@ -328,12 +328,12 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         parameters |= {
             "hidden_layer_sizes": tuple(len(bias) for bias in network.biases[:-1]),
             "activation": network.activation,
-            "dropout": simplify(network.dropout),
+            "dropout": collapse_equal(network.dropout),
             "input_dropout": network.input_dropout,
             "standardize": network.input_scaling is not None,
             "numerical_encoding": None if network.encoding is None else network.encoding.name,
         }
-        parameters |= {name: simplify(value) for name, value in network.penalties.items()}
+        parameters |= {name: collapse_equal(value) for name, value in network.penalties.items()}
         estimator = cls(**parameters, **solver)
         try:
             estimator._validate_params()
@@ -389,7 +389,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     def _compute_logits(self, X) -> np.ndarray:
         """Return logits of shape (n, q), in float32 for a float32 table, else in float64."""
         check_is_fitted(self)
-        X, dtype = self._check_rows(X)
+        X, dtype = self._encode_table(X)
         return predict_logits(self._network, X, dtype)
 
     def _sample_logits(self, X, n_samples, random_state) -> np.ndarray:
@@ -407,7 +407,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             )
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
         sampler = DropoutSampler(hyper.rates, generator)
-        X, dtype = self._check_rows(X)
+        X, dtype = self._encode_table(X)
         return sample_logits(self._network, X, dtype, sampler, int(n_samples))
 
     def _read_hyperparameters(self) -> Hyperparameters:
@@ -439,11 +439,11 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         """
         encoder = self._encoder
         if encoder is None or encoder.is_plain:
-            return None, MixedTable(self._check_rows(X)[0]), self._column_names
+            return None, MixedTable(self._encode_table(X)[0]), self._column_names
         return encoder, check_table(self, X)[0], self._column_names
 
-    def _check_rows(self, X):
-        """Return the checked table, and the precision to predict in."""
+    def _encode_table(self, X):
+        """Return the checked and encoded table, and the precision to predict in."""
         X, dtype = encode_table(self, X)
         if self._from_keras and self.scale_ is not None:
             with np.errstate(over="ignore"):  # which is an error below

@@ -42,6 +42,7 @@ from skreg._estimators.fit_records import (
     FitRequest,
     FitSettings,
     PreparedFit,
+    SeenRows,
     SelectedRows,
     TrainingTables,
     ValidationData,
@@ -69,12 +70,7 @@ from skreg._estimators.validation import (
     copy_shallow,
     encode_new_rows,
 )
-from skreg._estimators.warm_start import (
-    SeenRows,
-    get_sequence,
-    keeps_function,
-    make_warm_start,
-)
+from skreg._estimators.warm_start import get_sequence, keeps_function, make_warm_start
 from skreg._nn.solvers import SCHEDULES
 
 # -- settings and rows -------------------------------------------------------------------------

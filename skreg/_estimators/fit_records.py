@@ -17,8 +17,67 @@ from skreg._data.tables import TrainingRows, ValidationRows, choose_csr_chunk
 from skreg._engine.hyperparameters import Hyperparameters
 from skreg._estimators.automatic import choose_strengths, is_auto
 from skreg._estimators.targets import Targets
-from skreg._estimators.warm_start import NoiseSequence, SeenRows, Stream
 from skreg._nn.encoding import Encoding
+
+# -- what a fit leaves to the next one ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NoiseSequence:
+    """Where the sequence of dropout masks and orders of the rows stands.
+
+    A fit that continues another one continues its sequence, so that no noise is repeated.
+
+    Attributes
+    ----------
+    seed : tuple of two int
+    n_steps, n_epochs : int
+        Run so far.
+    """
+
+    seed: tuple[int, int]
+    n_steps: int = 0
+    n_epochs: int = 0
+
+
+class SeenRows(NamedTuple):
+    """Row count and class totals so far, to which `partial_fit` adds its own.
+
+    Attributes
+    ----------
+    n_rows : int
+        How many rows there are.
+    class_totals : ndarray or float
+        Weight of each class.
+    """
+
+    n_rows: int
+    class_totals: Any
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a call of `partial_fit` leaves to the next one.
+
+    Attributes
+    ----------
+    solver : str
+        The solver that the moments belong to.
+    moments : tuple or None
+        None after a divergence.
+    n_updates : int
+        Steps that the moments have seen.
+    continues_fit : bool
+        Whether the stream began with the network of `fit` or of `from_keras`.
+    """
+
+    solver: str
+    moments: tuple | None
+    n_updates: int
+    continues_fit: bool
+
+
+# -- what is handed in, and what is made of it -------------------------------------------------
 
 
 class ValidationSet(NamedTuple):

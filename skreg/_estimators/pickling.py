@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 
 from skreg._data.columns import Category, TableEncoder
 from skreg._data.statistics import ColumnStatistics, Statistics
-from skreg._estimators.warm_start import NoiseSequence, SeenRows, Stream
+from skreg._estimators.fit_records import NoiseSequence, SeenRows, Stream
 from skreg._nn.encodings import ENCODINGS
 
 # Classes of private records, by the names that a file has for them.

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skreg._engine.status import Status
+from skreg._estimators.fit_records import PreparedFit
 from skreg._estimators.user_warnings import warn
 from skreg._estimators.validation import copy_shallow
 from skreg._nn.predict import predict_logits
-
-if TYPE_CHECKING:
-    from skreg._estimators.fit_records import PreparedFit
 
 # Fewer epochs of early stopping say little, and so do fewer steps of training.
 _FEW_EPOCHS, _FEW_STEPS = 10, 100

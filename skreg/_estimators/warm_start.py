@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -12,65 +9,8 @@ from skreg._data.scaling import rescale_inputs
 from skreg._data.statistics import ColumnStatistics
 from skreg._engine.job import WarmStart
 from skreg._engine.trainer import FIRST_WEIGHTS, make_generator
+from skreg._estimators.fit_records import NoiseSequence, PreparedFit, Stream
 from skreg._nn.mlp import draw_parameters
-
-if TYPE_CHECKING:
-    from skreg._estimators.fit_records import PreparedFit
-
-
-@dataclass(frozen=True)
-class NoiseSequence:
-    """Where the sequence of dropout masks and orders of the rows stands.
-
-    A fit that continues another one continues its sequence, so that no noise is repeated.
-
-    Attributes
-    ----------
-    seed : tuple of two int
-    n_steps, n_epochs : int
-        Run so far.
-    """
-
-    seed: tuple[int, int]
-    n_steps: int = 0
-    n_epochs: int = 0
-
-
-class SeenRows(NamedTuple):
-    """Row count and class totals so far, to which `partial_fit` adds its own.
-
-    Attributes
-    ----------
-    n_rows : int
-        How many rows there are.
-    class_totals : ndarray or float
-        Weight of each class.
-    """
-
-    n_rows: int
-    class_totals: Any
-
-
-@dataclass(frozen=True)
-class Stream:
-    """What a call of `partial_fit` leaves to the next one.
-
-    Attributes
-    ----------
-    solver : str
-        The solver that the moments belong to.
-    moments : tuple or None
-        None after a divergence.
-    n_updates : int
-        Steps that the moments have seen.
-    continues_fit : bool
-        Whether the stream began with the network of `fit` or of `from_keras`.
-    """
-
-    solver: str
-    moments: tuple | None
-    n_updates: int
-    continues_fit: bool
 
 
 def get_sequence(estimator, continues: bool) -> NoiseSequence:

@@ -17,7 +17,7 @@ from skreg._engine.hyperparameters import check_rates
 from skreg._engine.job import Checkpoint, TrainingInterrupted
 from skreg._engine.status import Status
 from skreg._engine.trainer import Trainer
-from skreg._estimators.attributes import make_attributes, simplify
+from skreg._estimators.attributes import collapse_equal, make_attributes
 from skreg._estimators.automatic import is_auto
 from skreg._estimators.callbacks import FitCallback
 from skreg._estimators.fit import (
@@ -200,7 +200,7 @@ class Fold:
         except TrainingInterrupted:  # a search has no use for a network before its rung
             raise KeyboardInterrupt from None
         attributes = make_attributes(fit, trainer.job, result, scoring)
-        attributes["l2_"] = simplify(strengths)
+        attributes["l2_"] = collapse_equal(strengths)
         checkpoint = result.get_checkpoint() if result.status is Status.RUNNING else None
         return attributes, judge_training(fit, attributes, result.status), checkpoint
 
