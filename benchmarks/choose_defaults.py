@@ -6,7 +6,7 @@ log(loss / the linear model's loss), clipped at +-0.7, with its standard error; 
 the seconds of all fits.
 
     python benchmarks/choose_defaults.py --data FOLDER --stage STAGE [--numbers] [--least ROWS]
-        [--rows ROWS] [--splits N]
+        [--rows ROWS] [--splits N] [--texts]
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ STAGES = {
 _CLIP = 0.7
 
 
+def has_more_texts(frame) -> bool:
+    """Whether most columns become indicators."""
+    return len(frame.select_dtypes(exclude="number").columns) > len(frame.columns) / 2
+
+
 def make_network(is_classes, frame, *, values):
     """Return a network with the parameters of a stage."""
     values = dict(values)
@@ -98,12 +103,14 @@ def main():
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--numbers", action="store_true", help="tables of numbers, not of classes")
+    parser.add_argument("--texts", action="store_true", help="tables of more texts than numbers")
     arguments = parser.parse_args()
     models = make_models(arguments.stage)
     tables = [
         table
         for table in read_tables(arguments.data, arguments.rows)
         if table[3] != arguments.numbers and len(table[1]) >= arguments.least
+        if has_more_texts(table[1]) or not arguments.texts
     ]
     measured = Parallel(arguments.jobs)(
         delayed(measure)(models, frame, y, is_classes, arguments.splits)
