@@ -13,6 +13,15 @@ the training rows, beside the ensemble of `RegularizedMLPClassifierCV`.
 Run it with::
 
     python examples/01_tune_dropout_and_l2.py [--quick] [--output FILE]
+
+Results:
+
+- Breast cancer: the best of the grid, dropout 0.75 and L2 0.01, has a log loss of 0.074, and the
+  network without regularisation 0.180. On held-out rows the means are 0.125 for neither, 0.080 for
+  dropout, 0.083 for L2, 0.080 for both and 0.068 for the ensemble. With five splits no interval
+  excludes zero.
+- Digits: 0.072, 0.062, 0.062, 0.057 and 0.073. The ensemble, whose networks encode each pixel, is
+  worse than both (+0.011 to +0.020). Its candidates can be chosen: see `candidates`.
 """
 
 from __future__ import annotations
