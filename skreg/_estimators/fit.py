@@ -183,9 +183,10 @@ def _choose_encoding(
     if not settings.continues:
         name, training = estimator.numerical_encoding, rows.training
         if is_auto(name):
-            name = choose_encoding(targets, len(settings.hidden_layer_sizes))
             # The first batch of a stream may be a few rows, which say little of quantiles.
-            if request.partial or not allows_encoding(X, training, statistics):
+            n_hidden = len(settings.hidden_layer_sizes)
+            name = None if request.partial else choose_encoding(targets, n_hidden)
+            if name is not None and not allows_encoding(X, training, statistics):
                 name = None
         return initialize_encoding(name, X, training, statistics, seed)
     before = estimator._statistics

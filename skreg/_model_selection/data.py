@@ -73,10 +73,7 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
     if is_auto(search.l2s) or chooses_kinds:  # else they are not needed
         encoded, rows = merge_all_rows(checked, training_targets.values, sample_weight)
         n_rows = count_rows(rows.weight)
-        statistics = None
-        if base_estimator.standardize:
-            statistics = measure_columns(encoded, rows.indices, rows.weight)
-        may_encode = chooses_kinds and allows_encoding(encoded, rows, statistics)
+        may_encode = chooses_kinds and _allows_encoding(encoded, rows, base_estimator.standardize)
     if may_encode and sparse.issparse(X):
         X = X.toarray()  # a network would hold it as dense rows, too
     is_sparse = sparse.issparse(X)
@@ -91,6 +88,12 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
         kinds=kinds,
         request_options=training_targets.request_options,
     )
+
+
+def _allows_encoding(X, rows: MergedRows, standardize: bool) -> bool:
+    """Whether a network of all rows would encode columns."""
+    statistics = measure_columns(X, rows.indices, rows.weight) if standardize else None
+    return allows_encoding(X, rows, statistics)
 
 
 def merge_all_rows(checked: CheckedRows, targets: np.ndarray, weight) -> tuple[Any, MergedRows]:

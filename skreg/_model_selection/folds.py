@@ -184,8 +184,10 @@ class Fold:
         fit, trainer = self.prepare(candidate.kind)
         n_hidden = len(fit.settings.hidden_layer_sizes)
         strengths = fit.read_l2(candidate.l2)
-        network = self.make_network(candidate)
-        scoring = make_validation_scoring(fit, network, make_validation_scorer(fit, network))
+        scoring = None
+        if fit.validation is not None:
+            network = self.make_network(candidate)
+            scoring = make_validation_scoring(fit, network, make_validation_scorer(fit, network))
         if scoring is not None and checkpoint is not None:
             scoring.restore(checkpoint.callback_state)
         try:
