@@ -39,7 +39,7 @@ class RegressionTargets(Targets):
     levels: tuple[float, ...] = ()
     statistics: Statistics | None = None
 
-    l2_of_one_row, l2_factors = 3.0, L2_FACTORS
+    l2_factors = L2_FACTORS
     automatic_encoding = None
 
     @classmethod
@@ -50,6 +50,11 @@ class RegressionTargets(Targets):
         values, form = y.reshape(len(y), -1), REGRESSION_LOSSES[loss].choose_form(parameters)
         form.check_targets(values)
         return cls(values, form, standardize, form.get_levels(parameters))
+
+    @property
+    def l2_of_one_row(self) -> float:
+        """What l2="auto" is for one row."""
+        return self.loss.l2_of_one_row
 
     @property
     def n_outputs(self) -> int:

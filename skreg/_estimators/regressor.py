@@ -178,7 +178,8 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 3 divided by the number of training rows, and at most 0.03: the more rows, the
-        less the penalty has to do.
+        less the penalty has to do. It is half of that for ``loss="huber"``, "log_cosh" and
+        "quantile", and a quarter for several quantiles, since these losses are smaller.
         If all sample weights are multiples of the smallest one, they count repeated rows: 0.1 and
         1 stand for one row and ten rows. Otherwise each distinct row counts once. In a stream, all
         rows so far count. With ``activation="logistic"``, "auto" is a sixteenth of that.

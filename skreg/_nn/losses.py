@@ -189,12 +189,15 @@ class RegressionLoss(Loss):
         Whether the statistics of two tables combine to those of all their rows.
     takes_several_columns : bool
         Whether the targets may have several columns.
+    l2_of_one_row : float
+        What l2="auto" is for one row; see docs/decisions/0030-automatic-strength.md.
     """
 
     link = LINKS["identity"]
     min_target = -math.inf
     combines = True
     takes_several_columns = True
+    l2_of_one_row = 3.0
 
     def choose_form(self, parameters: Mapping[str, Any]) -> RegressionLoss:
         """Return the loss for these parameters. It is another one if their shape decides."""
@@ -349,6 +352,8 @@ class Huber(RobustLoss):
     """Half the squared error up to 1, then the absolute error less 1/2 (Keras' Huber(delta=1))."""
 
     name = "huber"
+    # Half of that of the squared error, as the loss near 0 is.
+    l2_of_one_row = 1.5
     # Of any delta: Keras 3.15 does not write it into a file. Ours is one standard unit.
     keras_names = ("Huber", "huber")
 
@@ -373,6 +378,8 @@ class LogCosh(RobustLoss):
     """log(cosh(f - y)): about half the squared error near 0, and |f - y| - log(2) far away."""
 
     name = "log_cosh"
+    # Half of that of the squared error, as the loss near 0 is.
+    l2_of_one_row = 1.5
     keras_names = ("LogCosh", "log_cosh")
 
     def compute(self, logits, targets, parameters):
@@ -396,6 +403,8 @@ class Quantile(RobustLoss):
     """The pinball loss, whose best constant is the quantile (Koenker and Bassett 1978)."""
 
     name = "quantile"
+    # Half of that of the absolute error, which is twice the loss of the median.
+    l2_of_one_row = 1.5
     defaults = {"quantile": 0.5}
 
     def choose_form(self, parameters):
@@ -443,6 +452,8 @@ class Quantiles(Quantile):
     """
 
     name, link, takes_several_columns = "quantiles", LINKS["sorted"], False
+    # The mean over levels is smaller than the loss of the median, since outer levels have less.
+    l2_of_one_row = 0.75
 
     def get_levels(self, parameters):
         """Return the levels."""

@@ -68,6 +68,22 @@ def test_automatic_l2_of_several_classes_is_smaller():
     assert three.l2_ == pytest.approx(2 / N_ROWS)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "strength"),
+    [
+        ({"loss": "absolute_error"}, 3),
+        ({"loss": "huber"}, 1.5),
+        ({"loss": "log_cosh"}, 1.5),
+        ({"loss": "quantile"}, 1.5),
+        ({"loss": "quantile", "quantile": (0.1, 0.9)}, 0.75),
+    ],
+    ids=str,
+)
+def test_automatic_l2_of_smaller_losses_is_smaller(parameters, strength):
+    model = RegularizedMLPRegressor(**SMALL, **parameters).fit(X, X[:, 0])
+    assert model.l2_ == pytest.approx(strength / N_ROWS)
+
+
 def test_automatic_l2_does_not_depend_on_the_unit_of_the_weights():
     model = RegularizedMLPClassifier(**SMALL, l2="auto").fit(X, y)
     repeated = RegularizedMLPClassifier(**SMALL, l2="auto").fit(np.tile(X, (5, 1)), np.tile(y, 5))
