@@ -29,8 +29,9 @@ from __future__ import annotations
 import time
 
 import joblib
-from _comparison import QUICK, Table, compare, draw_metric, tell
+from _comparison import QUICK, compare, draw_metric, tell
 from _script import parse
+from _tables import Table
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline

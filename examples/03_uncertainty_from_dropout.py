@@ -18,7 +18,7 @@ Run it with::
 from __future__ import annotations
 
 import numpy as np
-from _script import parse
+from _script import parse, print_table
 from scipy.ndimage import rotate
 from sklearn.datasets import load_digits, make_moons
 from sklearn.model_selection import train_test_split
@@ -27,6 +27,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor, predictive_
 
 ANGLES = [0, 15, 30, 45, 60, 75, 90, 120, 150, 180]
 SURE = 0.1  # nats of entropy
+NETWORK = {"dropout": 0.5, "l2": 1e-4, "numerical_encoding": None, "random_state": 0}
 
 
 # %%
@@ -35,25 +36,19 @@ SURE = 0.1  # nats of entropy
 
 
 def two_moons(n_samples, max_iter):
-    """Compute the mutual information on a map around two moons."""
+    """Return two moons, a map around them, and its mutual information of class and network."""
     X, y = make_moons(400, noise=0.15, random_state=0)
-    model = RegularizedMLPClassifier(
-        dropout=0.5, l2=1e-4, max_iter=max_iter, numerical_encoding=None, random_state=0
-    )
-    model.fit(X, y)
+    model = RegularizedMLPClassifier(**NETWORK, max_iter=max_iter).fit(X, y)
     side = np.linspace(-4, 5, 91)
     points = np.stack(np.meshgrid(side, side - 0.5), axis=-1).reshape(-1, 2)
     measures = predictive_uncertainty(model.mc_dropout(points, n_samples, random_state=0))
     distance = np.linalg.norm(points[:, None] - X[None, ::4], axis=2).min(axis=1)
-    far = distance > 2
-    print("two moons: mutual information of class and network, in nats")
-    print(f"  {measures.mutual_information[distance < 0.1].mean():.3f}  among the rows, mean")
-    print(f"  {measures.mutual_information[far].mean():.3f}  farther than 2 from all, mean")
-    sure = (measures.entropy[far] < SURE).mean()
-    print(
-        f"  {sure:.0%} of the points far away have an entropy below {SURE}: sure without a reason\n"
-    )
-    return X, y, side, measures.mutual_information.reshape(len(side), -1)
+    far, information = distance > 2, measures.mutual_information
+    rows = [["among the rows", information[distance < 0.1].mean()]]
+    rows += [["farther than 2", information[far].mean()]]
+    rows += [[f"share there with entropy < {SURE}", (measures.entropy[far] < SURE).mean()]]
+    print_table("Two moons: mutual information, nats", ["points", "mean"], rows)
+    return X, y, side, information.reshape(len(side), -1)
 
 
 # %%
@@ -62,26 +57,19 @@ def two_moons(n_samples, max_iter):
 
 
 def a_gap(n_samples, max_iter):
-    """Compute predictions and their spread between the rows and outside."""
+    """Return rows of a sine with a gap, and mean and deviation of the samples around them."""
     generator = np.random.default_rng(0)
     x = np.concatenate([generator.uniform(-3, -1, 100), generator.uniform(1, 3, 100)])
     y = np.sin(2 * x) + generator.normal(scale=0.1, size=len(x))
     model = RegularizedMLPRegressor(dropout=0.1, l2=1e-5, max_iter=max_iter, random_state=0)
-    model.fit(x[:, None], y)
     at = np.linspace(-6, 6, 241)
-    samples = model.mc_dropout(at[:, None], n_samples, random_state=0)
-    spread, truth = samples.std(axis=0), np.sin(2 * at)
-    inside = (np.abs(at) > 1) & (np.abs(at) < 3)
-    print("a sine with a gap: mean standard deviation, and mean absolute error")
-    error = np.abs(samples.mean(axis=0) - truth)
-    for name, where in (
-        ("where rows are", inside),
-        ("in the gap", np.abs(at) < 1),
-        ("outside", np.abs(at) > 4),
-    ):
-        print(f"  {spread[where].mean():.3f}  {error[where].mean():.3f}  {name}")
-    print()
-    return x, y, at, samples.mean(axis=0), spread
+    samples = model.fit(x[:, None], y).mc_dropout(at[:, None], n_samples, random_state=0)
+    mean, spread, far = samples.mean(axis=0), samples.std(axis=0), np.abs(at)
+    error = np.abs(mean - np.sin(2 * at))
+    places = {"rows": (far > 1) & (far < 3), "gap": far < 1, "outside": far > 4}
+    rows = [[name, spread[where].mean(), error[where].mean()] for name, where in places.items()]
+    print_table("A sine with a gap", ["where", "deviation", "error"], rows)
+    return x, y, at, mean, spread
 
 
 # %%
@@ -90,19 +78,11 @@ def a_gap(n_samples, max_iter):
 
 
 def turned_digits(n_samples, max_iter):
-    """Compute accuracy and entropy of rotated digits, which training has not seen."""
+    """Return accuracy, entropy, and the share that is wrong and sure, of digits by angle."""
     X, y = load_digits(return_X_y=True)
-    X /= 16  # pixels share a scale; standardised, rarely lit ones would be huge
-    X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    model = RegularizedMLPClassifier(
-        dropout=0.5,
-        l2=1e-4,
-        standardize=False,
-        max_iter=max_iter,
-        numerical_encoding=None,
-        random_state=0,
-    )
-    model.fit(X, y)
+    # Pixels share a scale. Standardised, rarely lit ones would be huge.
+    X, X_test, y, y_test = train_test_split(X / 16, y, stratify=y, random_state=0)
+    model = RegularizedMLPClassifier(**NETWORK, standardize=False, max_iter=max_iter).fit(X, y)
     rows = []
     for angle in ANGLES:
         images = rotate(X_test.reshape(-1, 8, 8), angle, axes=(1, 2), reshape=False, order=1)
@@ -110,11 +90,9 @@ def turned_digits(n_samples, max_iter):
         measures = predictive_uncertainty(model.mc_dropout(turned, n_samples, random_state=0))
         wrong = measures.mean.argmax(axis=1) != y_test
         sure_and_wrong = (wrong & (measures.entropy < SURE)).mean()
-        rows.append((1 - wrong.mean(), measures.entropy.mean(), sure_and_wrong))
-    print("digits, turned: accuracy, mean entropy, share that is wrong and sure of it")
-    for angle, row in zip(ANGLES, rows, strict=True):
-        print(f"  {angle:3d} degrees  {row[0]:.3f}  {row[1]:.2f}  {row[2]:.1%}")
-    return np.array(rows)
+        rows.append([f"{angle}", 1 - wrong.mean(), measures.entropy.mean(), sure_and_wrong])
+    print_table("Digits", ["degrees", "accuracy", "entropy", "wrong and sure"], rows)
+    return np.array(rows)[:, 1:].astype(float)
 
 
 # %%
@@ -122,8 +100,8 @@ def turned_digits(n_samples, max_iter):
 # ----------
 
 
-def draw(moons, gap, digits):
-    """Draw the three experiments."""
+def draw(moons, gap, digits, path):
+    """Save the figure of the three experiments."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 3, figsize=(16, 4.5), layout="constrained")
@@ -146,26 +124,15 @@ def draw(moons, gap, digits):
         axes[2].plot(ANGLES, column, style, label=name)
     axes[2].set(title="digits, turned", xlabel="degrees")
     axes[2].legend()
-    return figure
-
-
-# %%
-# The script
-# ----------
-
-
-def main():
-    """Train, print the results and draw them."""
-    arguments = parse(__doc__, "uncertainty.png")
-    n_samples, shorter = (5, 0.05) if arguments.quick else (200, 1)
-    moons = two_moons(n_samples, max(1, int(100 * shorter)))
-    gap = a_gap(n_samples, max(1, int(400 * shorter)))
-    digits = turned_digits(n_samples, max(1, int(50 * shorter)))
-    draw(moons, gap, digits).savefig(arguments.output, dpi=120)
-    print(f"\nfigure: {arguments.output}")
+    figure.savefig(path, dpi=120)
+    print(f"\nfigure: {path}")
 
 
 # sphinx_gallery_thumbnail_path = "../examples/figures/uncertainty.png"
 
 if __name__ == "__main__":
-    main()
+    arguments = parse(__doc__, "uncertainty.png")
+    n_samples, share = (5, 0.05) if arguments.quick else (200, 1)
+    moons = two_moons(n_samples, int(100 * share))
+    gap = a_gap(n_samples, int(400 * share))
+    draw(moons, gap, turned_digits(n_samples, max(1, int(50 * share))), arguments.output)

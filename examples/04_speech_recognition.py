@@ -38,7 +38,8 @@ from pathlib import PurePosixPath
 from zipfile import ZipFile
 
 import numpy as np
-from _comparison import GRID, QUICK, Table, compare, download, read_table, run, stand_in
+from _comparison import GRID, QUICK, compare, run
+from _tables import Table, download, read_table, stand_in
 from scipy.io import wavfile
 from sklearn.datasets import fetch_file
 from sklearn.model_selection import LeavePGroupsOut

@@ -34,16 +34,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from _comparison import (
-    QUICK,
-    Table,
-    compare,
-    download,
-    read_table,
-    run,
-    separate_splits,
-    stand_in,
-)
+from _comparison import QUICK, compare, run
+from _tables import Table, download, read_table, separate_splits, stand_in
 from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import StratifiedShuffleSplit
 

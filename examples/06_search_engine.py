@@ -37,7 +37,8 @@ Results, with `--data`:
 from __future__ import annotations
 
 import numpy as np
-from _comparison import GRID, QUICK, Table, compare, download, read_table, run, stand_in
+from _comparison import GRID, QUICK, compare, run
+from _tables import Table, download, read_table, stand_in
 from sklearn.datasets import fetch_file, load_svmlight_files
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.metrics import log_loss, ndcg_score

@@ -33,17 +33,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from _comparison import (
-    GRID,
-    QUICK,
-    Table,
-    compare,
-    download,
-    read_table,
-    run,
-    separate_splits,
-    stand_in,
-)
+from _comparison import GRID, QUICK, compare, run
+from _tables import Table, download, read_table, separate_splits, stand_in
 from sklearn.datasets import fetch_openml
 from sklearn.model_selection import StratifiedShuffleSplit
 

@@ -31,53 +31,49 @@ Results:
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from _comparison import corrected_t_test
-from _customers import make_customers
-from _script import parse
+from _script import parse, print_table
+from _tables import make_customers
 from sklearn.calibration import calibration_curve
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skreg import RegularizedMLPClassifierCV
 
-NETWORK, TREES, LINEAR = "network", "gradient boosting", "logistic regression"
-METRICS = {"log loss": log_loss, "Brier score": brier_score_loss, "ROC AUC": roc_auc_score}
+ENSEMBLE, TREES, LINEAR = "ensemble", "gradient boosting", "logistic regression"
+QUICK = {"dropouts": [0.3], "l2s": [1e-3], "cv": 2, "max_iter": 3}
 
 
 # %%
 # The models
 # ----------
 #
-# The network and the trees take the frame. A linear model needs a pipeline.
+# The ensemble and the trees take the frame. A linear model needs a pipeline. Each has a search over
+# its parameters.
 
 
-def make_models(quick):
-    """Return the models, each with a search over its parameters."""
-    candidates = {"learning_rate": [0.03, 0.1], "max_leaf_nodes": [7, 15, 31]}
-    trees = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
+def make_models(**options):
+    """Return the models; `options` are those of the ensemble."""
     numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     prepare = make_column_transformer(
         (numbers, make_column_selector(dtype_include=["number", "bool"])),
         (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="category")),
     )
     linear = make_pipeline(prepare, LogisticRegression(max_iter=1000))
+    trees = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
+    sizes = {"learning_rate": [0.03, 0.1], "max_leaf_nodes": [7, 15, 31]}
     strengths = {"logisticregression__C": [0.03, 0.1, 0.3, 1.0, 3.0]}
-    dropouts, l2s = ([0.3], [1e-3]) if quick else ([0.0, 0.2, 0.4], [3e-4, 1e-3, 3e-3, 1e-2])
     return {
-        NETWORK: RegularizedMLPClassifierCV(
-            dropouts=dropouts, l2s=l2s, cv=3, max_iter=5 if quick else 40, n_jobs=2, random_state=0
-        ),
-        TREES: GridSearchCV(trees, candidates, scoring="neg_log_loss", cv=3),
-        LINEAR: GridSearchCV(linear, strengths, scoring="neg_log_loss", cv=3),
+        ENSEMBLE: RegularizedMLPClassifierCV(refit="ensemble", n_jobs=2, random_state=0, **options),
+        TREES: GridSearchCV(trees, sizes, scoring="neg_log_loss", cv=5),
+        LINEAR: GridSearchCV(linear, strengths, scoring="neg_log_loss", cv=5),
     }
 
 
@@ -86,44 +82,14 @@ def make_models(quick):
 # -------------
 
 
-def predict_held_out(frame, left, n_splits, quick):
-    """Return the held-out probabilities of each model, and the test rows of each split."""
-    typed = frame.astype(dict.fromkeys(["plan", "product", "city"], "category"))
-    probabilities = {name: np.empty(len(left)) for name in make_models(quick)}
-    splits = list(StratifiedKFold(n_splits, shuffle=True, random_state=0).split(frame, left))
+def predict_held_out(frame, left, models, splits):
+    """Return the held-out probabilities of each model."""
+    probabilities = {name: np.empty(len(left)) for name in models}
     for train, test in splits:
-        for name, model in make_models(quick).items():
-            table = frame if name == NETWORK else typed
-            with warnings.catch_warnings():  # that the best value is at the edge of the grid
-                warnings.simplefilter("ignore", UserWarning)
-                model.fit(table.iloc[train], left[train])
-            probabilities[name][test] = model.predict_proba(table.iloc[test])[:, 1]
-    return probabilities, [test for _, test in splits]
-
-
-def score(probabilities, left, tests):
-    """Return the scores of each metric and model, one for each split."""
-    return {
-        metric: {
-            name: np.array([function(left[test], of_model[test]) for test in tests])
-            for name, of_model in probabilities.items()
-        }
-        for metric, function in METRICS.items()
-    }
-
-
-def tell(scores, n_splits):
-    """Print the means, and the differences of the log losses to the network's."""
-    print(f"{'':21s}" + "".join(f"{metric:>13s}" for metric in scores))
-    for name in scores["log loss"]:
-        print(
-            f"{name:21s}"
-            + "".join(f"{of_model[name].mean():13.4f}" for of_model in scores.values())
-        )
-    losses = scores["log loss"]
-    for name in (TREES, LINEAR):
-        mean, half, p = corrected_t_test(losses[NETWORK] - losses[name], 1 / (n_splits - 1))
-        print(f"log loss, {NETWORK} - {name}: {mean:+.4f} +- {half:.4f} (95 %), p {p:.3f}")
+        for name, model in models.items():
+            model.fit(frame.iloc[train], left[train])
+            probabilities[name][test] = model.predict_proba(frame.iloc[test])[:, 1]
+    return probabilities
 
 
 # %%
@@ -134,23 +100,22 @@ def tell(scores, n_splits):
 # prediction.
 
 
-def draw(scores, probabilities, left, path):
+def draw(losses, probabilities, left, path):
     """Save the figure: log losses of the splits, and reliability diagrams."""
     from matplotlib import pyplot
 
-    figure, (losses, reliability) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for place, (name, of_model) in enumerate(scores["log loss"].items()):
-        losses.plot(of_model, np.full(len(of_model), place), "|", color="0.5", markersize=12)
-        losses.plot(of_model.mean(), place, "o", color=f"C{place}")
+    figure, (scores, reliability) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for place, (name, of_splits) in enumerate(losses.items()):
+        scores.plot(of_splits, np.full(len(of_splits), place), "|", color="0.5", markersize=12)
+        scores.plot(of_splits.mean(), place, "o", color=f"C{place}")
         shares, means = calibration_curve(left, probabilities[name], n_bins=10, strategy="quantile")
         reliability.plot(means, shares, "o-", color=f"C{place}", label=name, markersize=4)
-    losses.set_yticks(range(3), list(scores["log loss"]))
-    losses.locator_params(axis="x", nbins=5)
-    losses.set(title="Log loss of the same splits", xlabel="lower is better", ylim=(2.5, -0.5))
+    scores.set_yticks(range(3), list(losses))
+    scores.locator_params(axis="x", nbins=5)
+    scores.set(title="Log loss of the same splits", xlabel="lower is better", ylim=(2.5, -0.5))
     reliability.axline((0, 0), slope=1, color="0.7", linestyle="--")
-    reliability.set(
-        title="Reliability", xlabel="predicted probability", ylabel="share of customers that left"
-    )
+    reliability.set(title="Reliability", xlabel="predicted probability")
+    reliability.set(ylabel="share of customers that left")
     reliability.legend()
     figure.savefig(path, dpi=110)
     print(f"figure: {path}")
@@ -159,11 +124,22 @@ def draw(scores, probabilities, left, path):
 # sphinx_gallery_thumbnail_path = "../examples/figures/customer_table.png"
 
 if __name__ == "__main__":
-    arguments = parse(__doc__, "08_customer_table.png", "a smoke test on few rows")
+    arguments = parse(__doc__, "customer_table.png", "a smoke test on few rows")
     n_splits = 2 if arguments.quick else 5
     frame, left = make_customers(400 if arguments.quick else 4000)
-    print(frame.head(3).to_string(), "\n")
-    probabilities, tests = predict_held_out(frame, left, n_splits, arguments.quick)
-    scores = score(probabilities, left, tests)
-    tell(scores, n_splits)
-    draw(scores, probabilities, left, arguments.output)
+    print(frame.head(3).to_string())
+    frame = frame.astype(dict.fromkeys(["plan", "product", "city"], "category"))
+    models = make_models(**(QUICK if arguments.quick else {}))
+    splits = list(StratifiedKFold(n_splits, shuffle=True, random_state=0).split(frame, left))
+    probabilities = predict_held_out(frame, left, models, splits)
+    losses = {
+        name: np.array([log_loss(left[test], held_out[test]) for _, test in splits])
+        for name, held_out in probabilities.items()
+    }
+    rows = [[ENSEMBLE, losses[ENSEMBLE].mean(), ""]]
+    for name in (TREES, LINEAR):
+        mean, half, _ = corrected_t_test(losses[ENSEMBLE] - losses[name], 1 / (n_splits - 1))
+        rows.append([name, losses[name].mean(), f"{mean:+.4f} +- {half:.4f}"])
+    title = "Log loss, and by how much the ensemble's is above it (95 %)"
+    print_table(title, ["", "log loss", "difference"], rows)
+    draw(losses, probabilities, left, arguments.output)

@@ -30,9 +30,9 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from _script import parse
+from _script import parse, print_table
+from _tables import noisy_tables
 from mapie.regression import ConformalizedQuantileRegressor, CrossConformalRegressor
-from sklearn.datasets import load_diabetes
 from sklearn.model_selection import ShuffleSplit, train_test_split
 
 from skreg import RegularizedMLPRegressor, RegularizedMLPRegressorCV
@@ -40,26 +40,7 @@ from skreg import RegularizedMLPRegressor, RegularizedMLPRegressorCV
 LEVEL = 0.9
 LOW, HIGH = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 QUANTILES = {"loss": "quantile", "quantile": (LOW, 0.5, HIGH), "random_state": 0}
-
-
-# %%
-# Three tables
-# ------------
-#
-# In the two that are made up, the noise depends on a column.
-
-
-def make_tables(n_rows):
-    """Return X and y by the name of the table."""
-    rng = np.random.default_rng(0)
-    X = rng.uniform(size=(n_rows, 5))
-    wave = np.sin(2 * np.pi * X[:, 0]) + X[:, 1] + (0.1 + X[:, 2]) * rng.exponential(size=n_rows)
-    steps = np.floor(4 * X[:, 0]) + (0.1 + X[:, 1]) * rng.standard_t(3, size=n_rows)
-    return {
-        "diabetes": load_diabetes(return_X_y=True),
-        "waves, skewed noise": (X, wave),
-        "steps, heavy tails": (X, steps),
-    }
+ENSEMBLE = {"refit": "ensemble", "search": "halving", "n_jobs": 2, "random_state": 0}
 
 
 # %%
@@ -74,17 +55,14 @@ def predict_quantiles(X, y, X_test):
 
 def predict_quantiles_by_ensemble(X, y, X_test):
     """Intervals of an ensemble of such networks."""
-    model = RegularizedMLPRegressorCV(refit="ensemble", search="halving", n_jobs=2, **QUANTILES)
-    return model.fit(X, y).predict(X_test).T[[0, -1]]
+    return RegularizedMLPRegressorCV(**QUANTILES | ENSEMBLE).fit(X, y).predict(X_test).T[[0, -1]]
 
 
 def conformalize_quantiles(X, y, X_test):
     """Quantiles, corrected with a quarter of the rows (Romano et al. 2019)."""
     X, X_held_out, y, y_held_out = train_test_split(X, y, random_state=0)
-    networks = [
-        RegularizedMLPRegressor(**{**QUANTILES, "quantile": level}).fit(X, y)
-        for level in (LOW, HIGH, 0.5)  # MAPIE's order
-    ]
+    levels = [QUANTILES | {"quantile": level} for level in (LOW, HIGH, 0.5)]  # MAPIE's order
+    networks = [RegularizedMLPRegressor(**parameters).fit(X, y) for parameters in levels]
     model = ConformalizedQuantileRegressor(networks, confidence_level=LEVEL, prefit=True)
     return model.conformalize(X_held_out, y_held_out).predict_interval(X_test)[1][:, :, 0].T
 
@@ -98,9 +76,7 @@ def conformalize_errors(X, y, X_test):
 
 def spread_members(X, y, X_test):
     """Quantiles of what the members of an ensemble predict."""
-    model = RegularizedMLPRegressorCV(
-        refit="ensemble", search="halving", n_jobs=2, random_state=0
-    ).fit(X, y)
+    model = RegularizedMLPRegressorCV(**ENSEMBLE).fit(X, y)
     members, weights = model.member_predictions(X_test), model.estimator_weights_
     return np.quantile(members, [LOW, HIGH], axis=0, weights=weights, method="inverted_cdf")
 
@@ -126,21 +102,18 @@ METHODS = {
 # ------------------
 
 
-def measure(X, y, n_splits, methods):
-    """Return coverage and width by method, of shape (n_splits, 2).
+def measure(X, y, n_splits, method):
+    """Return coverage and width of each split, of shape (n_splits, 2).
 
     The unit of the width is that of the interval which is the same for all rows.
     """
-    found = {name: [] for name in methods}
+    found = []
     for train, test in ShuffleSplit(n_splits, test_size=0.25, random_state=0).split(X):
+        low, high = method(X[train], y[train], X[test])
+        inside = (low <= y[test]) & (y[test] <= high)
         unit = np.subtract(*np.quantile(y[train], [HIGH, LOW]))
-        for name in methods:
-            with warnings.catch_warnings():  # of the edge of a grid
-                warnings.simplefilter("ignore", UserWarning)
-                low, high = METHODS[name](X[train], y[train], X[test])
-            inside = (low <= y[test]) & (y[test] <= high)
-            found[name].append((inside.mean(), (high - low).mean() / unit))
-    return {name: np.array(values) for name, values in found.items()}
+        found.append((inside.mean(), (high - low).mean() / unit))
+    return np.array(found)
 
 
 def draw(results, path):
@@ -165,12 +138,12 @@ def draw(results, path):
 
 if __name__ == "__main__":
     arguments = parse(__doc__, "prediction_intervals.png", "a smoke test without ensembles")
+    n_rows, n_splits = (200, 2) if arguments.quick else (1000, 3)
     methods = [name for name in METHODS if not (arguments.quick and "ensemble" in name)]
+    warnings.filterwarnings("ignore", "The best")  # value is at the edge of the grid
     results = {}
-    for table, (X, y) in make_tables(200 if arguments.quick else 1000).items():
-        results[table] = measure(X, y, 2 if arguments.quick else 3, methods)
-        print(f"{table:26s}{'coverage':>10s}{'width':>8s}")
-        for name, values in results[table].items():
-            coverage, width = values.mean(axis=0)
-            print(f"  {name:24s}{coverage:10.3f}{width:8.2f}")
+    for table, (X, y) in noisy_tables(n_rows).items():
+        results[table] = {name: measure(X, y, n_splits, METHODS[name]) for name in methods}
+        rows = [[name, *values.mean(axis=0)] for name, values in results[table].items()]
+        print_table(table, ["", "coverage", "width"], rows)
     draw(results, arguments.output)

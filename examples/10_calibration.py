@@ -26,8 +26,8 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from _customers import make_customers
 from _script import parse
+from _tables import make_customers
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 

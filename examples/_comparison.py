@@ -9,15 +9,13 @@ import textwrap
 import time
 import warnings
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from _script import parse
 from scipy import stats
-from sklearn.datasets import make_classification
 from sklearn.metrics import accuracy_score, log_loss
-from sklearn.model_selection import GroupKFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import GroupKFold
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 
@@ -34,59 +32,12 @@ QUICK = {
 }
 
 
-class Table(NamedTuple):
-    """Rows, their classes, and groups that must not be on both sides of a split."""
-
-    X: np.ndarray
-    y: np.ndarray
-    groups: np.ndarray | None = None
-
-
 class Comparison(NamedTuple):
     """Scores of the splits, the most important metric first."""
 
     scores: dict  # by metric, by model: an array of one score a split
     chosen: list  # for each split, (dropout, l2) by family
     ratio: float  # test rows / training rows; 0 if the splits are disjoint
-
-
-def read_table(folder, name):
-    """Read NAME.csv.gz, which has a column `target`, perhaps one `group`, and numbers."""
-    path = Path(folder) / f"{name}.csv.gz"
-    if not path.exists():
-        raise SystemExit(f"There is no {path}. --data takes a folder with {path.name} in it.")
-    cells = np.loadtxt(path, dtype=str, delimiter=",", comments=None)
-    columns = dict(zip(cells[0], cells[1:].T, strict=True))
-    y, groups = columns.pop("target"), columns.pop("group", None)
-    return Table(np.array(list(columns.values()), dtype=float).T, y, groups)
-
-
-def download(fetch, name, **options):
-    """Return `fetch(**options)`, or exit with a message about `--data`."""
-    try:
-        return fetch(**options)
-    except (OSError, ValueError) as error:
-        raise SystemExit(
-            f"{fetch.__name__} of {options} failed: {error!r}\n"
-            f"Without a network, --data FOLDER reads {name}.csv.gz from a local folder."
-        ) from error
-
-
-def stand_in(n_rows, n_columns, n_classes, n_groups=None):
-    """Generate a table with as many columns, classes and groups as the real one."""
-    options = {"n_informative": 8, "n_classes": n_classes, "random_state": 0}
-    X, y = make_classification(n_rows, n_columns, **options)
-    groups = None if n_groups is None else np.arange(n_rows) % n_groups
-    return Table(X, y.astype(str), groups)
-
-
-def separate_splits(y, n_splits, n_train):
-    """Return splits that share no row, so their scores are independent."""
-    blocks = StratifiedKFold(n_splits, shuffle=True, random_state=0).split(y, y)
-    return [
-        train_test_split(block, train_size=n_train, stratify=y[block], random_state=number)
-        for number, (_, block) in enumerate(blocks)
-    ]
 
 
 def parts_of_the_grid(dropouts, l2s):

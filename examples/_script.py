@@ -1,4 +1,4 @@
-"""The command line that all examples share."""
+"""The command line of the examples, and how they print tables."""
 
 from __future__ import annotations
 
@@ -21,3 +21,16 @@ def parse(documentation, output, quick="a smoke test", data=None):
     if arguments.quick:
         print(f"--quick: {quick}; its numbers mean nothing.")
     return arguments
+
+
+def print_table(title, columns, rows):
+    """Print rows of strings and numbers under a title, the first column left-aligned."""
+    cells = [
+        [cell if isinstance(cell, str) else f"{cell:.3f}" for cell in row]
+        for row in [columns, *rows]
+    ]
+    first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
+    print(f"\n{title}\n")
+    for name, *others in cells:
+        line = "".join(f"  {cell:>{width}}" for cell, width in zip(others, widths, strict=True))
+        print(f"  {name:<{first}}{line}".rstrip(), flush=True)

@@ -34,6 +34,11 @@ def shared():
         yield load("_comparison")
 
 
+@pytest.fixture(scope="module")
+def tables(shared):
+    return importlib.import_module("_tables")  # `shared` has the examples on the path
+
+
 @pytest.fixture
 def example(shared, monkeypatch):
     monkeypatch.setitem(sys.modules, "_comparison", shared)
@@ -101,9 +106,9 @@ def test_the_winner_of_a_family_has_the_best_mean_over_folds(shared):
     }
 
 
-def test_separate_splits_share_no_row(shared):
+def test_separate_splits_share_no_row(tables):
     y = np.repeat(["a", "b", "c"], [200, 100, 60])
-    splits = shared.separate_splits(y, n_splits=6, n_train=36)
+    splits = tables.separate_splits(y, n_splits=6, n_train=36)
     rows = np.concatenate([rows for split in splits for rows in split])
     assert len(rows) == len(np.unique(rows)) == len(y)
     for train, test in splits:
@@ -150,30 +155,30 @@ def test_a_comparison_is_printed_in_80_columns_and_ends_with_its_words(shared, c
 
 
 @pytest.mark.parametrize("grouped", [True, False])
-def test_a_table_is_read_from_a_compressed_file(shared, tmp_path, grouped):
+def test_a_table_is_read_from_a_compressed_file(tables, tmp_path, grouped):
     rows = ["1,2.5,speaker 1,x\n", "3,-4e-1,speaker 2,very #y\n"]
     lines = ["a,b,group,target\n", *rows]
     if not grouped:
         lines = [re.sub(r",(group|speaker \d)", "", line) for line in lines]
     with gzip.open(tmp_path / "toy.csv.gz", "wt") as file:
         file.writelines(lines)
-    table = shared.read_table(tmp_path, "toy")
+    table = tables.read_table(tmp_path, "toy")
     np.testing.assert_array_equal(table.X, [[1, 2.5], [3, -0.4]])
     assert list(table.y) == ["x", "very #y"]
     assert (list(table.groups) == ["speaker 1", "speaker 2"]) if grouped else table.groups is None
 
 
-def test_a_missing_table_names_the_option_data(shared, tmp_path):
+def test_a_missing_table_names_the_option_data(tables, tmp_path):
     with pytest.raises(SystemExit, match=r"no .*toy\.csv\.gz.*--data takes a folder"):
-        shared.read_table(tmp_path, "toy")
+        tables.read_table(tmp_path, "toy")
 
 
-def test_a_download_that_fails_names_the_option_data(shared):
+def test_a_download_that_fails_names_the_option_data(tables):
     def fail(url):
         raise OSError("no route to host")
 
     with pytest.raises(SystemExit, match=r"(?s)a\.zip.*no route.*--data FOLDER reads toy\.csv\.gz"):
-        shared.download(fail, "toy", url="https://localhost/a.zip")
+        tables.download(fail, "toy", url="https://localhost/a.zip")
 
 
 def make_tone(hertz, seconds, loudness=0.5):
@@ -233,7 +238,7 @@ def test_recordings_of_any_length_have_the_same_number_of_features(speech, n_val
 
 
 @pytest.fixture
-def archived(speech, shared, tmp_path):
+def archived(speech, tables, tmp_path):
     """The table of an archive with two recordings, and their features."""
     (tmp_path / "copies").mkdir()
     sounds = {"7_theo_0": make_tone(300, 0.3), "0_lucas_12": make_tone(2000, 0.2)}
@@ -244,7 +249,7 @@ def archived(speech, shared, tmp_path):
             wavfile.write(file, RATE, (sound * 2**15).astype(np.int16))
             archive.writestr(f"digits-1.0/recordings/{name}.wav", file.getvalue())
     options = {"url": f"file://localhost{tmp_path}/source.zip", "folder": tmp_path / "copies"}
-    table = speech.read_recordings(shared.download(fetch_file, "toy", **options))
+    table = speech.read_recordings(tables.download(fetch_file, "toy", **options))
     features = [speech.log_mel(sounds[name], RATE) for name in ("0_lucas_12", "7_theo_0")]
     return table, np.array(features)
 
@@ -289,12 +294,12 @@ def test_ndcg_is_the_mean_over_queries_that_can_be_ranked(example):
     assert mean_ndcg(gains, scores, queries) == pytest.approx((1 / np.log2(3) + 1) / 2)
 
 
-def test_rows_are_ranked_by_their_expected_gain(example, shared):
+def test_rows_are_ranked_by_their_expected_gain(example, tables):
     """Grade 1 has a gain of 1. Grade 4 has 15, so that with probability 0.2 its row is first."""
     search = example("06_search_engine")
     probabilities = np.array([[0.0, 1.0, 0.0], [0.8, 0.0, 0.2]])
     model = SimpleNamespace(classes_=np.array([0, 1, 4]), predict_proba=lambda X: probabilities)
-    table = shared.Table(np.zeros((2, 1)), np.array([1, 4]), np.array([0, 0]))
+    table = tables.Table(np.zeros((2, 1)), np.array([1, 4]), np.array([0, 0]))
     scores = search.measure(model, table, np.array([0, 1]))
     assert scores["NDCG@10"] == 1
     assert scores["log loss"] == pytest.approx(-np.log(0.2) / 2, rel=1e-6)
