@@ -6,7 +6,10 @@ their defaults. Printed are the mean pinball losses on the test rows, the mean o
 log(loss of one network / loss of its own network) with its standard error, and the share of test
 rows whose quantiles cross; of a folder also the mean and error of the log ratios over tables.
 
-    python benchmarks/choose_quantiles.py [--seeds N] [--data FOLDER] [--rows N]
+With --strengths, l2 is each of them divided by the training rows instead. Printed is the mean over
+levels, tables and seeds of log(loss / that of networks of one level with the first strength).
+
+    python benchmarks/choose_quantiles.py [--seeds N] [--data FOLDER] [--rows N] [--strengths C ...]
 """
 
 from __future__ import annotations
@@ -45,18 +48,22 @@ def read_numbers(folder, n_rows):
             yield name, X, y / y.std()
 
 
-def predict(X, y, X_test, quantile, seed):
+def predict(X, y, X_test, quantile, **options):
     """Return the predictions of the test rows and the logits, which are not sorted."""
-    model = RegularizedMLPRegressor(loss="quantile", quantile=quantile, random_state=seed)
+    model = RegularizedMLPRegressor(loss="quantile", quantile=quantile, **options)
     model.fit(X, y)
     return model.predict(X_test), model._compute_logits(X_test)
 
 
-def measure_table(X, y, seed, test_size):
-    """Return the losses of one network and of a network a level, and the shares of crossed rows."""
+def measure_table(X, y, seed, test_size, strength=None):
+    """Return the losses of one network and of a network a level, and the shares of crossed rows.
+
+    The losses have shape (2, levels). `strength` times the rows is "auto" if it is None.
+    """
     X, X_test, y, y_test = train_test_split(X, y, test_size=test_size, random_state=seed)
-    together, logits = predict(X, y, X_test, LEVELS, seed)
-    alone = np.stack([predict(X, y, X_test, level, seed)[0] for level in LEVELS], axis=1)
+    options = {"l2": "auto" if strength is None else strength / len(X), "random_state": seed}
+    together, logits = predict(X, y, X_test, LEVELS, **options)
+    alone = np.stack([predict(X, y, X_test, level, **options)[0] for level in LEVELS], axis=1)
     losses = [
         [
             mean_pinball_loss(y_test, column, alpha=level)
@@ -67,20 +74,39 @@ def measure_table(X, y, seed, test_size):
     return losses, [(np.diff(values) < 0).any(axis=1).mean() for values in (logits, alone)]
 
 
+def compare_strengths(tables, strengths):
+    """Print the losses of networks of one level and of all levels, by the strength of L2."""
+    losses = [[measure_table(*table, strength)[0] for table in tables] for strength in strengths]
+    logs = np.log(losses)  # (strengths, tables, 2, levels), several levels first
+    several, alone = (logs - logs[:1, :, 1:]).mean(axis=(1, 3)).T
+    rows = [
+        (f"{strength:g} / n", *(f"{value:+.3f}" for value in pair))
+        for strength, *pair in zip(strengths, alone, several, strict=True)
+    ]
+    print_table(["l2", "a network a level", "one network"], rows)
+
+
 def main():
     """Measure all tables, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="networks and draws of each table")
     parser.add_argument("--data", type=Path, help="folder of tables")
     parser.add_argument("--rows", type=int, default=4000, help="most rows of a table of the folder")
+    parser.add_argument("--strengths", type=float, nargs="*", help="l2 times the training rows")
     arguments = parser.parse_args()
     n_seeds, folder = arguments.seeds, arguments.data
-    found: dict[str, list] = {}
+    tables, names = [], []
     for seed in range(n_seeds):
         made = make_tables(np.random.default_rng(seed))
         for name, X, y in read_numbers(folder, arguments.rows) if folder else made:
-            losses = measure_table(X, y, seed, 0.25 if folder else N_TEST)
-            found.setdefault(name, []).append(losses)
+            names.append(name)
+            tables.append((X, y, seed, 0.25 if folder else N_TEST))
+    if arguments.strengths:
+        compare_strengths(tables, arguments.strengths)
+        return
+    found: dict[str, list] = {}
+    for name, table in zip(names, tables, strict=True):
+        found.setdefault(name, []).append(measure_table(*table))
     rows, crossed, means = [], [], []
     for name, of_seeds in found.items():
         losses = np.array([losses for losses, _ in of_seeds])  # (seeds, 2, levels)

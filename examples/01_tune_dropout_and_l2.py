@@ -44,7 +44,6 @@ SETTINGS = {
     "grid": {"dropouts": [0.0, 0.1, 0.25, 0.5, 0.75], "l2s": [0.0, 1e-4, 1e-3, 1e-2]},
     "folds": 3,
     "network": {"max_iter": 50},
-    "ensemble": {"search": "halving"},
 }
 
 

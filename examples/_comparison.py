@@ -22,6 +22,7 @@ from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 FAMILIES = ["neither", "dropout", "L2", "both"]  # parts of one grid
 ENSEMBLE = "ensemble"  # of linear models and networks with encodings, at its defaults
 LOWER_IS_BETTER = ["log loss"]
+HALVING = {"search": "halving"}  # of the ensemble
 PLAIN = {"numerical_encoding": None}  # the network of the columns alone
 GRID = {"dropouts": [0.0, 0.25, 0.5, 0.75, 0.9], "l2s": [0.0, 1e-3, 1e-2, 3e-2, 1e-1]}
 QUICK = {
@@ -76,7 +77,7 @@ def measure(model, table, test):
     }
 
 
-def compare(table, splits, grid, folds, network, ensemble=None, overlap=True, measure=measure):
+def compare(table, splits, grid, folds, network, ensemble=HALVING, overlap=True, measure=measure):
     """Tune, refit and score the families and the ensemble on every split."""
     start, rows, chosen = time.perf_counter(), [], []
     for seed, (train, test) in enumerate(splits):
@@ -87,7 +88,7 @@ def compare(table, splits, grid, folds, network, ensemble=None, overlap=True, me
             options = {"dropout": dropout, "l2": l2, "random_state": seed}
             model = RegularizedMLPClassifier(**options, **PLAIN, **network)
             rows[-1][family] = measure(model.fit(table.X[train], table.y[train]), table, test)
-        model = search(table, train, folds, seed, **(ensemble or {}), refit="ensemble")
+        model = search(table, train, folds, seed, **ensemble, refit="ensemble")
         rows[-1][ENSEMBLE] = measure(model, table, test)
     scores = {
         metric: {name: np.array([row[name][metric] for row in rows]) for name in rows[0]}

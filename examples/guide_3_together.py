@@ -29,7 +29,6 @@ SETTINGS = {
     "grid": {"dropouts": [0.0, 0.2, 0.4, 0.6], "l2s": [0.0, 1e-4, 1e-3, 1e-2, 3e-2]},
     "folds": 5,
     "network": {"max_iter": 50},
-    "ensemble": {"search": "halving"},
 }
 CONDITIONS = "as it is", "a quarter of the rows", "50 columns of noise", "a fifth of labels drawn"
 PAIRS = "dropout, neither", "L2, neither", "both, neither", "both, better one", "ensemble, both"
