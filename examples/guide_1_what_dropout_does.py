@@ -99,10 +99,12 @@ def tell(found):
             ends.append(np.array([curves[:, -1], accuracies[:, 0]]))
             means = [*ends[-1].mean(axis=1), curves[:, best].mean(), f"{best + 1}"]
             rows.append([f"{name}, {rate:g}", *means, averages[:, -2].mean()])
+            rows[-1].append(accuracies[:, SHARES.index(0.5)].mean())
         tests = [corrected_t_test(change, ratio) for change in ends[1] - ends[0]]
         changes.append([name, *(f"{mean:+.3f} +- {half:.3f}" for mean, half, _ in tests)])
-    columns = ["table, dropout", "loss", "accuracy", "best loss", "at epoch", "all masks"]
-    print_table("Test rows after the last epoch and the best one, and the average", columns, rows)
+    columns = ["table, dropout", "loss", "accuracy", "best loss", "at epoch", "masks", "half"]
+    title = "Test rows: last and best epoch, loss of averaged masks, accuracy of half the units"
+    print_table(title, columns, rows)
     print_table("What dropout changes", ["table", "loss, interval", "accuracy"], changes)
 
 
