@@ -16,6 +16,8 @@ Run it with::
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from _script import parse, print_table
 from _tables import drawn_problem, three_tables
@@ -139,6 +141,7 @@ def draw(surfaces, of_grids, of_shapes, path):
 if __name__ == "__main__":
     arguments = parse(__doc__, "how_to_choose.png")
     n_splits, max_iter, cv = (2, 1, 2) if arguments.quick else (6, 50, 5)
+    warnings.filterwarnings("ignore", "The best")  # value is at the edge of the grid
     surfaces, of_grids = {}, {}
     for name, splits in three_tables(n_splits).items():
         found = [tune(*split, max_iter, cv) for split in splits]
