@@ -26,7 +26,7 @@ import skreg
 
 _FORBIDDEN_WARNINGS = (RuntimeWarning, DeprecationWarning, FutureWarning, SyntaxWarning)
 # Metrics of scikit-learn warn of overflows of their own.
-# The metric of `score` sums in the type of y, as NumPy does; `predict` is a call of its own.
+# A metric sums in the type of y, as NumPy does: in `score`, and in the fit of a search by a metric.
 _FOREIGN_IN_SCORE = re.compile(r"numpy")
 _FOREIGN = re.compile(r"sklearn.metrics|sklearn.utils.(validation|extmath|_array_api)|scipy.sparse")
 VARIANTS = ("repeated", "permuted", "stored otherwise")
@@ -215,13 +215,17 @@ class _Run:
             for warning in caught:
                 where = warning.filename.replace("/", ".")
                 is_foreign = _FOREIGN.search(where) or (
-                    call.method == "score" and _FOREIGN_IN_SCORE.search(where)
+                    self._calls_metric(call) and _FOREIGN_IN_SCORE.search(where)
                 )
                 if issubclass(warning.category, _FORBIDDEN_WARNINGS) and not is_foreign:
                     place = f"{warning.filename.rpartition('/')[2]}"
                     kind = f"{call.method} warns of {warning.category.__name__} in {place}"
                     self._report(kind, k, f"{warning.message} (line {warning.lineno})")
         return error, result
+
+    def _calls_metric(self, call: Call) -> bool:
+        scoring = getattr(self.estimator, "scoring", "loss")
+        return call.method == "score" or (call.method == "fit" and scoring != "loss")
 
     # -- checks ---------------------------------------------------------------------------------
 
