@@ -213,4 +213,5 @@ def test_bar_of_a_search_fits_into_80_columns(monkeypatch):
     text = terminal.getvalue()
     assert "dropout=(0.25, 0.5), l2=0.001: -0.07123" in text
     assert "100%" in text
+    assert "0:00:00" in text  # the time left
     assert "…" not in text

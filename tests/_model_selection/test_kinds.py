@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from skreg import RegularizationPathDisplay, RegularizedMLPClassifier, one_standard_error
 from skreg._data.statistics import measure_columns
+from skreg._engine.program import count_programs
 from skreg._estimators.numerical_encoding import allows_encoding
 from skreg._estimators.validation import check_rows
 from skreg._model_selection.candidates import Candidate, make_candidates
@@ -116,6 +117,15 @@ def test_parameters_that_a_kind_does_not_name_are_masked(search):
     assert not results["param_dropout"].mask.any()
     assert results["param_numerical_encoding"][9] == "periodic"
     assert results["param_l2"].dtype == float
+
+
+def test_kinds_of_one_shape_share_programs():
+    kinds = [{"learning_rate_init": [1e-2, 0.1], "max_iter": [2, 3]}]
+    small_search(candidates=[{}], hidden_layer_sizes=(5,)).fit(X, y)
+    before = count_programs()
+    several = small_search(candidates=kinds, hidden_layer_sizes=(5,)).fit(X, y)
+    assert len(several.cv_results_["params"]) == 16
+    assert count_programs() == before
 
 
 def test_winner_has_the_parameters_of_its_kind(search):

@@ -94,6 +94,15 @@ def test_all_curves_of_a_search_are_drawn(search):
     assert len(display.ax_.get_legend().get_texts()) == 2
 
 
+def test_curves_of_all_kinds_of_a_search_are_drawn():
+    kinds = [{"hidden_layer_sizes": [()]}, {"activation": ["tanh"]}]
+    options = {"dropouts": [0.0], "l2s": L2S, "cv": 2, "early_stopping": True}
+    model = quick_search(**options, candidates=kinds, store_curves=True).fit(X, y)
+    display = TrainingCurveDisplay.from_estimator(model, which="all")
+    assert len(display.lines_) == len(display.validation_lines_) == 8  # 2 kinds, 2 l2s, 2 folds
+    assert_allclose(display.lines_[0].get_ydata(), model.loss_curves_[0, 0])
+
+
 def test_all_curves_of_a_search_in_a_pipeline_are_drawn():
     pipeline = make_pipeline(StandardScaler(), quick_search(store_curves=True)).fit(X, y)
     assert len(TrainingCurveDisplay.from_estimator(pipeline, which="all").lines_) == 12
