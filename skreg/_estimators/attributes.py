@@ -43,8 +43,11 @@ def make_attributes(
 
 def _find_lowest(losses: list[float]) -> tuple[float, int]:
     """Return the lowest loss and its epoch, counted from 1. NaN is higher than all numbers."""
-    epoch = min(range(len(losses)), key=lambda k: (math.isnan(losses[k]), losses[k]))
-    return losses[epoch], epoch + 1
+    return min(zip(losses, range(1, len(losses) + 1), strict=True), key=_order_losses)
+
+
+def _order_losses(pair: tuple[float, int]) -> tuple[bool, float]:
+    return math.isnan(pair[0]), pair[0]
 
 
 def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: TrainingResult) -> dict:
@@ -52,10 +55,13 @@ def _make_stream_attributes(fit: PreparedFit, job: TrainingJob, result: Training
         return {}
     attributes, stream = {}, fit.stream
     if stream is not None:
-        losses = fit.estimator.loss_curve_ + result.losses
-        attributes["loss_curve_"] = losses
-        attributes["n_iter_"] = len(losses)
-        attributes["best_loss_"], attributes["best_iter_"] = _find_lowest(losses)
+        before = fit.estimator
+        attributes["loss_curve_"] = before.loss_curve_ + result.losses
+        attributes["n_iter_"] = len(attributes["loss_curve_"])
+        # Not from all losses, of which a long stream has many.
+        loss, epoch = _find_lowest(result.losses)
+        lowest = (before.best_loss_, before.best_iter_), (loss, before.n_iter_ + epoch)
+        attributes["best_loss_"], attributes["best_iter_"] = min(lowest, key=_order_losses)
     moments = None if result.status is Status.DIVERGED else result.get_moments()
     seen = 0 if job.warm_start is None else job.warm_start.n_updates
     attributes["_stream"] = Stream(
