@@ -44,6 +44,18 @@ def is_disabled(memory) -> bool:
     return memory is None or (isinstance(memory, joblib.Memory) and memory.location is None)
 
 
+def _find_versions(package: str) -> list[str]:
+    """Return the version of a package, also if its distribution has another name.
+
+    Such as tensorflow-cpu. A copy of the sources that is not installed has none.
+    """
+    try:
+        return [metadata.version(package)]
+    except metadata.PackageNotFoundError:
+        names = set(metadata.packages_distributions().get(package, []))
+        return sorted(metadata.version(name) for name in names)
+
+
 def make_fold_key(fold: Fold) -> str:
     """Hash what decides on a network except its candidate and its epoch.
 
@@ -59,7 +71,7 @@ def make_fold_key(fold: Fold) -> str:
         if name not in ("dropout", "l2", "verbose")
     }
     packages = "skreg", "tensorflow", "numpy", "scikit-learn"
-    versions = [metadata.version(name) for name in packages]
+    versions = [_find_versions(name) for name in packages]
     rows = fold.take_training_rows(), fold.take_validation_rows()
     options = fold.request_options
     return joblib.hash(

@@ -121,6 +121,22 @@ def test_another_version_gives_other_networks(tmp_path, trained, monkeypatch):
     assert len(trained) == N_NETWORKS
 
 
+def test_a_package_of_another_name_is_found(tmp_path, monkeypatch, trained):
+    version, distributions = importlib.metadata.version, {"tensorflow": ["tensorflow-cpu"]}
+
+    def find(name):
+        if name in ("tensorflow", "skreg"):
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "2.21" if name == "tensorflow-cpu" else version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", find)
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: distributions)
+    model = quick_search(memory=str(tmp_path)).fit(X, y)
+    trained.clear()
+    clone(model).fit(X, y)
+    assert not trained
+
+
 def test_damaged_networks_are_trained_again(tmp_path, trained):
     first = quick_search(memory=str(tmp_path)).fit(X, y)
     for path in tmp_path.rglob("output.pkl"):
