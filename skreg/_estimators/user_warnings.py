@@ -48,11 +48,16 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
-@functools.cache  # once a process: scikit-learn forgets in each task what has been shown
+@functools.cache  # scikit-learn forgets in each task what has been shown
+def warn_once(message: str) -> None:
+    """Warn at the call of the user, the first time in this process."""
+    warn(message)
+
+
 def warn_in_worker_process() -> None:
     """Warn of a fit in a worker process of joblib or multiprocessing on this machine."""
     if _WORKERS.match(multiprocessing.current_process().name):
-        warn(
+        warn_once(
             "This worker process imports TensorFlow and compiles the network anew. Training "
             "releases the GIL, so threads are faster and take less memory. Use them with "
             "joblib.parallel_config(backend='threading')."

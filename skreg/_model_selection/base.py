@@ -29,7 +29,11 @@ from skreg._compat import (
 from skreg._estimators.base import BaseNetwork, BaseRegularizedMLP
 from skreg._estimators.progress import SearchProgress
 from skreg._estimators.scorers import describe_ignored_weights, ignores_weights, is_loss
-from skreg._estimators.user_warnings import collect_warnings, warn
+from skreg._estimators.user_warnings import (
+    collect_warnings,
+    warn,
+    warn_in_worker_process,
+)
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.data import SearchData, check_data
 from skreg._model_selection.ensemble import make_ensemble
@@ -112,6 +116,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
     # -- fit --------------------------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight, params):
+        warn_in_worker_process()
         self._check_fit_params(params)
         self._check_early_stopping()
         base_estimator = self._make_base_estimator()

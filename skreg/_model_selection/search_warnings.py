@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skreg._engine.status import Status
 from skreg._estimators.automatic import get_learning_rate
 from skreg._estimators.scorers import is_loss
-from skreg._estimators.user_warnings import Warnings, warn
+from skreg._estimators.user_warnings import Warnings, warn, warn_once
 from skreg._model_selection.halving import count_networks
 from skreg._model_selection.refit import grid_edge_warnings
 from skreg._model_selection.scoring import AVERAGES, Scoring, makes_ensemble
@@ -17,7 +17,7 @@ from skreg._model_selection.search import Search
 def warn_about_class_weight(class_weight, scoring) -> None:
     """Warn of probabilities of reweighted classes that are scored by those of the rows."""
     if class_weight is not None and is_loss(scoring):
-        warn(
+        warn_once(
             "class_weight: with weights the networks learn probabilities of reweighted classes, "
             "but scoring='loss' compares them with the classes as they are. Leave class_weight out "
             "and choose a threshold with sklearn.model_selection.TunedThresholdClassifierCV, or "

@@ -14,12 +14,12 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-from helpers import assert_same_network, make_classifier, make_regressor
+from helpers import assert_same_network, make_classifier, make_regressor, quick_search
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_classification
 
 from skreg import RegularizedMLPClassifier
-from skreg._estimators.user_warnings import warn_in_worker_process
+from skreg._estimators.user_warnings import warn_once
 
 
 def make_small(**changes):
@@ -30,24 +30,25 @@ def make_small(**changes):
 # -- hints -------------------------------------------------------------------------------------
 
 
-def fit_twice(_):
+def fit_twice(model):
     """The hints of two fits in this process."""
-    warn_in_worker_process.cache_clear()  # another test may have used the process
+    warn_once.cache_clear()  # another test may have used the process
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         X = np.arange(20.0)[:, None]
         for _ in range(2):
-            make_small(max_iter=1).fit(X, X[:, 0] > 9)
+            model.fit(X, X[:, 0] > 9)
     return [str(warning.message) for warning in caught if "threads" in str(warning.message)]
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # by loky
 @pytest.mark.full
 def test_a_worker_process_hints_at_threads_once():
-    (hints,) = joblib.Parallel(n_jobs=2)([joblib.delayed(fit_twice)(0)])
-    assert len(hints) == 1
-    assert "joblib.parallel_config(backend='threading')" in hints[0]
-    assert fit_twice(0) == []
+    models = make_small(max_iter=1), quick_search(max_iter=1, refit=False)
+    hints = joblib.Parallel(n_jobs=2)(joblib.delayed(fit_twice)(model) for model in models)
+    assert [len(of_model) for of_model in hints] == [1, 1]
+    assert "joblib.parallel_config(backend='threading')" in hints[0][0]
+    assert fit_twice(models[0]) == []
 
 
 # -- parameters --------------------------------------------------------------------------------
