@@ -386,10 +386,13 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             rounds_inputs=self._from_keras,
         )
 
-    def _compute_logits(self, X) -> np.ndarray:
-        """Return logits of shape (n, q), in float32 for a float32 table, else in float64."""
+    def _compute_logits(self, X, owner=None) -> np.ndarray:
+        """Return logits of shape (n, q), in float32 for a float32 table, else in float64.
+
+        Errors and warnings name the searching estimator `owner`, if there is one.
+        """
         check_is_fitted(self)
-        X, dtype = self._encode_table(X)
+        X, dtype = self._encode_table(X, owner)
         return predict_logits(self._network, X, dtype)
 
     def _sample_logits(self, X, n_samples, random_state) -> np.ndarray:
@@ -434,17 +437,17 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
     def _check_inputs(self, X) -> tuple[TableEncoder | None, MixedTable, Sequence[str]]:
         """Return what the inputs of the Keras model are made of.
 
-        They are the encoder, the checked table, and the names of its columns. The
-        first is None for a table of numbers, in which none are missing then.
+        They are the encoder, the checked table, and the names of its columns. The encoder is None
+        for a table of numbers, whose missing values are refused.
         """
         encoder = self._encoder
         if encoder is None or encoder.is_plain:
             return None, MixedTable(self._encode_table(X)[0]), self._column_names
         return encoder, check_table(self, X)[0], self._column_names
 
-    def _encode_table(self, X):
+    def _encode_table(self, X, owner=None):
         """Return the checked and encoded table, and the precision to predict in."""
-        X, dtype = encode_table(self, X)
+        X, dtype = encode_table(self, X, owner)
         if self._from_keras and self.scale_ is not None:
             with np.errstate(over="ignore"):  # which is an error below
                 X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)

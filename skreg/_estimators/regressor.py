@@ -177,11 +177,11 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
     <entries: input_dropout>
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
-        "auto" is 3 divided by the number of training rows, and at most 0.03: the more rows, the
-        less the penalty has to do. It is half of that for ``loss="huber"``, "log_cosh" and
-        "quantile", and a quarter for several quantiles, since these losses are smaller.
-        If all sample weights are multiples of the smallest one, they count repeated rows: 0.1 and
-        1 stand for one row and ten rows. Otherwise each distinct row counts once. In a stream, all
+        "auto" is 3 divided by the number of training rows, and at most 0.03. It is half of that for
+        ``loss="huber"``, "log_cosh" and "quantile", and a quarter for several quantiles, since
+        these losses are smaller. If all sample weights are multiples of the smallest one, they
+        count repeated rows: 0.1 and 1 stand for one row and ten rows. Up to 100 distinct rows they
+        may be multiples of any number. Otherwise each distinct row counts once. In a stream, all
         rows so far count. With ``activation="logistic"``, "auto" is a sixteenth of that.
     <entries: l1, weight_decay, solver, learning_rate_init, learning_rate, momentum,
         nesterovs_momentum, beta_1, beta_2, epsilon, batch_size, max_iter, early_stopping>
@@ -206,7 +206,7 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         loss_, loss_curve_, validation_loss_curve_, validation_scores_, best_iter_, best_loss_,
         n_layers_>
     n_outputs_ : int
-        Number of columns of `y`; of levels for several quantiles.
+        Number of columns of `y`, or of levels with several quantiles.
     out_activation_ : {"identity", "sorted", "exp"}
         Activation of the output: "exp" for loss="poisson". "sorted" for several quantiles: the
         outputs of each row in ascending order.
@@ -396,9 +396,9 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
 
         Training continues where the last call ended, with the moments of the solver, or with the
         weights of `fit`. Columns and targets are standardised by the statistics of all rows so far;
-        medians stay those of the first call whose targets differ. After `fit`, the weights are
-        rewritten when statistics change, so that the network predicts the same. `early_stopping`
-        has no effect.
+        medians are those of the first call whose targets are not constant. After `fit`, the weights
+        are rewritten when statistics change, so that the network predicts the same.
+        `early_stopping` has no effect.
 
         Parameters
         ----------
@@ -432,8 +432,8 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         """
         return self._fit(self._make_request(X, y, sample_weight, partial=True))
 
-    def _predict(self, X):
-        return self._predict_from_logits(self._compute_logits(X))
+    def _predict(self, X, owner=None):
+        return self._predict_from_logits(self._compute_logits(X, owner))
 
     def _predict_from_logits(self, logits):
         """Return predictions in the units of the targets, given logits of shape (..., q)."""

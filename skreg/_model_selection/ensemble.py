@@ -190,7 +190,7 @@ def _predict_each(networks: list, X, read: Callable) -> np.ndarray:
         return np.stack([read(*pair) for pair in zip(networks, logits, strict=True)], axis=1)
 
     # In one thread, so that the selection has the same bits on any number of cores.
-    return np.swapaxes(predict_together(networks, X, stack, n_threads=1), 0, 1)
+    return np.swapaxes(predict_together(networks[0], networks, X, stack, n_threads=1), 0, 1)
 
 
 def _pool_params(folds: Sequence[Fold]) -> dict:
@@ -244,7 +244,7 @@ class _StoredClassifier(_StoredPredictions, RegularizedMLPClassifier):
         self._stored = self._link.invert(probabilities, MIN_PROBABILITY)
         return self
 
-    def _compute_logits(self, X):
+    def _compute_logits(self, X, owner=None):
         return self._get_stored(X)
 
 
@@ -267,5 +267,5 @@ class _StoredRegressor(_StoredPredictions, RegularizedMLPRegressor):
         self._stored = predictions
         return self
 
-    def _predict(self, X) -> Any:
+    def _predict(self, X, owner=None) -> Any:
         return self._get_stored(X)

@@ -29,7 +29,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         layer. An integer is the number of rates, evenly spaced from 0 to 0.8.
     l2s : array-like, int or "auto", default="auto"
         L2 strengths to try: each is a number >= 0, a sequence of one number per kernel, or "auto",
-        which is a number of its own on each fold. An integer is the number of strengths, evenly
+        which is computed on each fold. An integer is the number of strengths, evenly
         spaced from 1e-5 to 0.1 on a logarithmic scale. ``l2s="auto"`` is five strengths, from 0.1
         to 10 times what `l2="auto"` stands for with all rows, for each kind of network. For more
         than two classes and for several labels it is from 1/30 to 3 times.
@@ -44,9 +44,9 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         "auto" is three kinds with ``refit="ensemble"``: ``hidden_layer_sizes=()``,
         ``numerical_encoding="piecewise"`` and ``numerical_encoding="periodic"``. There are two
         kinds, ``hidden_layer_sizes=()`` and the network of the parameters, if `numerical_encoding`
-        is another value than "auto", or if the table has fewer than 64 distinct rows, no column or
-        more than 128 columns with three and more numbers, or mostly zeros. With other values of
-        `refit`, "auto" is the network of the parameters only.
+        is another value than "auto", or if the table has fewer than 64 distinct rows, no numeric
+        column with three and more values, more than 128 of them, or mostly zeros. With other values
+        of `refit`, "auto" is the network of the parameters only.
     cv : int, cross-validation generator or iterable, default=None
         Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
     scoring : str, callable, list, tuple, dict or None, default="loss"
@@ -131,15 +131,16 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         `n_features_in_`, `feature_names_in_` and `n_iter_`, one number per network, are
         then set.
     estimator_weights_ : ndarray of shape (n_members_,)
-        Weights of the networks in `estimators_`, of sum 1. Only set if `refit` is "ensemble", as
-        the next three.
+        Weights of the networks in `estimators_`, of sum 1. Only set if `refit` is "ensemble".
     ensemble_weights_ : ndarray of shape (n_candidates,)
-        Weights of the candidates, of sum 1; also ``cv_results_["ensemble_weight"]``.
+        Weights of the candidates, of sum 1; also ``cv_results_["ensemble_weight"]``. Only set if
+        `refit` is "ensemble".
     ensemble_scores_ : ndarray of shape (25,)
-        Score of all held-out rows together after each choice. The first one is that of the best
-        candidate, of equally good ones the simplest, the last one that of the ensemble.
+        Score of all held-out rows together after each choice. The first is the score of the best
+        candidate, or of the simplest of equally good ones; the last is the score of the ensemble.
+        Only set if `refit` is "ensemble".
     n_members_ : int
-        Number of networks.
+        Number of networks. Only set if `refit` is "ensemble".
     cv_results_ : dict of ndarrays
         Results as in `GridSearchCV`, and `n_epochs`, the number of epochs after which a candidate
         was dropped by halving or the search ended, and `rung`, the number of that step of halving.
@@ -148,8 +149,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         `dropouts`, then of `l2s`.
     scores_ : ndarray of shape (n_dropouts, n_l2s, n_folds) or dict of such ndarrays
         Scores of the held-out rows. With several metrics a dict from metric to scores. Of shape
-        (n_candidates, n_folds) if there are several kinds of networks, or one of `candidates`
-        without hidden layers.
+        (n_candidates, n_folds) if there are several kinds of networks.
     loss_curves_ : ndarray of object of shape (n_dropouts, n_l2s, n_folds)
         `loss_curve_` of each network. Only set if `store_curves` is True. Of the shape of
         `scores_`.
@@ -301,10 +301,10 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         """Return logits whose probabilities are the average of those of the networks."""
         networks = self._get_networks()
         if len(networks) == 1:
-            return networks[0]._compute_logits(X)
+            return networks[0]._compute_logits(X, self)
         weights = self._get_network_weights()
         return predict_together(
-            networks, X, lambda logits: self._link.average(np.stack(logits), weights)
+            self, networks, X, lambda logits: self._link.average(np.stack(logits), weights)
         )
 
 
@@ -512,7 +512,7 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, RegressionPredictions, BaseSea
     def _predict(self, X):
         networks = self._get_networks()
         if len(networks) == 1:
-            return networks[0].predict(X)
+            return networks[0]._predict(X, self)
         weights = self._get_network_weights().tolist()
 
         def average(logits: list[np.ndarray]) -> np.ndarray:
@@ -524,4 +524,4 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, RegressionPredictions, BaseSea
             # A mean lies between its terms. Rounding would move that of equal ones.
             return np.clip(mean, np.minimum.reduce(terms), np.maximum.reduce(terms))
 
-        return predict_together(networks, X, average)
+        return predict_together(self, networks, X, average)

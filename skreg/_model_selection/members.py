@@ -20,6 +20,7 @@ from skreg.keras._inputs import merge_encoders
 
 
 def predict_together(
+    owner,
     networks: Sequence[BaseRegularizedMLP],
     X,
     combine: Callable[[list[np.ndarray]], np.ndarray],
@@ -31,6 +32,8 @@ def predict_together(
 
     Parameters
     ----------
+    owner : estimator
+        As in `check_table`.
     networks : sequence of estimators
         Fitted.
     X : array-like of shape (n_samples, n_features)
@@ -49,7 +52,7 @@ def predict_together(
             # What is a category is found in the rows of each fold.
             mask = encoder.is_category.tobytes()
             if mask not in tables:
-                tables[mask] = check_table(network, X)[0]
+                tables[mask] = check_table(network, X, owner=owner)[0]
             if encoder.key not in encoded:
                 encoded[encoder.key] = encode_new_rows(encoder, tables[mask])
             members.append(Member(network._network, encoded[encoder.key]))
@@ -111,7 +114,7 @@ class MembersMixin:
             pairs = zip(networks, logits, strict=True)
             return np.stack([network._predict_from_logits(z) for network, z in pairs], axis=1)
 
-        return np.ascontiguousarray(np.swapaxes(predict_together(networks, X, stack), 0, 1))
+        return np.ascontiguousarray(np.swapaxes(predict_together(self, networks, X, stack), 0, 1))
 
     def mc_dropout(self, X, n_samples=100, random_state=None):
         """Sample predictions of the winner with dropout on.

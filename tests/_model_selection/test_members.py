@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import TINY, quick_regression_search, quick_search
+from helpers import CANCER, TINY, quick_regression_search, quick_search
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -97,3 +97,19 @@ def test_without_a_network_there_is_an_error(method):
         getattr(RegularizedMLPClassifierCV(), method)(X)
     with pytest.raises(NotFittedError, match="has no network to predict with"):
         getattr(fit_classes(False), method)(X)
+
+
+@pytest.mark.parametrize("refit", [True, "folds", "ensemble"])
+@pytest.mark.parametrize("search", [quick_search, quick_regression_search])
+def test_errors_and_warnings_name_the_search(search, refit):
+    X = pd.DataFrame(CANCER[0][:, :3], columns=["radius", "texture", "perimeter"])
+    X["size"] = np.where(X["radius"] > 15, "large", "small")
+    options = {"dropouts": [0.0], "l2s": [1e-3], "candidates": [{}], "cv": 2}
+    model = search(**options, refit=refit).fit(X, CANCER[1])
+    name = type(model).__name__
+    with pytest.warns(UserWarning, match=f"{name} was fitted with feature names") as caught:
+        model.predict(X.to_numpy())
+    assert len(caught) == 1
+    wrong = pytest.raises(ValueError, match=f"X has 2 features, but {name} is expecting 4")
+    with pytest.warns(UserWarning, match=name), wrong:
+        model.predict(X.to_numpy()[:, :2])
