@@ -242,7 +242,7 @@ for hidden, n, batch_size, n_classes in (
 def test_number_of_threads_of_tensorflow_changes_no_bit():
     """For networks and batches so small that XLA splits no sum by the number of threads.
 
-    For larger ones it depends on the caches of the processor, as README says.
+    For larger ones it depends on the caches of the processor, as reproducibility.md says.
     """
     digests = {
         subprocess.run(

@@ -1,6 +1,7 @@
 """Early stopping: the best epoch, held-out rows, and validation rows that are passed."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import assert_same_network, in_full
 from scipy import sparse
@@ -240,7 +241,7 @@ BAD_VALIDATION = {
     "without early stopping": ({"early_stopping": False}, X, y, "expected early_stopping=True"),
     "y missing": ({}, X, None, "y_val: expected X_val and y_val together"),
     "X missing": ({}, None, y, "X_val: expected X_val and y_val together"),
-    "other columns": ({}, X[:, :3], y, "X has 3 features, but .* is expecting 4"),
+    "other columns": ({}, X[:, :3], y, "X_val: X has 3 features, but .* is expecting 4"),
     "other length": ({}, X, y[:-1], "inconsistent numbers of samples"),
     "unseen class": ({}, X, y + 1, r"y_val: expected labels among .*received also \[3\]"),
     "infinity": ({}, np.where(X > 7, np.inf, X), y, "contains infinity"),
@@ -258,6 +259,14 @@ def test_bad_validation_rows_are_refused(change, X_val, y_val, message):
         model.fit(X, y, X_val=X_val, y_val=y_val)
     assert not hasattr(model, "coefs_")
     assert not hasattr(model, "n_features_in_")
+
+
+def test_validation_rows_with_other_names_of_columns_are_refused():
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    with pytest.raises(ValueError, match=r"X_val: The feature names should match(.|\n)*- e"):
+        make_classifier(early_stopping=True).fit(
+            frame, y, X_val=frame.rename(columns={"d": "e"}), y_val=y
+        )
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def test_a_row_of_weight_zero_is_no_row(counted):
 def test_weights_change_the_network(counted, unweighted):
     counts, weighted = counted
     subset = make_small().fit(X, y, sample_weight=counts > 0)
-    assert subset.loss_curve_ != weighted.loss_curve_ != unweighted.loss_curve_
+    curves = subset.loss_curve_, weighted.loss_curve_, unweighted.loss_curve_
+    assert len(set(map(tuple, curves))) == 3
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 0.3, 1: 2.0}])
@@ -205,7 +206,8 @@ def test_a_network_that_is_a_little_worse_than_a_constant_warns(loss, standardiz
     model.set_params(learning_rate_init=1e-30)  # it keeps its first weights
     with pytest.warns(ConvergenceWarning, match="a constant predicts the training rows"):
         model.fit(table, target)
-    assert -8 < model.score(table, target) < -0.5 or loss == "poisson"
+    worst = -np.inf if loss == "poisson" else -8  # exp has no bound
+    assert worst < model.score(table, target) < -0.5
 
 
 @pytest.mark.parametrize("make", [RegularizedMLPClassifier, RegularizedMLPRegressor])

@@ -15,16 +15,16 @@ from scipy import sparse
 _SKIPPED = ("time", "_lock", "get_moments", "get_checkpoint")
 
 
-def flatten(value, path: str = "", skip: tuple[str, ...] = _SKIPPED) -> dict[str, object]:
+def flatten(value, path: str = "") -> dict[str, object]:
     """Return every number, text and array below a value by its path."""
     if isinstance(value, np.ndarray):
-        return _flatten_array(value, path, skip)
+        return _flatten_array(value, path)
     if sparse.issparse(value):
-        return flatten(value.toarray(), path, skip)
+        return flatten(value.toarray(), path)
     if isinstance(value, pl.DataFrame):  # whose types NumPy may not be able to join
-        return flatten(value.to_dict(as_series=False), path, skip)
+        return flatten(value.to_dict(as_series=False), path)
     if isinstance(value, (pd.DataFrame, pd.Series, pl.Series)):
-        return flatten(value.to_numpy(), path, skip)
+        return flatten(value.to_numpy(), path)
     if isinstance(value, dict):
         return _merge((f"{path}.{key}", child) for key, child in value.items()) | {
             f"{path} keys": sorted(map(str, value))
@@ -38,7 +38,7 @@ def flatten(value, path: str = "", skip: tuple[str, ...] = _SKIPPED) -> dict[str
     if isinstance(value, (FunctionType, MethodType, partial, type)):
         return {path: getattr(value, "__qualname__", "partial")}
     if hasattr(value, "__dict__"):
-        return {f"{path} type": type(value).__name__} | flatten(vars(value), path, skip)
+        return {f"{path} type": type(value).__name__} | flatten(vars(value), path)
     if type(value) is object:  # whose repr is its address, which a pickle does not keep
         return {path: "object"}
     return {path: (type(value).__name__, repr(value))}
@@ -52,9 +52,9 @@ def _merge(parts) -> dict[str, object]:
     return merged
 
 
-def _flatten_array(array, path: str, skip) -> dict[str, object]:
+def _flatten_array(array, path: str) -> dict[str, object]:
     if array.dtype.kind in "OT":
-        return flatten(array.tolist(), path, skip) | {f"{path} dtype": str(array.dtype)}
+        return flatten(array.tolist(), path) | {f"{path} dtype": str(array.dtype)}
     if array.dtype == np.longdouble:  # has padding bytes
         return {path: (str(array.dtype), array.shape, repr(array.tolist()))}
     dtype = array.dtype.newbyteorder("=")

@@ -289,7 +289,7 @@ def test_a_network_from_keras_takes_numbers():
 def test_levels_that_float32_cannot_tell_apart_are_refused(levels):
     X = pd.DataFrame({"day": pd.Categorical(levels * 20)})
     model = fit(RegularizedMLPClassifier, X, [0, 1, 1] * 20)
-    with pytest.raises(ValueError, match=r"float32 can tell apart.*'day'.*Make strings"):
+    with pytest.raises(ValueError, match=r"float32 can tell apart.*'day'.*Convert them"):
         model.to_keras()
 
 

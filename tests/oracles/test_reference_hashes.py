@@ -34,7 +34,8 @@ def test_a_case_gives_the_same_hash_alone_and_in_two_threads(name):
 
 
 def test_digest_depends_on_types():
-    assert digest(np.zeros(3)) != digest(np.zeros(3, np.float32)) != digest([0.0, 0.0, 0.0])
+    values = np.zeros(3), np.zeros(3, np.float32), [0.0, 0.0, 0.0]
+    assert len(set(map(digest, values))) == 3
 
 
 def merge_table():
