@@ -51,7 +51,7 @@ def draw_orders(
 
 
 def choose_batch_size(n_visits: int) -> int:
-    """Return the power of two nearest to the square root of the visits, within 32 and 256."""
+    """Return the power of two nearest to the root of the visits, by logarithms, in 32 to 256."""
     return int(np.clip(2 ** round(np.log2(max(n_visits, 1)) / 2), 32, 256))
 
 

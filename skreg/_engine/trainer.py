@@ -197,9 +197,8 @@ class _TrainingProgress(NamedTuple):
     counters: Counters  # of integers
     losses: list[float]
     validation_losses: list[float]
-    best: tuple[int, TrainingState] | None = (
-        None  # epoch and state that the callback decided to keep
-    )
+    # Epoch and state that the callback decided to keep.
+    best: tuple[int, TrainingState] | None = None
 
 
 class _Training:

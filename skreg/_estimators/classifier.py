@@ -179,10 +179,10 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
         "auto" is 6 for two classes, or 2 for more classes or labels, divided by the number
-        of training rows, and at most 0.03: the more rows, the less the penalty has to do.
-        If all sample weights are multiples of the smallest one, they count repeated rows: 0.1 and
-        1 stand for one row and ten rows. Otherwise each distinct row counts once. In a stream, all
-        rows so far count. With ``activation="logistic"``, "auto" is a sixteenth of that.
+        of training rows, and at most 0.03. If all sample weights are multiples of the smallest one,
+        they count repeated rows: 0.1 and 1 stand for one row and ten rows. Up to 100 distinct rows
+        they may be multiples of any number. Otherwise each distinct row counts once. In a stream,
+        all rows so far count. With ``activation="logistic"``, "auto" is a sixteenth of that.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0
@@ -207,14 +207,14 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     epsilon : float, default=1e-7
         Number > 0 added to the root of the second moment. Only used with solver="adam".
     batch_size : int or "auto", default="auto"
-        Maximum number of rows in a batch. "auto" is the power of two nearest to the square root of
-        the number of rows that an epoch visits, at least 32 and at most 256. The batches of an
-        epoch differ in size by at most one row.
+        Maximum number of rows in a batch. "auto" is the power of two nearest, on a logarithmic
+        scale, to the square root of the number of rows that an epoch visits, at least 32 and at
+        most 256. The batches of an epoch differ in size by at most one row.
     max_iter : int or "auto", default="auto"
-        Maximum number of epochs. Each visits every row, equal ones once unless their weights ask
-        for more (see Notes). "auto" is as many as give 2,000 * sqrt(n / 2,500) steps of
-        `batch_size` rows for n visits in an epoch, but at least 1,000 steps for two classes with
-        hidden layers, 2,000 for other networks, and 16 epochs.
+        Maximum number of epochs. Each visits every distinct row at least once (see Notes). "auto"
+        gives 2,000 * sqrt(n / 2,500) steps of `batch_size` rows for n visits in an epoch, but at
+        least 1,000 steps for two classes with hidden layers, 2,000 for other networks, and 16
+        epochs.
     early_stopping : bool, default=False
         Whether to hold out validation rows, keep the weights of the epoch that is best on them,
         and stop after `n_iter_no_change` epochs in a row without an improvement of more than
@@ -264,7 +264,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors of the sample weights by class. "balanced" gives every class the same total weight.
         For several labels per row, a list with one dict for each label; the factors of a row are
-        multiplied. They are no counts of rows for ``l2="auto"``.
+        multiplied. ``l2="auto"`` ignores them.
     warm_start : bool, default=False
         Whether `fit` begins with the weights of the last fit, which needs the same layers and the
         same classes. Dropout masks and orders of the rows continue where that fit ended. If the
@@ -363,11 +363,12 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     weighted median of its column, and a column with missing numbers in training has an indicator of
     them. A category has a column for each of its at most 40 heaviest levels with at least 0.5 % of
     the weight, one for missing values if there were some in training, and one for all other levels
-    if there are any; two levels that are all need one column. Levels that were not in training
-    count as other levels if there are any, else as none. With two levels in one column, unknown and
-    missing levels count as the heavier one. The order of ordered categories is not used. All this
-    is learned from the rows of `fit`, also from those that early stopping holds out; in a stream
-    from the first batch. The same rows in a sparse or a dense table give the same network.
+    if there are any. A category of two levels and nothing else has one column. Levels that were not
+    in training count as other levels if there are any, else as none. With two levels in one column,
+    unknown and missing levels count as the heavier one. The order of ordered categories is not
+    used. All this is learned from the rows of `fit`, also from those that early stopping holds out;
+    in a stream from the first batch. The same rows in a sparse or a dense table give the same
+    network.
 
     `numerical_encoding` adds inputs for the numeric columns of dense tables. Columns of one or two
     values, such as levels and indicators, have none. "piecewise" has bins between weighted

@@ -204,7 +204,7 @@ def _fit_encoder(checked: CheckedRows, weight) -> TableEncoder:
     if infrequent:
         warn(
             f"X: most values of the columns {infrequent[:10]} are infrequent levels, which share a "
-            "column. Make numbers of strings such as '29.85' with pandas.to_numeric, leave out "
+            "column. Convert strings such as '29.85' to numbers with pandas.to_numeric, drop "
             "identifiers, and encode other columns of many levels with "
             "sklearn.preprocessing.TargetEncoder."
         )

@@ -18,7 +18,7 @@ import numpy as np
 from skreg._compat import safe_indexing
 from skreg._data.columns import CategoryCells
 
-DATE_HINT = "Make numbers of dates and time spans first, for example with skrub.DatetimeEncoder."
+DATE_HINT = "Convert dates and time spans to numbers first, for example with skrub.DatetimeEncoder."
 
 DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 _BOOLEANS = (bool, np.bool_)
@@ -37,7 +37,7 @@ def is_polars(X) -> bool:
 
 
 def check_frame(X) -> None:
-    """Raise a ValueError for no columns, columns of equal names, dates and time spans."""
+    """Raise a ValueError if X has no columns, duplicate names, dates or time spans."""
     if (is_pandas(X) or is_polars(X)) and not X.shape[1]:
         raise ValueError(
             f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required."
@@ -344,7 +344,7 @@ def _name_levels(codes: np.ndarray, levels: list, name: str) -> CategoryCells:
             {type(level).__name__ for level in levels if _find_level_type(level) is None}
         )
         are_dates = any(re.search("date|time|period", name, re.IGNORECASE) for name in type_names)
-        hint = f" {DATE_HINT}" if are_dates else " Make strings of them."
+        hint = f" {DATE_HINT}" if are_dates else " Convert them to strings."
         raise ValueError(
             f"Column {name!r} of X: expected levels that are strings, numbers or booleans; "
             f"received values of type {', '.join(type_names)}.{hint}"

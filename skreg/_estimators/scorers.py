@@ -67,8 +67,8 @@ def describe_ignored_weights(estimator) -> str:
 class ValidationScorer:
     """The scorer of an estimator, with the held-out rows that it scores.
 
-    Weights are frequencies: a row of weight 2 is scored twice. So equal rows are scored as they
-    came, by scorers that do not take weights, too.
+    Weights are frequencies: a row of weight 2 is scored twice. Equal rows are not merged, so that
+    they count for scorers without `sample_weight`, too.
 
     Parameters
     ----------

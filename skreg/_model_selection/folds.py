@@ -249,7 +249,7 @@ def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np
         except (IndexError, TypeError, ValueError) as error:
             raise ValueError(
                 f"cv: expected a pair of indices of the {len(y)} rows, or of masks, for each fold; "
-                f"received for fold {k} something else: {error}."
+                f"received an invalid split for fold {k}: {error}."
             ) from error
     return checked
 

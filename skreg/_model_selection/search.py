@@ -110,7 +110,7 @@ class JobGroup(NamedTuple):
 class StoredNetwork(NamedTuple):
     """What the memory stores of a network: what `Fold.train_network` returns, and its label.
 
-    A file that was put where another one was has another label, or none.
+    A replaced file has another label, or none.
     """
 
     label: str

@@ -28,7 +28,7 @@ class Encoding(ABC):
     name : str
         Value of the parameter `numerical_encoding`.
     columns : ndarray of int32, shape (n_encoded,)
-        Indices of columns. Which ones, and how often, is up to the encoding.
+        Indices of the encoded columns. An encoding may repeat a column.
     keras_layers : tuple of str
         Names of its layers in Keras.
     """

@@ -86,7 +86,7 @@ class Loss(ABC):
         """
 
     def get_levels(self, parameters: Mapping[str, Any]) -> tuple[float, ...]:
-        """Return the level of each output if all predict one column of y, else nothing."""
+        """Return the quantile level of each output; empty for other losses."""
         return ()
 
     def is_keras(self, losses: Any, loss: Any) -> bool:
@@ -190,7 +190,8 @@ class RegressionLoss(Loss):
     takes_several_columns : bool
         Whether the targets may have several columns.
     l2_of_one_row : float
-        What l2="auto" is for one row; see docs/decisions/0030-automatic-strength.md.
+        ``l2="auto"`` is this number divided by the number of rows, up to a limit; see
+        docs/decisions/0030-automatic-strength.md.
     """
 
     link = LINKS["identity"]

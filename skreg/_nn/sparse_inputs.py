@@ -148,6 +148,7 @@ def _read_nonzero(batch: SparseBatch, row, start, count, j):
     at = tf.where(real, start + tf.cast(j, start.dtype), 0)
     column, value = tf.gather(batch.table.indices, at), tf.gather(batch.table.values, at)
     if batch.compute_mask is not None:
+        # Rows whose positions are 2^32 apart share a mask, of 2^20 columns every 4,096th row.
         kept = batch.compute_mask(tf.cast(row * batch.n_columns + column, tf.uint32))
         value = tf.where(kept, value * batch.scale, 0.0)
     return column, tf.where(real, value, 0.0)

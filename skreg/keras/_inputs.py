@@ -222,8 +222,8 @@ def _encode_levels(keras: Any, category: Category, tensor, dtype: str):
     if len(np.unique(levels)) < len(category.levels):
         raise ValueError(
             "to_keras: expected levels that float32 can tell apart, in which Keras computes; "
-            f"column {category.name!r} of X has {category.levels[:5]}. Make strings of them before "
-            "you fit."
+            f"column {category.name!r} of X has {category.levels[:5]}. Convert them to strings "
+            "before you fit."
         )
     ops = keras.ops
     known = [ops.equal(tensor, levels)] if len(levels) else []

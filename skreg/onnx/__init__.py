@@ -58,9 +58,9 @@ def to_onnx(estimator, X=None, target_opset=None) -> onnx.ModelProto:
         (n_samples, n_labels). A regressor has the output "variable" of shape
         (n_samples, n_outputs). For one of skreg, the input is "X" of shape (n_samples, n_features),
         or one for each column, of shape (n_samples, 1), if the columns of training had categories
-        or missing values. For another estimator the inputs are one per column, if the data frame
-        has strings or the estimator a ColumnTransformer, else "X". skl2onnx changes names that are
-        no identifiers.
+        or missing values. Another estimator has one input for each column if the data frame has
+        strings or the estimator contains a ColumnTransformer; otherwise it has the input "X".
+        skl2onnx changes names that are no identifiers.
 
     Raises
     ------

@@ -202,7 +202,7 @@ def _add_number_codes(graph: Graph, category: Category, column: str, is_narrow: 
     if len(np.unique(levels)) < len(levels):
         raise ValueError(
             f"to_onnx: expected levels that {dtype.__name__} can tell apart; column "
-            f"{category.name!r} has {category.levels[:5]}. Make strings of them before you fit."
+            f"{category.name!r} has {category.levels[:5]}. Convert them to strings before you fit."
         )
     numbers = graph.cast(column, dtype)
     is_level = graph.add("Equal", numbers, levels)
