@@ -8,7 +8,7 @@ log(loss / the default ensemble's loss) on the other rows, its standard error, a
 With --larger, networks twice as wide and networks trained three times as long are tried beside
 those of the default search, which is for tables of 10,000 rows and more.
 
-    python benchmarks/choose_ensemble.py --data FOLDER [--rows N] [--every N] [--larger]
+    python benchmarks/choose_ensemble.py --data FOLDER [--rows N] [--tables NAME ...] [--larger]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import argparse
 import threading
 import warnings
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from skreg._model_selection.ensemble import select_greedily
 ENCODED: dict = {"numerical_encoding": ["piecewise", "periodic"]}
 DEFAULT_KINDS: list[dict] = [{"hidden_layer_sizes": [()]}, ENCODED]
 LARGER = (256, 128)
-LONGER = 66  # epochs; "auto" is 22 for the 6,000 rows of a network if the table has 10,000
+LONGER = 99  # epochs; "auto" is 33 for the 6,000 rows of a network if the table has 10,000
 LARGER_KINDS = [ENCODED | {"hidden_layer_sizes": [LARGER]}, ENCODED | {"max_iter": [LONGER]}]
 N_FOLDS = 5
 
@@ -182,6 +183,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=4000, help="most rows of a table")
     parser.add_argument("--every", type=int, default=1, help="use only every so many tables")
+    parser.add_argument("--tables", nargs="+", help="use only these")
     parser.add_argument("--larger", action="store_true", help="try larger networks, more epochs")
     arguments = parser.parse_args()
     print_header("What is in an ensemble?")
@@ -189,9 +191,10 @@ def main():
     kinds = DEFAULT_KINDS + (LARGER_KINDS if arguments.larger else [])
     pools = LARGER_POOLS if arguments.larger else POOLS
     found: dict[str, list] = {kind: [] for kind in KINDS}
-    for name, frame, y, is_classes in list(read_tables(arguments.data, arguments.rows))[
-        :: arguments.every
-    ]:
+    tables = read_tables(arguments.data, arguments.rows)
+    for name, frame, y, is_classes in islice(tables, None, None, arguments.every):
+        if arguments.tables and name not in arguments.tables:
+            continue
         recorded = record(is_classes, frame, y, split=0, kinds=kinds)
         compared = compare(*recorded, is_classes, pools)
         found[name_kind(y, is_classes)].append(compared)
