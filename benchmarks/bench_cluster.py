@@ -31,13 +31,17 @@ from skreg import RegularizedMLPClassifierCV
 from skreg._model_selection import search as search_module
 
 KILLED = "2 workers, one of which ends"
+N_NETWORKS = 125
 
 
-def score(marker: Path, model, X, y) -> float:
-    """Return minus the log loss, but end the first process that scores if there is no marker."""
-    if not marker.exists():
-        marker.touch()
-        os._exit(1)
+def score(folder: Path | None, model, X, y) -> float:
+    """Return minus the log loss. With a folder, end a process after half of the networks."""
+    if folder is not None:
+        death = folder / "death"
+        if len(list(folder.iterdir())) >= N_NETWORKS // 2 and not death.exists():
+            death.touch()
+            os._exit(1)
+        (folder / f"{time.time_ns()}-{os.getpid()}").touch()
     codes = np.searchsorted(model.classes_, y)
     probabilities = model.predict_proba(X)[np.arange(len(y)), codes]
     return float(np.log(np.maximum(probabilities, 1e-15)).mean())
@@ -107,18 +111,17 @@ def main():
         3000, 20, n_informative=10, n_redundant=4, flip_y=0.1, random_state=0
     )
     with tempfile.TemporaryDirectory() as folder:
-        there, missing = Path(folder, "there"), Path(folder, "missing")
-        there.touch()
-        model = make_search(partial(score, there), max_iter)
+        model = make_search(partial(score, None), max_iter)
+        dying = make_search(partial(score, Path(folder)), max_iter)
         found = {
             "2 threads": run(clone(model), X, y, "threading"),
             "1 worker": run_on_dask(clone(model), X, y, 1),
             "2 workers": run_on_dask(clone(model), X, y, 2),
-            KILLED: run_on_dask(make_search(partial(score, missing), max_iter), X, y, 2),
+            KILLED: run_on_dask(dying, X, y, 2),
         }
         if importlib.util.find_spec("ray"):
             found["2 workers of Ray"] = run_on_ray(clone(model), X, y)
-        was_killed = missing.exists()
+        was_killed = Path(folder, "death").exists()
     threads = found["2 threads"]
     rows = [
         [

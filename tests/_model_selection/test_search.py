@@ -4,6 +4,7 @@ import os
 import sys
 from functools import partial
 
+import cloudpickle
 import numpy as np
 import pytest
 from helpers import CANCER, TESTS, in_full, quick_search
@@ -12,6 +13,7 @@ from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits, load_iris
 
 from skreg._model_selection.folds import Fold
+from skreg._model_selection.search import run_group
 
 # The winner of a small grid often lies on its edge.
 pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarning")
@@ -104,22 +106,37 @@ def test_all_processes_of_a_cluster_work(cluster):
     assert set(np.unique(scores).astype(int)) == workers
 
 
-def score_and_die_once(marker, model, X, y):
-    """The spread of the predictions. The first process that scores leaves a marker and ends."""
-    if not marker.exists():
-        marker.touch()
+def score_and_die_once(folder, model, X, y):
+    """The spread of the predictions. A process ends in the middle of the search, after 5 of 12."""
+    n_scored, death = len(list(folder.iterdir())), folder / "death"
+    if n_scored >= 5 and not death.exists():
+        death.touch()
         os._exit(1)
+    (folder / f"{model.dropout}, {model.l2}, {X[0, 0]}").touch()
     return float(model.predict_proba(X)[:, 0].std())
 
 
 @pytest.mark.full  # the worker that takes the place of the dead one imports TensorFlow
 def test_worker_that_dies_changes_no_bit(cluster, tmp_path):
-    marker = tmp_path / "died"
-    search = quick_search(scoring=partial(score_and_die_once, marker))
+    search = quick_search(scoring=partial(score_and_die_once, tmp_path))
     with parallel_config(backend="dask"):
         together = search.fit(X, y).scores_
-    assert marker.exists()
+    assert len(list(tmp_path.iterdir())) == 13
     assert_array_equal(together, search.fit(X, y).scores_)
+
+
+def test_a_task_is_the_rows_of_its_fold(monkeypatch):
+    sizes = []
+
+    def measure(group):
+        sizes.append(len(cloudpickle.dumps(group)))
+        results = run_group(group)
+        sizes.append(len(cloudpickle.dumps(results)))
+        return results
+
+    monkeypatch.setattr("skreg._model_selection.search.run_group", measure)
+    quick_search(hidden_layer_sizes=(4,)).fit(X, y)
+    assert max(sizes) < 1.2 * (X.nbytes + y.nbytes)
 
 
 def test_thousand_networks():

@@ -420,6 +420,22 @@ def test_stacked_regressors_are_converted():
     assert_allclose(found, model.predict(X[:, 1:]), atol=1e-5)
 
 
+def test_skl2onnx_converts_a_whole_pipeline():
+    """Its own function, as for any estimator, on a table with columns of each kind."""
+    table = TABLE[["size", "count", "city"]].astype({"city": object})
+    table["size"] = table["size"].fillna(0.0)
+    columns = make_column_transformer(
+        (StandardScaler(), ["size", "count"]), (OneHotEncoder(sparse_output=False), ["city"])
+    )
+    for search in (False, True):
+        model = quick_search(**TINY, refit="folds") if search else RegularizedMLPClassifier(**SMALL)
+        pipeline = make_pipeline(columns, model).fit(table, LABELS)
+        found = run(skl2onnx.to_onnx(pipeline, table[:1]), table)
+        assert list(found) == ["label", "probabilities"]
+        assert_array_equal(found["label"], pipeline.predict(table))
+        assert_allclose(found["probabilities"], pipeline.predict_proba(table), atol=1e-5)
+
+
 @pytest.mark.full
 def test_skl2onnx_converts_it_by_itself():
     """Importing `skreg.onnx` is enough, in a process of its own."""
