@@ -1,6 +1,6 @@
 """
-How sure is a number?
-=====================
+Prediction intervals
+====================
 
 Six ways to intervals that should hold nine tenths of new values: how many they hold, and how wide
 they are. A network of quantiles predicts the interval. MAPIE corrects it with rows that were held

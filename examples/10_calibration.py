@@ -1,8 +1,8 @@
 """
-How sure is a class?
-====================
+Calibration of probabilities
+============================
 
-Whether probabilities can be taken at their word: of the customers that a model gives a chance of
+Whether probabilities hold: of the customers that a model gives a chance of
 30 % to leave, 30 % should leave. The untuned network, the tuned one and the ensemble, beside the
 untuned one that `CalibratedClassifierCV` corrects, on a table whose labels are noisy.
 
