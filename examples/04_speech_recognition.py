@@ -6,7 +6,7 @@ Which digit was spoken, by a speaker whom the network has not heard. Two of six 
 out, in all fifteen ways. `dropout` and `l2` are tuned by holding out one of the other four.
 
 .. image:: ../../examples/figures/speech_recognition.png
-   :alt: Log loss and accuracy of the four families and the ensemble, and their differences.
+   :alt: Log loss and accuracy of the four families, and their differences.
 
 Run it with::
 

@@ -6,7 +6,7 @@ Which digit was written, on images of 8 x 8 pixels (the digits of scikit-learn) 
 pixels (MNIST).
 
 .. image:: ../../examples/figures/image_classification.png
-   :alt: Log loss and accuracy of the four families and the ensemble, and their differences.
+   :alt: Log loss and accuracy of the four families, and their differences.
 
 Run it with::
 

@@ -7,7 +7,7 @@ relevance from 0 to 4. The queries of the test rows are new. A ranking is scored
 first ten places, query by query.
 
 .. image:: ../../examples/figures/search_engine.png
-   :alt: NDCG and log loss of the four families and the ensemble, and their differences.
+   :alt: NDCG and log loss of the four families, and their differences.
 
 Run it with::
 

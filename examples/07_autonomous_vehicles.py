@@ -6,7 +6,7 @@ Two tasks of machine vision with few labels: which vehicle has a silhouette, and
 spot of a satellite image. Each network is trained on only 150 labelled rows.
 
 .. image:: ../../examples/figures/autonomous_vehicles.png
-   :alt: Log loss and accuracy of the four families and the ensemble, and their differences.
+   :alt: Log loss and accuracy of the four families, and their differences.
 
 Run it with::
 
