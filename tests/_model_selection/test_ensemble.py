@@ -404,7 +404,7 @@ def test_a_table_is_checked_once_and_encoded_once_for_each_fold(classifier, monk
     for name, calls in (("check_table", checks), ("encode_new_rows", encodings)):
         function = getattr(members, name)
         monkeypatch.setattr(
-            f"{module}.{name}", lambda *a, f=function, c=calls: c.append(1) or f(*a)
+            f"{module}.{name}", lambda *a, f=function, c=calls, **b: c.append(1) or f(*a, **b)
         )
     pickle.loads(pickle.dumps(classifier)).predict_proba(X)
     assert len(checks) == 1
@@ -412,5 +412,5 @@ def test_a_table_is_checked_once_and_encoded_once_for_each_fold(classifier, monk
 
 
 def test_a_wrong_table_has_the_error_of_one_network(classifier):
-    with pytest.raises(ValueError, match="X has 3 features, but RegularizedMLPClassifier"):
+    with pytest.raises(ValueError, match="X has 3 features, but RegularizedMLPClassifierCV"):
         classifier.predict(X[:, :3])
