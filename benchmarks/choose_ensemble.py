@@ -8,7 +8,8 @@ log(loss / the default ensemble's loss) on the other rows, its standard error, a
 With --larger, networks twice as wide and networks trained three times as long are tried beside
 those of the default search, which is for tables of 10,000 rows and more.
 
-    python benchmarks/choose_ensemble.py --data FOLDER [--rows N] [--tables NAME ...] [--larger]
+    python benchmarks/choose_ensemble.py --data FOLDER [--rows N] [--every N]
+        [--tables NAME ...] [--larger]
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 Calibration of probabilities
 ============================
 
-Whether probabilities hold: of the customers that a model gives a chance of
-30 % to leave, 30 % should leave. The untuned network, the tuned one and the ensemble, beside the
-untuned one that `CalibratedClassifierCV` corrects, on a table whose labels are noisy.
+Whether probabilities hold: of the customers that a model gives a chance of 30 % to leave, 30 %
+should leave. The untuned network, the tuned one and the ensemble, beside the untuned one that
+`CalibratedClassifierCV` corrects, on a table whose labels are noisy.
 
 .. image:: ../../examples/figures/calibration.png
    :alt: Reliability diagrams of five models.
