@@ -25,8 +25,6 @@ Results, means of three splits:
   the networks disagree about the mean, not how far values lie from it.
 """
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
@@ -37,8 +35,7 @@ from sklearn.model_selection import ShuffleSplit, train_test_split
 
 from skreg import RegularizedMLPRegressor, RegularizedMLPRegressorCV
 
-LEVEL = 0.9
-LOW, HIGH = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+LEVEL, LOW, HIGH = 0.9, 0.05, 0.95
 QUANTILES = {"loss": "quantile", "quantile": (LOW, 0.5, HIGH), "random_state": 0}
 ENSEMBLE = {"refit": "ensemble", "search": "halving", "n_jobs": 2, "random_state": 0}
 QUICK = {"cv": 2, "max_iter": 5, "dropouts": [0.3], "l2s": [1e-3, 1e-2]}

@@ -1,4 +1,4 @@
-"""Helpers of examples 01 and 04 to 07: families of networks, compared on the same splits.
+"""Helpers of examples 01, 04 to 07 and guide 3: families of networks on the same splits.
 
 Only the examples and the guide import it.
 """
@@ -128,6 +128,32 @@ def contrasts(comparison, metric):
 def verdict(mean, half):
     """Return on which side of zero the interval is."""
     return "lower" if mean + half < 0 else "higher" if mean - half > 0 else "no clear difference"
+
+
+def compute_gains(comparisons, metric, one, other):
+    """Return how much better one is than the other, in each of several comparisons.
+
+    The gain is in per cent of the other's log loss, or in points of accuracy.
+    """
+    scores = [comparison.scores[metric] for comparison in comparisons.values()]
+    ours, theirs = np.array([[of[one].mean(), of[other].mean()] for of in scores]).T
+    return 100 * (1 - ours / theirs) if metric == "log loss" else 100 * (ours - theirs)
+
+
+def average_gains(comparisons, metric, one, other):
+    """Return the mean gain over comparisons, and half its 95 % interval."""
+    gains = compute_gains(comparisons, metric, one, other)
+    return gains.mean(), stats.t.ppf(0.975, len(gains) - 1) * stats.sem(gains)
+
+
+def count_verdicts(comparisons, one, other):
+    """Return in how many comparisons one has less log loss / none is clear / it has more."""
+    verdicts = []
+    for comparison in comparisons.values():
+        differences = comparison.scores["log loss"][one] - comparison.scores["log loss"][other]
+        verdicts.append(verdict(*corrected_t_test(differences, comparison.ratio)[:2]))
+    words = "lower", "no clear difference", "higher"
+    return " / ".join(str(verdicts.count(word)) for word in words)
 
 
 def in_words(name, comparison):

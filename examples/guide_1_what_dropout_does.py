@@ -14,8 +14,6 @@ Run it with::
     python examples/guide_1_what_dropout_does.py [--quick] [--output FILE]
 """
 
-from __future__ import annotations
-
 import numpy as np
 from _comparison import corrected_t_test
 from _script import parse, print_table
@@ -103,8 +101,7 @@ def tell(found):
         tests = [corrected_t_test(change, ratio) for change in ends[1] - ends[0]]
         changes.append([name, *(f"{mean:+.3f} +- {half:.3f}" for mean, half, _ in tests)])
     columns = ["table, dropout", "loss", "accuracy", "best loss", "at epoch", "masks", "half"]
-    title = "Test rows: last and best epoch, loss of averaged masks, accuracy of half the units"
-    print_table(title, columns, rows)
+    print_table("Test rows: last and best epoch, averaged masks, half the units", columns, rows)
     print_table("What dropout changes", ["table", "loss, interval", "accuracy"], changes)
 
 

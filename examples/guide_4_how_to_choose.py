@@ -14,8 +14,6 @@ Run it with::
     python examples/guide_4_how_to_choose.py [--quick] [--output FILE]
 """
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
@@ -78,8 +76,7 @@ def vary(n_draws, n_rows, widths, max_iter):
     """Return the mean losses on disjoint draws of the problem with 1,000 test rows each."""
     (X, y), rows = drawn_problem(), np.arange(n_draws * (n_rows + 1000))
     folds = [np.split(part, [n_rows]) for part in np.split(rows, n_draws)]
-    shape = {"hidden_layer_sizes": widths, "max_iter": max_iter}
-    return search(X[rows], y[rows], WIDE, cv=folds, **shape)
+    return search(X[rows], y[rows], WIDE, cv=folds, hidden_layer_sizes=widths, max_iter=max_iter)
 
 
 def describe(losses):
@@ -144,9 +141,8 @@ if __name__ == "__main__":
     warnings.filterwarnings("ignore", "The best")  # value is at the edge of the grid
     surfaces, of_grids = {}, {}
     for name, splits in three_tables(n_splits).items():
-        found = [tune(*split, max_iter, cv) for split in splits]
-        surfaces[name] = np.mean([losses for losses, _ in found], axis=0)
-        of_grids[name] = np.mean([losses for _, losses in found], axis=0)
+        found = zip(*(tune(*split, max_iter, cv) for split in splits), strict=True)
+        surfaces[name], of_grids[name] = (np.mean(losses, axis=0) for losses in found)
         print(f"{name}: the best dropout and l2 are {choose(surfaces[name], GRIDS['all'])}")
     rows = zip(GRIDS, *of_grids.values(), strict=True)
     print_table("Test log loss of each grid's winner", ["grid", *of_grids], list(map(list, rows)))

@@ -13,8 +13,6 @@ Run it with::
     python examples/guide_5_when_not.py [--quick] [--output FILE]
 """
 
-from __future__ import annotations
-
 import numpy as np
 from _script import parse, print_table
 from _tables import drawn_splits, linear_splits
@@ -140,6 +138,5 @@ if __name__ == "__main__":
         ("Regression: % of the variance unexplained, by dropout", map(str, RATES), regression),
         ("A linear truth: test loss above its own", LINEAR, linear),
     ):
-        rows = [[name, *values] for name, values in found.items()]
-        print_table(title, ["", *labels], rows)
+        print_table(title, ["", *labels], [[name, *values] for name, values in found.items()])
     draw(many, regression, linear, arguments.output)
