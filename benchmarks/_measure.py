@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -102,13 +104,51 @@ def print_table(columns: list[str], rows: list[list]) -> None:
     print()
 
 
-def check_targets(targets: dict[str, tuple[float, str, float]], check: bool) -> None:
-    """Print each (measured, "<=" or ">=", target); exit with 1 if `check` and one is missed."""
-    missed = 0
-    for name, (measured, relation, target) in targets.items():
-        reached = measured <= target if relation == "<=" else measured >= target
-        missed += not reached
-        word = "reached" if reached else "MISSED"
-        print(f"{word}: {name}: {measured:.3g} (target {relation} {target:g})")
-    if check and missed:
+class Target(NamedTuple):
+    """What was measured, and what it should be.
+
+    Attributes
+    ----------
+    measured : float
+    relation : str
+        "<=" or ">=".
+    limit : float
+    is_ratio : bool
+        Whether it is a ratio of times that were measured in the same run.
+    """
+
+    measured: float
+    relation: str
+    limit: float
+    is_ratio: bool = False
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether it is what it should be."""
+        at_most = self.relation == "<="
+        return self.measured <= self.limit if at_most else self.measured >= self.limit
+
+
+_LINE = re.compile(
+    r"(?:reached|MISSED): (.+): (\S+) \(target ([<>]=) ([^,)]+)(, a ratio of times)?\)"
+)
+
+
+def check_targets(targets: dict[str, tuple], check: bool) -> None:
+    """Print each `Target`, or a tuple of its values; exit with 1 if `check` and one is missed."""
+    found = {name: Target(*values) for name, values in targets.items()}
+    for name, target in found.items():
+        word = "reached" if target.is_reached else "MISSED"
+        kind = ", a ratio of times" if target.is_ratio else ""
+        limit = f"{target.relation} {target.limit:.4g}{kind}"
+        print(f"{word}: {name}: {target.measured:.3g} (target {limit})")
+    if check and not all(target.is_reached for target in found.values()):
         sys.exit(1)
+
+
+def read_targets(printed: str) -> dict[str, Target]:
+    """Return the targets that `check_targets` has printed."""
+    return {
+        name: Target(float(measured), relation, float(limit), bool(is_ratio))
+        for name, measured, relation, limit, is_ratio in _LINE.findall(printed)
+    }

@@ -214,12 +214,8 @@ def list_targets(scores: dict, groups: dict) -> dict:
         for peer, limit in SECONDS.items():
             if peer in scores:
                 seconds = [scores[name][..., 2].sum(axis=1) for name in ("skreg, ensemble", peer)]
-                largest = np.max(seconds[0] / seconds[1])
-                targets[f"skreg, ensemble, largest ratio of seconds to {peer}"] = (
-                    largest,
-                    "<=",
-                    limit,
-                )
+                target = np.max(seconds[0] / seconds[1]), "<=", limit, True
+                targets[f"skreg, ensemble, largest ratio of seconds to {peer}"] = target
         area = scores["skreg, ensemble"][..., 1] - scores[REFERENCE][..., 1]
         if not np.isnan(area).all():
             targets["skreg, ensemble, AUC less CatBoost's"] = np.nanmean(area), ">=", 0.0
