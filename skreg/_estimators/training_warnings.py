@@ -17,9 +17,9 @@ _FEW_EPOCHS, _FEW_STEPS = 10, 100
 # On tables of 20 to 200 rows of noise, networks with dropout up to 0.8 that were trained to the end
 # were at most 0.0005 above it, without dropout. With it they were up to 0.9 above.
 _MARGIN, _MARGIN_OF_FEW_STEPS = 0.05, 9.0
-# Where a constant predicts nearly all, as for rows of one class, there is nothing to learn. In nats
-# for classes; in the units of the scaled target for numbers.
-_MIN_CONSTANT_LOSS = 1e-3
+# The least margins, for targets that a constant predicts nearly well. Losses are in nats for
+# classes, and in the units of the scaled target for numbers. First networks are off by about 1.
+_MIN_MARGIN, _MIN_MARGIN_OF_FEW_STEPS = 1e-3, 1.0
 # The rows of a stream's batch may all lie near the constant. Losses are in units of about 1.
 _MAX_STREAM_LOSS = 20.0
 
@@ -50,7 +50,8 @@ _WARNINGS = {
 def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status:
     """Return the status, or that a constant predicts the training or validation rows better.
 
-    A rate that is too large may lead to huge weights that are finite all the same.
+    A rate that is too large may lead to huge weights that are finite all the same. Training that a
+    callback or the user has stopped is not judged.
     """
     if status not in (Status.FINISHED, Status.CONVERGED, Status.NOT_CONVERGED):
         return status
@@ -58,10 +59,10 @@ def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status
         return Status.WORSE_THAN_CONSTANT
     losses, constant = attributes["validation_loss_curve_"] or [], fit.constant_validation_loss
     has_many = len(losses) >= min(fit.settings.hyper.n_iter_no_change, _FEW_EPOCHS)
-    if constant is not None and has_many:
+    if constant is not None and has_many and constant.above_least > 0:
         # A loss that float32 has rounded is not above the constant's.
-        least = constant.loss + 1e-6 * abs(constant.loss)
-        if constant.above_least > _MIN_CONSTANT_LOSS and min(losses) > least:
+        margin = 1e-6 * abs(constant.loss) if constant.above_least > _MIN_MARGIN else _MIN_MARGIN
+        if min(losses) > constant.loss + margin:
             return Status.NEVER_BETTER_THAN_CONSTANT
     return status
 
@@ -69,15 +70,19 @@ def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status
 def _is_worse_in_training(fit: PreparedFit, attributes: dict) -> bool:
     constant = fit.constant_loss
     n_steps = len(attributes["loss_curve_"]) * fit.n_visits / fit.batch_size
-    margin = _MARGIN_OF_FEW_STEPS if fit.partial or n_steps < _FEW_STEPS else _MARGIN
-    largest = constant.loss + margin * constant.above_least
+    if fit.partial or n_steps < _FEW_STEPS:
+        margin = max(_MARGIN_OF_FEW_STEPS * constant.above_least, _MIN_MARGIN_OF_FEW_STEPS)
+    else:
+        margin = max(_MARGIN * constant.above_least, _MIN_MARGIN)
+    largest = constant.loss + margin
     if fit.partial:
         largest = max(largest, _MAX_STREAM_LOSS)
     # The loss in training is known already. It has dropout and penalties, which need not be bad.
-    if attributes["loss_"] <= largest or constant.above_least <= _MIN_CONSTANT_LOSS:
+    # Where the constant is perfect, as for rows of one class, there is nothing to learn.
+    if attributes["loss_"] <= largest or constant.above_least <= 0:
         return False
     network = copy_shallow(fit.estimator, **attributes)._network
-    logits = predict_logits(network, fit.X[fit.rows.indices], np.float64)
+    logits = predict_logits(network, fit.X, np.float64)[fit.rows.indices]
     with np.errstate(over="ignore"):
         loss = fit.targets.compute_loss(logits, fit.rows, fit.settings.hyper.loss_parameters)
     return not loss <= largest

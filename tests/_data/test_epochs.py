@@ -29,11 +29,21 @@ def test_every_epoch_and_every_key_has_another_order(visits):
     assert (draw_orders(visits, 8, 0, 1, (1, 64)) != orders[0]).any()
 
 
-@pytest.mark.parametrize("n_visits", [1, 10, 569, 5000, 10**5, 10**7])
-def test_automatic_batch_size_is_a_power_of_two_that_grows_with_the_visits(n_visits):
-    size = choose_batch_size(n_visits)
-    assert size & (size - 1) == 0
-    assert choose_batch_size(2 * n_visits) >= size
+@pytest.mark.parametrize(
+    ("n_visits", "size"),
+    [
+        (1, 32),
+        (569, 32),
+        (2047, 32),
+        (2049, 64),
+        (5000, 64),
+        (10_000, 128),
+        (10**5, 256),
+        (10**7, 256),
+    ],
+)
+def test_automatic_batch_size_is_the_power_of_two_nearest_to_the_root_of_the_visits(n_visits, size):
+    assert choose_batch_size(n_visits) == size
 
 
 @pytest.mark.parametrize(

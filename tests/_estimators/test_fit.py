@@ -210,6 +210,27 @@ def test_a_network_that_is_a_little_worse_than_a_constant_warns(loss, standardiz
     assert worst < model.score(table, target) < -0.5
 
 
+NEARLY_CONSTANT = {
+    "poisson": ({"loss": "poisson"}, lambda noise: np.round(1000 + 30 * noise), 5),
+    "small": ({"standardize_target": False}, lambda noise: 0.01 * noise, 500),
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "make_target", "rate"), NEARLY_CONSTANT.values(), ids=NEARLY_CONSTANT
+)
+def test_targets_that_a_constant_predicts_nearly_well_are_judged_too(options, make_target, rate):
+    """The loss of the constant is 0.0005 and 0.0001 above that of a perfect prediction."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(200, 3))
+    target = make_target(table[:, 0] + rng.normal(size=200))
+    model = RegularizedMLPRegressor((8,), dropout=0.0, random_state=0, **options)
+    model.fit(table, target)
+    model.set_params(learning_rate_init=rate, max_iter=50)
+    with pytest.warns(ConvergenceWarning, match="a constant predicts the training rows"):
+        model.fit(table, target)
+
+
 @pytest.mark.parametrize("make", [RegularizedMLPClassifier, RegularizedMLPRegressor])
 def test_a_healthy_fit_of_noise_does_not_warn(make):
     rng = np.random.default_rng(0)

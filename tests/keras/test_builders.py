@@ -60,6 +60,30 @@ def test_the_builder_builds_the_optimizer_of_the_tutorials(models, name):
     assert built == pytest.approx(tutorial)
 
 
+def test_documented_parameters_make_the_model_of_the_tutorials():
+    """Those of the page on the model; to_keras exports the layers and the optimizer."""
+    model = RegularizedMLPClassifier(
+        dropout=0.5,
+        l2=(1e-3, 1e-3, 0),
+        learning_rate="constant",
+        learning_rate_init=1e-3,
+        batch_size=32,
+        max_iter=1,
+        standardize=False,
+        numerical_encoding=None,
+    ).fit(*DIGITS)
+    exported, tutorial = model.to_keras(), build_tutorial_model()
+    unlike = ("kernel_initializer", "bias_initializer", "seed", "dtype")
+    for layer, expected in zip(exported.layers, tutorial.layers, strict=True):
+        assert type(layer) is type(expected)
+        configs = [drop_names(each.get_config()) for each in (layer, expected)]
+        ours, theirs = ({k: v for k, v in c.items() if k not in unlike} for c in configs)
+        assert ours == theirs
+    for name in ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay"):
+        ours, theirs = (each.optimizer.get_config()[name] for each in (exported, tutorial))
+        assert ours == pytest.approx(theirs)
+
+
 def test_skreg_trains_the_model_of_the_tutorials_as_keras_does():
     """From the same first weights, without dropout, in steps of the whole table."""
     X, y = DIGITS[0] / 16, DIGITS[1]
