@@ -181,8 +181,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         "auto" is 6 for two classes, or 2 for more classes or labels, divided by the number
         of training rows, and at most 0.03. If all sample weights are multiples of the smallest one,
         they count repeated rows: 0.1 and 1 stand for one row and ten rows. Up to 100 distinct rows
-        they may be multiples of any number. Otherwise each distinct row counts once. In a stream,
-        all rows so far count. With ``activation="logistic"``, "auto" is a sixteenth of that.
+        they may be multiples of any number. Otherwise, and above 100,000 rows for each distinct
+        one, each distinct row counts once. In a stream, all rows so far count. With
+        ``activation="logistic"`` and hidden layers, "auto" is a sixteenth of that.
     l1 : float or array-like of shape (n_hidden_layers + 1,), default=0.0
         Strength >= 0 of the penalty ``l1 * sum(abs(kernel))``, for all kernels or one for each.
     weight_decay : float, default=0.0
@@ -221,8 +222,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         `tol`.
     validation_fraction : float, default=0.1
         Fraction in (0, 1) of the rows, by weight, that `early_stopping` holds out, stratified by
-        class. Equal rows are never on both sides. A class with one distinct row stays in
-        training.
+        class, or at random for several labels. Equal rows are never on both sides. A class with
+        one distinct row stays in training.
     validation_scoring : str, callable or None, default="loss"
         Measure on the validation rows. "loss" is their mean loss without penalty and dropout.
         Otherwise a scorer of scikit-learn; None is the `score` method.
@@ -382,7 +383,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     ----------
     .. [1] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: A
        Simple Way to Prevent Neural Networks from Overfitting", JMLR 15, 2014.
-    .. [2] A. Krogh, J. Hertz, "A Simple Weight Decay Can Improve Generalization", NIPS 4, 1991.
+    .. [2] A. Krogh, J. Hertz, "A Simple Weight Decay Can Improve Generalization", NIPS 4, 1992.
     .. [3] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
     .. [4] D. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
     .. [5] X. Glorot, Y. Bengio, "Understanding the Difficulty of Training Deep Feedforward Neural
@@ -528,9 +529,9 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or an indicator.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies, as in `fit`. If None, all rows have weight 1. Only the ratios of the
-            weights of one call matter, so the weight of a single row has no effect. The same holds
-            for `class_weight`.
+            Frequencies, as in `fit`. If None, all rows have weight 1. In the steps of one call
+            only the ratios of its weights matter, and so do those of `class_weight`. The
+            statistics of the columns and "balanced" take the weights as they are.
         classes : array-like of shape (n_classes,), default=None
             All labels of all calls. Required in the first call.
 

@@ -20,7 +20,7 @@ def check_dense(numerical_encoding, is_sparse: bool) -> None:
     if is_sparse and not (numerical_encoding is None or is_auto(numerical_encoding)):
         raise ValueError(
             "numerical_encoding: expected a dense table, whose numeric columns are encoded; "
-            f"received a sparse one. Use X.toarray(), or numerical_encoding=None instead of "
+            f"received a sparse one. Make it dense, or use numerical_encoding=None instead of "
             f"{numerical_encoding!r}."
         )
 

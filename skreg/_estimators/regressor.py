@@ -177,12 +177,13 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
     <entries: input_dropout>
     l2 : float, array-like of shape (n_hidden_layers + 1,) or "auto", default="auto"
         Strength >= 0 of the penalty ``l2 * sum(kernel ** 2)``, for all kernels or one for each.
-        "auto" is 3 divided by the number of training rows, and at most 0.03. It is half of that for
-        ``loss="huber"``, "log_cosh" and "quantile", and a quarter for several quantiles, since
-        these losses are smaller. If all sample weights are multiples of the smallest one, they
-        count repeated rows: 0.1 and 1 stand for one row and ten rows. Up to 100 distinct rows they
-        may be multiples of any number. Otherwise each distinct row counts once. In a stream, all
-        rows so far count. With ``activation="logistic"``, "auto" is a sixteenth of that.
+        "auto" is 3 divided by the number of training rows. For ``loss="huber"``, "log_cosh" and
+        "quantile" it is 1.5, and for several quantiles 0.75 divided by this number, since these
+        losses are smaller. It is at most 0.03. If all sample weights are multiples of the smallest
+        one, they count repeated rows: 0.1 and 1 stand for one row and ten rows. Up to 100 distinct
+        rows they may be multiples of any number. Otherwise, and above 100,000 rows for each
+        distinct one, each distinct row counts once. In a stream, all rows so far count. With
+        ``activation="logistic"`` and hidden layers, "auto" is a sixteenth of that.
     <entries: l1, weight_decay, solver, learning_rate_init, learning_rate, momentum,
         nesterovs_momentum, beta_1, beta_2, epsilon, batch_size, max_iter, early_stopping>
     validation_fraction : float, default=0.1
@@ -216,8 +217,8 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         ``target_center_ + target_scale_ * output``, with ``exp(output)`` for "poisson".
     target_scale_ : ndarray of float64 of shape (n_outputs_,)
         Scale of the targets: the standard deviation for "squared_error", the mean for "poisson", 1
-        without `standardize_target`, else 1.4826 times the median absolute deviation. 0 for a
-        constant target, which is predicted exactly.
+        without `standardize_target`, else 1.4826 times the median absolute deviation, or the mean
+        absolute deviation if the median is 0. 0 for a constant target, which is predicted exactly.
     <entries: n_features_in_, feature_names_in_>
 
     See Also

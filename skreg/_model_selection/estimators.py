@@ -45,10 +45,12 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         ``numerical_encoding="piecewise"`` and ``numerical_encoding="periodic"``. There are two
         kinds, ``hidden_layer_sizes=()`` and the network of the parameters, if `numerical_encoding`
         is another value than "auto", or if the table has fewer than 64 distinct rows, no numeric
-        column with three and more values, more than 128 of them, or mostly zeros. With other values
+        column with three and more values, more than 128 of them, or so few nonzero cells that it is
+        held as sparse rows. With other values
         of `refit`, "auto" is the network of the parameters only.
     cv : int, cross-validation generator or iterable, default=None
-        Splitting strategy, as in `GridSearchCV`. None means 5 stratified folds.
+        Splitting strategy, as in `GridSearchCV`. None means 5 folds, stratified by class except for
+        several labels.
     scoring : str, callable, list, tuple, dict or None, default="loss"
         The score of a candidate on the held-out rows of a fold. "loss" is minus the mean loss.
         None is the method `score` of RegularizedMLPClassifier. Other values are those of
@@ -291,6 +293,11 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
             If a parameter or the data is invalid, before any training. If no candidate has a
             finite score, or if `validation_scoring` returns NaN. If `scoring` fails on the
             held-out rows of all folds together, with ``refit="ensemble"``.
+        TypeError
+            If `candidates` is not a list of dicts of lists, if `X_val` is passed, or if a callable
+            `refit` returns no integer.
+        IndexError
+            If that integer is not the index of a candidate.
         KeyboardInterrupt
             After Ctrl-C, with the results so far stored.
         """
@@ -504,6 +511,11 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, RegressionPredictions, BaseSea
             If a parameter or the data is invalid, before any training. If no candidate has a
             finite score, or if `validation_scoring` returns NaN. If `scoring` fails on the
             held-out rows of all folds together, with ``refit="ensemble"``.
+        TypeError
+            If `candidates` is not a list of dicts of lists, if `X_val` is passed, or if a callable
+            `refit` returns no integer.
+        IndexError
+            If that integer is not the index of a candidate.
         KeyboardInterrupt
             After Ctrl-C, with the results so far stored.
         """
