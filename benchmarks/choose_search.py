@@ -4,7 +4,8 @@ A third of every table is held out; the rest is searched. Stage grids: networks 
 trained once, and grids within it are compared by what the winner by loss, or by score, has on the
 held-out rows. Stage choices: the default grid with each `search`, `refit` and early stopping.
 
-    python benchmarks/choose_search.py --data FOLDER [--stage STAGE] [--regression] [--limit N]
+    python benchmarks/choose_search.py --data FOLDER [--stage STAGE] [--choices NAME ...]
+        [--regression] [--limit N] [--tables NAME ...] [--rows N]
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ def main():
     parser.add_argument("--choices", nargs="*", choices=CHOICES, default=list(CHOICES))
     parser.add_argument("--regression", action="store_true", help="numbers instead of classes")
     parser.add_argument("--limit", type=int, help="use only the first so many tables")
+    parser.add_argument("--tables", nargs="+", help="use only these")
     parser.add_argument("--rows", type=int, default=2000, help="most rows of a table")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -130,6 +132,8 @@ def main():
         measure = partial(of_choices, names=arguments.choices)
     tables = []
     for name, X, y in read_encoded_tables(arguments.data, tasks, arguments.rows, arguments.limit):
+        if arguments.tables and name not in arguments.tables:
+            continue
         X, X_test, y, y_test = train_test_split(
             X, y, test_size=1 / 3, random_state=0, stratify=None if arguments.regression else y
         )
