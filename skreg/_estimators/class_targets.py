@@ -90,6 +90,8 @@ class ClassTargets(Targets):
         return 1000 if self.n_outputs == 1 else super().fewest_steps
 
     automatic_encoding = "piecewise"  # see docs/decisions/0031-numerical-encodings.md
+    # In nats. With L2 a network does not reach the logits of a class that is nearly certain.
+    least_gap = 1e-3
 
     @property
     def loss(self) -> ClassLoss:

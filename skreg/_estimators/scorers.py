@@ -124,7 +124,7 @@ class ValidationScorer:
         if not isinstance(number, Real):
             raise ValueError(f"validation_scoring: expected a number; received {score!r}.")
         if np.isnan(float(number)):
-            n_rows = len(self.y)
+            n_rows = self.y.shape[0]
             hint = self._explain_missing_classes(fitted) or (
                 f"There are {n_rows} validation rows; some scores need more. Increase "
                 "validation_fraction, pass X_val and y_val, or use validation_scoring='loss'."

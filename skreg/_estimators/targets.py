@@ -37,11 +37,15 @@ class Targets(ABC):
         Of the network.
     automatic_encoding : str or None
         What numerical_encoding="auto" stands for.
+    least_gap : float
+        Up to which difference between the losses of the best constant and of a perfect prediction
+        there is nothing to learn.
     """
 
     values: np.ndarray
     loss: Any
     automatic_encoding: ClassVar[str | None]
+    least_gap: ClassVar[float] = 0.0
 
     @property
     @abstractmethod

@@ -59,7 +59,7 @@ def judge_training(fit: PreparedFit, attributes: dict, status: Status) -> Status
         return Status.WORSE_THAN_CONSTANT
     losses, constant = attributes["validation_loss_curve_"] or [], fit.constant_validation_loss
     has_many = len(losses) >= min(fit.settings.hyper.n_iter_no_change, _FEW_EPOCHS)
-    if constant is not None and has_many and constant.above_least > 0:
+    if constant is not None and has_many and constant.above_least > fit.targets.least_gap:
         # A loss that float32 has rounded is not above the constant's.
         margin = 1e-6 * abs(constant.loss) if constant.above_least > _MIN_MARGIN else _MIN_MARGIN
         if min(losses) > constant.loss + margin:
@@ -78,8 +78,7 @@ def _is_worse_in_training(fit: PreparedFit, attributes: dict) -> bool:
     if fit.partial:
         largest = max(largest, _MAX_STREAM_LOSS)
     # The loss in training is known already. It has dropout and penalties, which need not be bad.
-    # Where the constant is perfect, as for rows of one class, there is nothing to learn.
-    if attributes["loss_"] <= largest or constant.above_least <= 0:
+    if attributes["loss_"] <= largest or constant.above_least <= fit.targets.least_gap:
         return False
     network = copy_shallow(fit.estimator, **attributes)._network
     logits = predict_logits(network, fit.X, np.float64)[fit.rows.indices]

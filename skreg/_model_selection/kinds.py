@@ -68,7 +68,7 @@ def make_kinds(candidates, base_estimator, refit, is_sparse: bool, may_encode: b
     kinds: dict[tuple, Kind] = {}
     for grid in grids:
         for values in ParameterGrid(grid):
-            kind = tuple((name, _make_hashable(values[name])) for name in sorted(values))
+            kind = tuple((name, make_hashable(values[name])) for name in sorted(values))
             try:
                 estimator = _check_kind(kind, base_estimator, is_sparse)
             except ValueError as error:
@@ -82,7 +82,7 @@ def _read_parameters(estimator) -> tuple:
     values = {name: getattr(estimator, name) for name in _list_names(estimator)}
     # One layer may be written as a number.
     values["hidden_layer_sizes"] = check_hidden_layer_sizes(values["hidden_layer_sizes"])
-    return tuple(_make_hashable(value) for value in values.values())
+    return tuple(make_hashable(value) for value in values.values())
 
 
 def describe_kind(kind: Kind) -> str:
@@ -174,10 +174,10 @@ def _check_kind(kind: Kind, base_estimator, is_sparse: bool):
     return estimator
 
 
-def _make_hashable(value):
+def make_hashable(value):
     """Return a value with tuples instead of lists and arrays, and without types of NumPy."""
     if hasattr(value, "__array__"):  # also a series of pandas or polars
         value = np.asarray(value).tolist()
     if isinstance(value, (list, tuple)):
-        return tuple(_make_hashable(entry) for entry in value)
+        return tuple(make_hashable(entry) for entry in value)
     return value

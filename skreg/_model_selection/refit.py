@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skreg._model_selection.candidates import Candidate
+from skreg._model_selection.kinds import make_hashable
 from skreg._model_selection.results import (
     find_compared_folds,
     find_dropped,
@@ -87,7 +88,7 @@ def one_standard_error(cv_results) -> int:
     n_folds = len(find_compared_folds(cv_results))
     error = cv_results["std_test_score"][best] / np.sqrt(max(n_folds - 1, 1))
     others = [
-        {name: value for name, value in params.items() if not is_strength(name)}
+        {name: make_hashable(value) for name, value in params.items() if not is_strength(name)}
         for params in cv_results["params"]
     ]
     is_comparable = np.array([values == others[best] for values in others])

@@ -266,7 +266,7 @@ def read_values(results: dict, parameter: str) -> list:
         )
     values = [value for name in names for value in results[name]]
     values = [None if value is np.ma.masked else value for value in values]
-    values = [value.item() if hasattr(value, "item") else value for value in values]
+    values = [value.tolist() if hasattr(value, "tolist") else value for value in values]
     return [
         value if value is None or isinstance(value, (Real, str)) else tuple(value)
         for value in values

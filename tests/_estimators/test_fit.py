@@ -231,6 +231,14 @@ def test_targets_that_a_constant_predicts_nearly_well_are_judged_too(options, ma
         model.fit(table, target)
 
 
+def test_a_network_of_nearly_one_class_does_not_warn():
+    """L2 keeps its logits below those of the constant."""
+    rng = np.random.default_rng(0)
+    weight = np.r_[np.ones(30), np.full(30, 1e-5)]
+    labels = np.repeat([0, 1], 30)
+    RegularizedMLPClassifier(random_state=0).fit(rng.normal(size=(60, 4)), labels, weight)
+
+
 @pytest.mark.parametrize("make", [RegularizedMLPClassifier, RegularizedMLPRegressor])
 def test_a_healthy_fit_of_noise_does_not_warn(make):
     rng = np.random.default_rng(0)

@@ -226,3 +226,10 @@ def test_a_score_may_be_any_number(number):
     model = make_classifier(validation_scoring=lambda *arguments: number).fit(X, y)
     assert model.validation_scores_ == [float(np.ravel(number)[0])] * model.n_iter_
     assert_same_network(model, make_classifier(validation_scoring=lambda *a: 0.0).fit(X, y))
+
+
+def test_a_score_that_is_nan_on_sparse_labels_is_explained():
+    labels = csr_array(np.column_stack([y == 0, y == 1]).astype(float))
+    model = make_classifier(validation_scoring=lambda estimator, X, y: np.nan)
+    with pytest.raises(ValueError, match=r"received NaN. There are 15 validation rows"):
+        model.fit(X, labels)

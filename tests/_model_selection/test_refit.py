@@ -70,6 +70,15 @@ def test_one_standard_error_compares_sequences_by_their_mean():
     assert one_standard_error(found) == 0
 
 
+def test_one_standard_error_takes_values_that_are_arrays():
+    found = make_results(
+        [1.0, 1.0], param_dropout=[np.array([0.1, 0.1]), np.array([0.5, 0.5])], param_l2=[0.0, 0.0]
+    )
+    for params in found["params"]:
+        params["hidden_layer_sizes"] = np.array([8, 4])
+    assert one_standard_error(found) == 1
+
+
 def test_one_standard_error_of_one_parameter_of_a_step():
     found = make_results([1.0, 1.0, 1.0])
     del found["param_dropout"], found["param_l2"]
