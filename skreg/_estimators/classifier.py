@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 from sklearn.base import ClassifierMixin
 
 from skreg._compat import StrOptions, fit_context
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.class_targets import ClassTargets
-from skreg._estimators.fit_records import FitRequest, ValidationSet
+from skreg._estimators.fit_records import ValidationSet
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import check_classes
 from skreg._nn.links import LINKS
@@ -663,22 +661,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     def _get_loss_and_outputs(self):
         return find_class_loss(self.out_activation_), None
 
-    def _make_request(
-        self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False
-    ):
-        return FitRequest(
-            X=X,
-            y=y,
-            sample_weight=sample_weight,
-            make_targets=functools.partial(
-                _make_targets, class_weight=self.class_weight, classes=classes
-            ),
-            y_numeric=False,
-            validation=validation,
-            partial=partial,
-            stream=getattr(self, "_stream", None) if partial else None,
-        )
+    _y_numeric = False
 
-
-def _make_targets(y, class_weight, classes) -> ClassTargets:
-    return ClassTargets.from_labels(ravel_column(y), class_weight, classes)
+    def _make_targets(self, y, classes=None) -> ClassTargets:
+        return ClassTargets.from_labels(ravel_column(y), self.class_weight, classes)

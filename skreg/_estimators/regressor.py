@@ -14,7 +14,7 @@ from skreg._engine.hyperparameters import read_loss_parameters
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.docstrings import copy_entries
-from skreg._estimators.fit_records import FitRequest, ValidationSet
+from skreg._estimators.fit_records import ValidationSet
 from skreg._estimators.regression_targets import RegressionTargets
 from skreg._estimators.targets import ravel_column
 from skreg._nn.links import LINKS
@@ -433,8 +433,8 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         """
         return self._fit(self._make_request(X, y, sample_weight, partial=True))
 
-    def _predict(self, X, owner=None):
-        return self._predict_from_logits(self._compute_logits(X, owner))
+    def _predict(self, X):
+        return self._predict_from_logits(self._compute_logits(X))
 
     def _predict_from_logits(self, logits):
         """Return predictions in the units of the targets, given logits of shape (..., q)."""
@@ -546,21 +546,9 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         is_scaled = self.target_center_.any() or (self.target_scale_ != 1).any()
         return loss, Scaling(self.target_center_, self.target_scale_) if is_scaled else None
 
-    def _make_request(
-        self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False
-    ):
-        return FitRequest(
-            X=X,
-            y=y,
-            sample_weight=sample_weight,
-            make_targets=self._make_targets,
-            y_numeric=True,
-            validation=validation,
-            partial=partial,
-            stream=getattr(self, "_stream", None) if partial else None,
-        )
+    _y_numeric = True
 
-    def _make_targets(self, y) -> RegressionTargets:
+    def _make_targets(self, y, classes=None) -> RegressionTargets:
         return RegressionTargets.from_numbers(
             ravel_column(y), self.loss, self.standardize_target, read_loss_parameters(self)
         )

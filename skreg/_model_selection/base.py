@@ -22,6 +22,7 @@ from skreg._compat import (
     MethodMapping,
     StrOptions,
     check_method_params,
+    has_callbacks,
     process_routing,
     raise_for_params,
     routing_enabled,
@@ -202,7 +203,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             check_fold(k, train, test, weight, test_weight)
             # Networks with other outputs cannot be averaged.
             needs_classes = self._averages and is_classifier(self) and lacks_class(y, train)
-            options = data.request_options if needs_classes else {}
             fold = Fold(
                 base_estimator,
                 X,
@@ -214,7 +214,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 scoring.scorer,
                 score_params,
                 stops_on_test=self.early_stopping == "fold",
-                request_options=options,
+                classes=data.classes if needs_classes else None,
             )
             folds.append(fold)
         return folds
@@ -255,7 +255,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 values = {"dropout": tried.dropout, "l2": tried.l2}
                 score, n_done = search.refit_score(result.scores), search.count_trainings_done()
                 progress.update(dict(tried.kind), values, fold, result.n_epochs, n_done, score)
-            if getattr(self, "_skl_callbacks", None):
+            if has_callbacks(self):
                 self._call_callbacks(context, search, fold, candidate, result)
 
         stopped = False
@@ -276,10 +276,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             **arguments, reconstruction_attributes=lambda: copy_attributes(network)
         ):
             raise _StoppedByCallback
-
-    def _make_callback_arguments(self, X, y, sample_weight) -> dict:
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        return {"estimator": self, "X": X, "y": y, "metadata": metadata}
 
     def _summarise(self, search: Search, scoring, shape, data: SearchData, stopped=False) -> dict:
         """Return the fitted attributes of the search, but not of the networks that predict."""
