@@ -72,6 +72,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             )
         super().__setstate__(from_builtins(state))
 
+    def _store_parameters(self, arguments: dict) -> None:
+        """Store the `locals()` of the constructor."""
+        for name, value in arguments.items():  # in order, so that `vars` does not vary
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
     def _make_callback_arguments(self, X, y, sample_weight) -> dict:
         """Return what every hook of a callback receives."""
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -131,68 +137,6 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
-
-    @abstractmethod
-    def __init__(
-        self,
-        hidden_layer_sizes,
-        *,
-        activation,
-        dropout,
-        input_dropout,
-        l2,
-        l1,
-        weight_decay,
-        solver,
-        learning_rate_init,
-        learning_rate,
-        momentum,
-        nesterovs_momentum,
-        beta_1,
-        beta_2,
-        epsilon,
-        batch_size,
-        max_iter,
-        early_stopping,
-        validation_fraction,
-        validation_scoring,
-        tol,
-        n_iter_no_change,
-        standardize,
-        numerical_encoding,
-        categorical_features,
-        warm_start,
-        random_state,
-        verbose,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.l2 = l2
-        self.l1 = l1
-        self.weight_decay = weight_decay
-        self.solver = solver
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.validation_scoring = validation_scoring
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.standardize = standardize
-        self.numerical_encoding = numerical_encoding
-        self.categorical_features = categorical_features
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
 
     # -- fitting --------------------------------------------------------------------------------
 

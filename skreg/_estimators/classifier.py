@@ -442,37 +442,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         random_state=None,
         verbose=0,
     ):
-        super().__init__(
-            hidden_layer_sizes,
-            activation=activation,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            l2=l2,
-            l1=l1,
-            weight_decay=weight_decay,
-            solver=solver,
-            learning_rate_init=learning_rate_init,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            validation_scoring=validation_scoring,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            standardize=standardize,
-            numerical_encoding=numerical_encoding,
-            categorical_features=categorical_features,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+        self._store_parameters(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):

@@ -100,12 +100,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         "store_curves": ["boolean"],
     }
 
-    def _store_parameters(self, arguments: dict) -> None:
-        """Store the arguments of the constructor, of which there are about forty."""
-        for name, value in arguments.items():  # in order, so that `vars` does not vary
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
-
     def _make_base_estimator(self):
         """Make the estimator that is tuned: not fitted, with the parameters of this one."""
         # A subclass may have fewer parameters than attributes.
