@@ -11,6 +11,9 @@ from sklearn.base import _fit_context as fit_context
 # A scorer that is not made of predictions alone; can go when public.
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 
+# What check_cv makes of an iterable of splits; can go when public.
+from sklearn.model_selection._split import _CVIterableWrapper as CVIterableWrapper
+
 # Rows of anything table-like, as scikit-learn's splits take them; can go when public.
 from sklearn.utils import _safe_indexing as safe_indexing
 
@@ -59,8 +62,32 @@ except ImportError:  # before 1.9; can go with 1.8
             return _NoCallbacks()
 
 
+# The following read private attributes, and can go when there are public ones.
+
+
+def get_scorers(scorer) -> dict:
+    """Return the scorers of several metrics by their names."""
+    return dict(scorer._scorers)
+
+
+def is_scorer(scorer) -> bool:
+    """Whether a callable is a scorer of scikit-learn, and no plain function."""
+    return hasattr(scorer, "_accept_sample_weight")
+
+
+def accepts_weights(scorer) -> bool:
+    """Whether a scorer of scikit-learn takes `sample_weight`."""
+    return scorer._accept_sample_weight()
+
+
+def has_callbacks(estimator) -> bool:
+    """Whether callbacks were set."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
 __all__ = [
     "BaseScorer",
+    "CVIterableWrapper",
     "CallbackSupportMixin",
     "HasMethods",
     "Interval",
@@ -68,10 +95,14 @@ __all__ = [
     "MethodMapping",
     "Options",
     "StrOptions",
+    "accepts_weights",
     "check_method_params",
     "check_sample_weight",
     "count_threads",
     "fit_context",
+    "get_scorers",
+    "has_callbacks",
+    "is_scorer",
     "process_routing",
     "raise_for_params",
     "routing_enabled",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, metadata
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -24,9 +26,15 @@ from skreg._estimators.automatic import is_auto, make_placeholders
 from skreg._estimators.fit import prepare_fit, read_settings, run_fit
 from skreg._estimators.fit_records import FitRequest
 from skreg._estimators.pickling import from_builtins, to_builtins
+from skreg._estimators.targets import Targets
 from skreg._estimators.training_warnings import warn_about_training
 from skreg._estimators.user_warnings import warn_in_worker_process
-from skreg._estimators.validation import check_table, encode_table, get_names
+from skreg._estimators.validation import (
+    check_table,
+    choose_precision,
+    encode_new_rows,
+    get_names,
+)
 from skreg._nn.activations import ACTIVATIONS
 from skreg._nn.encodings import ENCODINGS
 from skreg._nn.losses import Loss
@@ -41,7 +49,7 @@ _PICKLE_FORMAT = 8
 
 
 class BaseNetwork(CallbackSupportMixin, BaseEstimator):
-    """Tags, pickles and documentation links of every estimator of skreg."""
+    """Tags, pickles, callbacks and documentation links of every estimator of skreg."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -63,6 +71,17 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 "it, or fit it again."
             )
         super().__setstate__(from_builtins(state))
+
+    def _store_parameters(self, arguments: dict) -> None:
+        """Store the `locals()` of the constructor."""
+        for name, value in arguments.items():  # in order, so that `vars` does not vary
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
+    def _make_callback_arguments(self, X, y, sample_weight) -> dict:
+        """Return what every hook of a callback receives."""
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return {"estimator": self, "X": X, "y": y, "metadata": metadata}
 
     @property
     def _doc_link_module(self):
@@ -119,75 +138,28 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         "verbose": ["verbose"],
     }
 
-    @abstractmethod
-    def __init__(
-        self,
-        hidden_layer_sizes,
-        *,
-        activation,
-        dropout,
-        input_dropout,
-        l2,
-        l1,
-        weight_decay,
-        solver,
-        learning_rate_init,
-        learning_rate,
-        momentum,
-        nesterovs_momentum,
-        beta_1,
-        beta_2,
-        epsilon,
-        batch_size,
-        max_iter,
-        early_stopping,
-        validation_fraction,
-        validation_scoring,
-        tol,
-        n_iter_no_change,
-        standardize,
-        numerical_encoding,
-        categorical_features,
-        warm_start,
-        random_state,
-        verbose,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.l2 = l2
-        self.l1 = l1
-        self.weight_decay = weight_decay
-        self.solver = solver
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.validation_scoring = validation_scoring
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.standardize = standardize
-        self.numerical_encoding = numerical_encoding
-        self.categorical_features = categorical_features
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-
     # -- fitting --------------------------------------------------------------------------------
 
+    _y_numeric: ClassVar[bool]
+
     @abstractmethod
+    def _make_targets(self, y, classes=None) -> Targets:
+        """Return the targets of a checked y, with the labels `classes` if they are given."""
+
     def _make_request(
         self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False
     ) -> FitRequest:
         """Return what a call of `fit` or `partial_fit` asks for."""
+        return FitRequest(
+            X=X,
+            y=y,
+            sample_weight=sample_weight,
+            make_targets=functools.partial(self._make_targets, classes=classes),
+            y_numeric=self._y_numeric,
+            validation=validation,
+            partial=partial,
+            stream=getattr(self, "_stream", None) if partial else None,
+        )
 
     def _fit(self, request: FitRequest):
         """Train the network, then set all fitted attributes at once."""
@@ -195,13 +167,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         if request.partial:
             self._validate_params()  # scikit-learn does so in the first call only
         settings = read_settings(self, request.partial)
-        weight = request.sample_weight
-        arguments = {
-            "estimator": self,
-            "X": request.X,
-            "y": request.y,
-            "metadata": {} if weight is None else {"sample_weight": weight},
-        }
+        arguments = self._make_callback_arguments(request.X, request.y, request.sample_weight)
         n_epochs = None if is_auto(self.max_iter) else settings.hyper.max_iter
         context = self._init_callback_context(max_subtasks=n_epochs)
         context.call_on_fit_task_begin(**arguments)
@@ -386,13 +352,14 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             rounds_inputs=self._from_keras,
         )
 
-    def _compute_logits(self, X, owner=None) -> np.ndarray:
-        """Return logits of shape (n, q), in float32 for a float32 table, else in float64.
-
-        Errors and warnings name the searching estimator `owner`, if there is one.
-        """
+    def _compute_logits(self, X) -> np.ndarray:
+        """Return logits of shape (n, q), in float32 for a float32 table, else in float64."""
         check_is_fitted(self)
-        X, dtype = self._encode_table(X, owner)
+        return self._compute_table_logits(check_table(self, X)[0])
+
+    def _compute_table_logits(self, table: MixedTable) -> np.ndarray:
+        """Return the logits of a checked table, as `_compute_logits`."""
+        X, dtype = self._encode_table(table)
         return predict_logits(self._network, X, dtype)
 
     def _sample_logits(self, X, n_samples, random_state) -> np.ndarray:
@@ -410,7 +377,7 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
             )
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
         sampler = DropoutSampler(hyper.rates, generator)
-        X, dtype = self._encode_table(X)
+        X, dtype = self._encode_table(check_table(self, X)[0])
         return sample_logits(self._network, X, dtype, sampler, int(n_samples))
 
     def _read_hyperparameters(self) -> Hyperparameters:
@@ -440,14 +407,19 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         They are the encoder, the checked table, and the names of its columns. The encoder is None
         for a table of numbers, whose missing values are refused.
         """
-        encoder = self._encoder
+        encoder, table = self._encoder, check_table(self, X)[0]
         if encoder is None or encoder.is_plain:
-            return None, MixedTable(self._encode_table(X)[0]), self._column_names
-        return encoder, check_table(self, X)[0], self._column_names
+            return None, MixedTable(self._encode_table(table)[0]), self._column_names
+        return encoder, table, self._column_names
 
-    def _encode_table(self, X, owner=None):
-        """Return the checked and encoded table, and the precision to predict in."""
-        X, dtype = encode_table(self, X, owner)
+    def _encode_table(self, table: MixedTable):
+        """Return a checked table as the network takes it, and the precision to predict in.
+
+        It is an array or CSR. A table of numbers is not copied.
+        """
+        dtype = choose_precision(table)
+        # A network from Keras has no encoder.
+        X = table.numbers if self._encoder is None else encode_new_rows(self._encoder, table)
         if self._from_keras and self.scale_ is not None:
             with np.errstate(over="ignore"):  # which is an error below
                 X = check_array(X, accept_sparse="csr", dtype=np.float32, estimator=self)

@@ -103,11 +103,6 @@ class ClassTargets(Targets):
         """Fitted attributes of the estimator."""
         return {"classes_": self.classes, "out_activation_": self.loss.link.name}
 
-    @property
-    def request_options(self) -> dict:
-        """What `_make_request` needs so that a fit of some of the rows has the same outputs."""
-        return {"classes": self.classes}
-
     def get_strata(self, rows: MergedRows) -> np.ndarray | None:
         """Return the codes that validation rows are spread over, or None."""
         return None if self.is_multilabel else self.values[rows.indices]

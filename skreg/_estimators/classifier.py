@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 from sklearn.base import ClassifierMixin
 
 from skreg._compat import StrOptions, fit_context
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.class_targets import ClassTargets
-from skreg._estimators.fit_records import FitRequest, ValidationSet
+from skreg._estimators.fit_records import ValidationSet
 from skreg._estimators.targets import ravel_column
 from skreg._estimators.validation import check_classes
 from skreg._nn.links import LINKS
@@ -444,37 +442,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
         random_state=None,
         verbose=0,
     ):
-        super().__init__(
-            hidden_layer_sizes,
-            activation=activation,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            l2=l2,
-            l1=l1,
-            weight_decay=weight_decay,
-            solver=solver,
-            learning_rate_init=learning_rate_init,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            validation_scoring=validation_scoring,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            standardize=standardize,
-            numerical_encoding=numerical_encoding,
-            categorical_features=categorical_features,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+        self._store_parameters(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
@@ -663,22 +631,7 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     def _get_loss_and_outputs(self):
         return find_class_loss(self.out_activation_), None
 
-    def _make_request(
-        self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False
-    ):
-        return FitRequest(
-            X=X,
-            y=y,
-            sample_weight=sample_weight,
-            make_targets=functools.partial(
-                _make_targets, class_weight=self.class_weight, classes=classes
-            ),
-            y_numeric=False,
-            validation=validation,
-            partial=partial,
-            stream=getattr(self, "_stream", None) if partial else None,
-        )
+    _y_numeric = False
 
-
-def _make_targets(y, class_weight, classes) -> ClassTargets:
-    return ClassTargets.from_labels(ravel_column(y), class_weight, classes)
+    def _make_targets(self, y, classes=None) -> ClassTargets:
+        return ClassTargets.from_labels(ravel_column(y), self.class_weight, classes)

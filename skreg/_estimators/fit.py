@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from skreg._compat import has_callbacks
 from skreg._data.columns import TableEncoder
 from skreg._data.epochs import choose_epochs
 from skreg._data.rows import MergedRows, count_rows, merge_rows, split_rows
@@ -377,7 +378,7 @@ def run_fit(fit: PreparedFit, context, arguments: dict) -> tuple[dict, Status]:
     progress = callbacks = None
     if estimator.verbose:
         progress = FitProgress(fit.settings.hyper.max_iter, fit.validation is not None)
-    if getattr(estimator, "_skl_callbacks", None):
+    if has_callbacks(estimator):
         callbacks = SklearnCallbacks(
             context,
             arguments,

@@ -14,7 +14,7 @@ from skreg._engine.hyperparameters import read_loss_parameters
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.docstrings import copy_entries
-from skreg._estimators.fit_records import FitRequest, ValidationSet
+from skreg._estimators.fit_records import ValidationSet
 from skreg._estimators.regression_targets import RegressionTargets
 from skreg._estimators.targets import ravel_column
 from skreg._nn.links import LINKS
@@ -321,39 +321,7 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         random_state=None,
         verbose=0,
     ):
-        super().__init__(
-            hidden_layer_sizes,
-            activation=activation,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            l2=l2,
-            l1=l1,
-            weight_decay=weight_decay,
-            solver=solver,
-            learning_rate_init=learning_rate_init,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            validation_scoring=validation_scoring,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            standardize=standardize,
-            numerical_encoding=numerical_encoding,
-            categorical_features=categorical_features,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.loss = loss
-        self.quantile = quantile
-        self.standardize_target = standardize_target
+        self._store_parameters(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
@@ -433,8 +401,8 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         """
         return self._fit(self._make_request(X, y, sample_weight, partial=True))
 
-    def _predict(self, X, owner=None):
-        return self._predict_from_logits(self._compute_logits(X, owner))
+    def _predict(self, X):
+        return self._predict_from_logits(self._compute_logits(X))
 
     def _predict_from_logits(self, logits):
         """Return predictions in the units of the targets, given logits of shape (..., q)."""
@@ -546,21 +514,9 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         is_scaled = self.target_center_.any() or (self.target_scale_ != 1).any()
         return loss, Scaling(self.target_center_, self.target_scale_) if is_scaled else None
 
-    def _make_request(
-        self, X, y, sample_weight=None, validation=None, *, classes=None, partial=False
-    ):
-        return FitRequest(
-            X=X,
-            y=y,
-            sample_weight=sample_weight,
-            make_targets=self._make_targets,
-            y_numeric=True,
-            validation=validation,
-            partial=partial,
-            stream=getattr(self, "_stream", None) if partial else None,
-        )
+    _y_numeric = True
 
-    def _make_targets(self, y) -> RegressionTargets:
+    def _make_targets(self, y, classes=None) -> RegressionTargets:
         return RegressionTargets.from_numbers(
             ravel_column(y), self.loss, self.standardize_target, read_loss_parameters(self)
         )

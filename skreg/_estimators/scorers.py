@@ -8,14 +8,14 @@ from numbers import Real
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from skreg._compat import safe_indexing
+from skreg._compat import accepts_weights, is_scorer, safe_indexing
 from skreg._data.rows import MergedRows
 
 
 def takes_weights(scorer) -> bool:
     """Whether a scorer takes `sample_weight`: one of scikit-learn, or a plain function."""
-    if hasattr(scorer, "_accept_sample_weight"):
-        return scorer._accept_sample_weight()
+    if is_scorer(scorer):
+        return accepts_weights(scorer)
     try:
         return "sample_weight" in signature(scorer).parameters
     except ValueError:  # built in, and without a signature

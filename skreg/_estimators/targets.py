@@ -72,11 +72,6 @@ class Targets(ABC):
     def attributes(self) -> dict:
         """Fitted attributes of the estimator."""
 
-    @property
-    def request_options(self) -> dict:
-        """What `_make_request` needs so that a fit of some of the rows has the same outputs."""
-        return {}
-
     @abstractmethod
     def replace_values(self, y) -> Targets:
         """Return the targets of validation rows, on the same scale and with the same classes."""

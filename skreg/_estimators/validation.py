@@ -105,19 +105,6 @@ def get_names(attributes: dict):
     return [f"x{k}" for k in range(attributes["n_features_in_"])] if names is None else names
 
 
-def encode_table(estimator, X, owner=None):
-    """Return the table as the network takes it, and the precision to predict in.
-
-    The table is an array or CSR. The precision is float32 for a float32 table, else float64. A
-    table of numbers is not copied. `owner` is that of `check_table`.
-    """
-    table, _ = check_table(estimator, X, owner=owner)
-    dtype = choose_precision(table)
-    if estimator._encoder is None:  # of a network from Keras
-        return table.numbers, dtype
-    return encode_new_rows(estimator._encoder, table), dtype
-
-
 def choose_precision(table: MixedTable):
     """Return float32 for a table of float32, else float64."""
     is_narrow = table.numbers.dtype.newbyteorder("=") == np.float32
@@ -144,14 +131,11 @@ def encode_new_rows(encoder: TableEncoder, table: MixedTable, name: str = "X"):
     return encoded
 
 
-def check_table(estimator, X, reset: bool = False, owner=None) -> tuple[MixedTable, np.ndarray]:
+def check_table(estimator, X, reset: bool = False) -> tuple[MixedTable, np.ndarray]:
     """Return a checked table, and which of its columns are categories.
 
-    Those of a fitted estimator are categories if they were in training. Errors and warnings name
-    `owner`, a searching estimator with the same columns, instead of the estimator.
+    Those of a fitted estimator are categories if they were in training.
     """
-    if owner is not None:
-        estimator = copy_shallow(owner, _encoder=estimator._encoder)
     try:
         return _validate(estimator, X, reset)
     except (ValueError, TypeError) as error:

@@ -22,6 +22,7 @@ from skreg._compat import (
     MethodMapping,
     StrOptions,
     check_method_params,
+    has_callbacks,
     process_routing,
     raise_for_params,
     routing_enabled,
@@ -98,12 +99,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
         "memory": [str, HasMethods("cache"), None],
         "store_curves": ["boolean"],
     }
-
-    def _store_parameters(self, arguments: dict) -> None:
-        """Store the arguments of the constructor, of which there are about forty."""
-        for name, value in arguments.items():  # in order, so that `vars` does not vary
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
 
     def _make_base_estimator(self):
         """Make the estimator that is tuned: not fitted, with the parameters of this one."""
@@ -202,7 +197,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             check_fold(k, train, test, weight, test_weight)
             # Networks with other outputs cannot be averaged.
             needs_classes = self._averages and is_classifier(self) and lacks_class(y, train)
-            options = data.request_options if needs_classes else {}
             fold = Fold(
                 base_estimator,
                 X,
@@ -214,7 +208,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 scoring.scorer,
                 score_params,
                 stops_on_test=self.early_stopping == "fold",
-                request_options=options,
+                classes=data.classes if needs_classes else None,
             )
             folds.append(fold)
         return folds
@@ -255,7 +249,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 values = {"dropout": tried.dropout, "l2": tried.l2}
                 score, n_done = search.refit_score(result.scores), search.count_trainings_done()
                 progress.update(dict(tried.kind), values, fold, result.n_epochs, n_done, score)
-            if getattr(self, "_skl_callbacks", None):
+            if has_callbacks(self):
                 self._call_callbacks(context, search, fold, candidate, result)
 
         stopped = False
@@ -276,10 +270,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             **arguments, reconstruction_attributes=lambda: copy_attributes(network)
         ):
             raise _StoppedByCallback
-
-    def _make_callback_arguments(self, X, y, sample_weight) -> dict:
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        return {"estimator": self, "X": X, "y": y, "metadata": metadata}
 
     def _summarise(self, search: Search, scoring, shape, data: SearchData, stopped=False) -> dict:
         """Return the fitted attributes of the search, but not of the networks that predict."""

@@ -40,8 +40,8 @@ class SearchData(NamedTuple):
         for.
     kinds : list of tuple
         Kinds of networks to try.
-    request_options : dict
-        What fits of some of the rows are told of all rows.
+    classes : ndarray or None
+        Labels of all rows; None for numbers.
     """
 
     X: Any
@@ -51,7 +51,7 @@ class SearchData(NamedTuple):
     columns: dict
     list_strengths: Callable[[str, int], list[float]]
     kinds: list[Kind]
-    request_options: dict
+    classes: np.ndarray | None
 
 
 def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
@@ -86,7 +86,7 @@ def check_data(search, base_estimator, X, y, sample_weight) -> SearchData:
         columns=checked.attributes,
         list_strengths=partial(list_strengths, training_targets, n_rows),
         kinds=kinds,
-        request_options=training_targets.request_options,
+        classes=getattr(training_targets, "classes", None),
     )
 
 

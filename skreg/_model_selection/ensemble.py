@@ -54,7 +54,7 @@ class Selection(NamedTuple):
 def select_greedily(
     score: Callable[[np.ndarray], float],
     n_candidates: int,
-    best: int,
+    first: int,
     order: Sequence[int],
     n_picks: int = _N_PICKS,
 ) -> Selection:
@@ -67,14 +67,14 @@ def select_greedily(
     score : callable
         From how often each candidate was picked to the score of the ensemble. NaN is the worst.
     n_candidates : int
-    best : int
+    first : int
         First pick.
     order : sequence of int
         The candidates to pick from. Of equal scores the first one is picked.
     n_picks : int, default=25
     """
     counts = np.zeros(n_candidates, dtype=int)
-    counts[best] = 1
+    counts[first] = 1
     scores = [score(counts)]
     for _ in range(n_picks - 1):
         found = []
@@ -168,7 +168,7 @@ def _make_score(
     stored = stored_class().imitate(members, X)
     # The networks of a fold share its encoded rows.
     parts = [
-        _predict_each(candidates, safe_indexing(fold.X, fold.test), stored.read)
+        _predict_each(candidates, safe_indexing(fold.X, fold.test), stored.predict_member)
         for fold, *candidates in zip(folds, *networks.values(), strict=True)
     ]
     predictions = dict(zip(networks, np.concatenate(parts, axis=1), strict=True))
@@ -183,11 +183,13 @@ def _make_score(
     return score
 
 
-def _predict_each(networks: list, X, read: Callable) -> np.ndarray:
+def _predict_each(networks: list, X, predict_member: Callable) -> np.ndarray:
     """Return the predictions of each network, of shape (n_networks, n, ...)."""
 
     def stack(logits: list[np.ndarray]) -> np.ndarray:
-        return np.stack([read(*pair) for pair in zip(networks, logits, strict=True)], axis=1)
+        return np.stack(
+            [predict_member(*pair) for pair in zip(networks, logits, strict=True)], axis=1
+        )
 
     # In one thread, so that the selection has the same bits on any number of cores.
     return np.swapaxes(predict_together(networks[0], networks, X, stack, n_threads=1), 0, 1)
@@ -233,7 +235,7 @@ class _StoredClassifier(_StoredPredictions, RegularizedMLPClassifier):
     """A classifier that predicts stored probabilities."""
 
     @staticmethod
-    def read(network, logits) -> np.ndarray:
+    def predict_member(network, logits) -> np.ndarray:
         """Return the probability of each output of a network."""
         # In float32 a probability is one from a logit of 17 on.
         return network._link.predict(logits.astype(np.float64))
@@ -244,7 +246,7 @@ class _StoredClassifier(_StoredPredictions, RegularizedMLPClassifier):
         self._stored = self._link.invert(probabilities, MIN_PROBABILITY)
         return self
 
-    def _compute_logits(self, X, owner=None):
+    def _compute_logits(self, X):
         return self._get_stored(X)
 
 
@@ -252,7 +254,7 @@ class _StoredRegressor(_StoredPredictions, RegularizedMLPRegressor):
     """A regressor that predicts stored numbers."""
 
     @staticmethod
-    def read(network, logits) -> np.ndarray:
+    def predict_member(network, logits) -> np.ndarray:
         """Return the predictions of a network."""
         return network._predict_from_logits(logits)
 
@@ -267,5 +269,5 @@ class _StoredRegressor(_StoredPredictions, RegularizedMLPRegressor):
         self._stored = predictions
         return self
 
-    def _predict(self, X, owner=None) -> Any:
+    def _predict(self, X) -> Any:
         return self._get_stored(X)

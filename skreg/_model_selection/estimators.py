@@ -9,7 +9,7 @@ from skreg._estimators.classifier import ClassPredictions, RegularizedMLPClassif
 from skreg._estimators.docstrings import copy_entries
 from skreg._estimators.regressor import RegressionPredictions, RegularizedMLPRegressor
 from skreg._model_selection.base import BaseSearch
-from skreg._model_selection.members import predict_together
+from skreg._model_selection.members import check_new_rows, predict_together
 from skreg._model_selection.scoring import SearchScoreMixin
 from skreg._model_selection.search_warnings import warn_about_class_weight
 
@@ -308,7 +308,7 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         """Return logits whose probabilities are the average of those of the networks."""
         networks = self._get_networks()
         if len(networks) == 1:
-            return networks[0]._compute_logits(X, self)
+            return networks[0]._compute_table_logits(check_new_rows(self, networks[0], X))
         weights = self._get_network_weights()
         return predict_together(
             self, networks, X, lambda logits: self._link.average(np.stack(logits), weights)
@@ -524,7 +524,8 @@ class RegularizedMLPRegressorCV(SearchScoreMixin, RegressionPredictions, BaseSea
     def _predict(self, X):
         networks = self._get_networks()
         if len(networks) == 1:
-            return networks[0]._predict(X, self)
+            logits = networks[0]._compute_table_logits(check_new_rows(self, networks[0], X))
+            return networks[0]._predict_from_logits(logits)
         weights = self._get_network_weights().tolist()
 
         def average(logits: list[np.ndarray]) -> np.ndarray:

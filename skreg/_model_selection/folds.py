@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import threading
-from types import MappingProxyType
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
-from skreg._compat import safe_indexing
+from skreg._compat import CVIterableWrapper, safe_indexing
 from skreg._data.epochs import choose_batch_size, choose_epochs
 from skreg._engine.hyperparameters import check_rates
 from skreg._engine.job import Checkpoint, TrainingInterrupted
@@ -65,9 +63,8 @@ class Fold:
         Metadata of the test rows for the scorer.
     stops_on_test : bool, default=False
         Whether early stopping uses the test rows, instead of a fraction of the training rows.
-    request_options : dict, default={}
-        Options of `_make_request`: the classes of all rows, if networks are averaged and this fold
-        lacks one.
+    classes : ndarray, default=None
+        Labels of all rows, if networks are averaged and this fold lacks one.
     """
 
     def __init__(
@@ -82,7 +79,7 @@ class Fold:
         scorer,
         score_params,
         stops_on_test=False,
-        request_options=MappingProxyType({}),
+        classes=None,
     ):
         self.estimator = clone(estimator)
         if self.estimator.random_state is None:  # all candidates share one seed
@@ -91,7 +88,7 @@ class Fold:
         self.X, self.y, self.scored_y = X, y, scored_y
         self.train, self.test = train, test
         self.sample_weight, self.scorer, self.score_params = sample_weight, scorer, score_params
-        self.stops_on_test, self.request_options = stops_on_test, dict(request_options)
+        self.stops_on_test, self.classes = stops_on_test, classes
         self.stop: threading.Event | None = None
         self.forget()
 
@@ -149,7 +146,7 @@ class Fold:
         estimator = copy_shallow(self.estimator, **dict(kind), random_state=state)
         validation = self.take_validation_rows() if estimator.early_stopping else None
         request = estimator._make_request(
-            *self.take_training_rows(), validation, **self.request_options
+            *self.take_training_rows(), validation, classes=self.classes
         )
         settings = read_settings(estimator)
         if self._encoded is None:
@@ -232,7 +229,7 @@ def make_splits(splitter, X, y, split_params: dict) -> list[tuple[np.ndarray, np
             f"cv: expected a number of folds, a splitter or an iterable; received {splitter!r}."
         )
     # scikit-learn wraps an iterable `cv`, and unpacks its entries without a look at them.
-    if isinstance(splitter, type(check_cv([]))):
+    if isinstance(splitter, CVIterableWrapper):
         splits = splitter.cv
     else:
         splits = list(splitter.split(X, y, **split_params))

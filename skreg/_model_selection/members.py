@@ -13,14 +13,27 @@ from skreg._compat import count_threads
 from skreg._data.columns import MixedTable, TableEncoder
 from skreg._estimators.base import BaseRegularizedMLP
 from skreg._estimators.user_warnings import collect_warnings, warn
-from skreg._estimators.validation import check_table, choose_precision, encode_new_rows
+from skreg._estimators.validation import (
+    check_table,
+    choose_precision,
+    copy_shallow,
+    encode_new_rows,
+)
 from skreg._nn.members import Member, predict_members
 from skreg.keras._average import make_average_model
 from skreg.keras._inputs import merge_encoders
 
 
+def check_new_rows(estimator, network: BaseRegularizedMLP, X) -> MixedTable:
+    """Return the table as it is checked for a network of a searching estimator.
+
+    Errors and warnings name the searching estimator.
+    """
+    return check_table(copy_shallow(estimator, _encoder=network._encoder), X)[0]
+
+
 def predict_together(
-    owner,
+    estimator,
     networks: Sequence[BaseRegularizedMLP],
     X,
     combine: Callable[[list[np.ndarray]], np.ndarray],
@@ -32,8 +45,8 @@ def predict_together(
 
     Parameters
     ----------
-    owner : estimator
-        As in `check_table`.
+    estimator : estimator
+        As in `check_new_rows`.
     networks : sequence of estimators
         Fitted.
     X : array-like of shape (n_samples, n_features)
@@ -52,7 +65,7 @@ def predict_together(
             # What is a category is found in the rows of each fold.
             mask = encoder.is_category.tobytes()
             if mask not in tables:
-                tables[mask] = check_table(network, X, owner=owner)[0]
+                tables[mask] = check_new_rows(estimator, network, X)
             if encoder.key not in encoded:
                 encoded[encoder.key] = encode_new_rows(encoder, tables[mask])
             members.append(Member(network._network, encoded[encoder.key]))

@@ -73,7 +73,5 @@ def make_fold_key(fold: Fold) -> str:
     packages = "skreg", "tensorflow", "numpy", "scikit-learn"
     versions = [_find_versions(name) for name in packages]
     rows = fold.take_training_rows(), fold.take_validation_rows()
-    options = fold.request_options
-    return joblib.hash(
-        (type(fold.estimator).__name__, parameters, rows, options, versions, platform_key)
-    )
+    kind = type(fold.estimator).__name__
+    return joblib.hash((kind, parameters, rows, fold.classes, versions, platform_key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
@@ -14,9 +13,17 @@ from sklearn import config_context
 from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 
-from skreg._compat import BaseScorer, process_routing, raise_for_params, routing_enabled
+from skreg._compat import (
+    BaseScorer,
+    get_scorers,
+    is_scorer,
+    process_routing,
+    raise_for_params,
+    routing_enabled,
+)
 from skreg._engine.hyperparameters import read_loss_parameters
 from skreg._estimators.scorers import is_loss, takes_weights
+from skreg._estimators.validation import copy_shallow
 from skreg._nn.losses import REGRESSION_LOSSES, find_class_loss
 
 # Values of `refit` that average networks of the folds.
@@ -219,17 +226,18 @@ class Scoring:
 
     def list_scorers(self):
         """Return the scorer; of several metrics a dict from names to scorers."""
-        return dict(self.scorer._scorers) if self.is_multimetric else self.scorer
+        return get_scorers(self.scorer) if self.is_multimetric else self.scorer
 
     def has_functions(self) -> bool:
         """Whether the scorer, or one of several, is a function, which cannot request metadata."""
-        scorers = self.scorer._scorers.values() if self.is_multimetric else [self.scorer]
+        scorers = get_scorers(self.scorer).values() if self.is_multimetric else [self.scorer]
         return not all(hasattr(scorer, "get_metadata_routing") for scorer in scorers)
 
     def takes_weights(self) -> bool:
         """Whether the scorer, or one of several, takes `sample_weight`."""
         if self.is_multimetric:
-            functions = [n for n, s in self.scorer._scorers.items() if not _is_scorer(s)]
+            scorers = get_scorers(self.scorer)
+            functions = [name for name, scorer in scorers.items() if not is_scorer(scorer)]
             if functions:
                 raise ValueError(
                     "scoring: expected scorers made by sklearn.metrics.make_scorer with several "
@@ -261,10 +269,6 @@ def _replace_loss(scoring):
         loss.set_score_request(sample_weight=True)
     by_name = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
     return {name: loss if is_loss(value) else value for name, value in by_name.items()}
-
-
-def _is_scorer(scorer) -> bool:
-    return hasattr(scorer, "_accept_sample_weight")
 
 
 # -- the method `score` -----------------------------------------------------------------------
@@ -335,6 +339,4 @@ class SearchScoreMixin:
         """Return the estimator for the scorer: the one network, or the average of several."""
         if hasattr(self, "best_estimator_"):
             return self.best_estimator_
-        averaged = copy.copy(self)
-        averaged.scoring = None  # else a scorer that calls `score` would call itself
-        return averaged
+        return copy_shallow(self, scoring=None)  # else a scorer that calls `score` calls itself

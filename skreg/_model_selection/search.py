@@ -335,7 +335,6 @@ class Search:
                     candidate, result = results.pop(0)
                     result = self._record(fold, candidate, result)
                     on_result(fold, candidate, result)
-                    self._release(fold, candidate)
                 is_last = rung is self.rungs[-1]
                 if not n_waiting[fold] and (is_last or self.folds[fold].is_large()):
                     self.folds[fold].forget()
@@ -350,6 +349,7 @@ class Search:
             raise
 
     def _record(self, fold: int, candidate: int, result: CandidateResult) -> CandidateResult:
+        """Store a result, without its network if none is kept. Return it with the network."""
         self.refit_score(result.scores)  # raises now, not at the end, if there is none
         before = self.results.get((candidate, fold))
         if before is not None:
@@ -358,20 +358,15 @@ class Search:
                 score_seconds=before.score_seconds + result.score_seconds,
                 warnings=before.warnings | result.warnings,
             )
-        self.results[candidate, fold] = result
+        stored = result if self.keep_networks else result._replace(attributes=None)
+        self.results[candidate, fold] = stored
         return result
-
-    def _release(self, fold: int, candidate: int) -> None:
-        if not self.keep_networks:
-            result = self.results[candidate, fold]
-            self.results[candidate, fold] = result._replace(attributes=None)
 
     def _record_unfinished(self, groups: list[JobGroup]) -> None:
         """Record the results that are left in groups, most of which have not ended."""
         for group in groups:
             for candidate, result in group.results:
                 self._record(group.fold_index, candidate, result)
-                self._release(group.fold_index, candidate)
 
     def _make_parallel(self) -> joblib.Parallel:
         backend, _ = get_active_backend(prefer="threads")

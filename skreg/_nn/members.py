@@ -1,8 +1,7 @@
 """Prediction of one table by several networks, whose predictions are combined.
 
 Networks with the same scaling and encoding, such as those of one fold, share the prepared rows. The
-networks then run one by one, so that each has the bits that it has alone. A stack of them would be
-faster for a few rows only (decision 33).
+networks then run one by one. A stack of them would be faster for a few rows only (decision 33).
 
 Rows are combined in blocks, so that the logits of all networks never stand side by side for a large
 table. Threads process blocks of rows, and BLAS computes each product of a block in one thread.

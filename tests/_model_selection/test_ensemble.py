@@ -284,7 +284,7 @@ def test_logits_of_two_classes_keep_their_digits_in_float32():
     network = make_classifier(hidden_layer_sizes=(), max_iter=1).fit(table, y[12:21])
     network.coefs_, network.intercepts_ = [np.zeros((30, 1))], [np.full(1, 17.5)]
     stored = _StoredClassifier().imitate([network], table)
-    stored.store(stored.read(network, network._compute_logits(table)))
+    stored.store(stored.predict_member(network, network._compute_logits(table)))
     assert_allclose(stored.decision_function(table), 17.5, rtol=1e-6)
 
 

@@ -11,6 +11,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg._estimators.validation import check_table
 from skreg.keras import make_inputs, save_model
 
 keras = pytest.importorskip("keras")
@@ -156,7 +157,7 @@ def test_encoder_returns_the_encoded_table(classifier):
     encoder = exported.layers[-2]
     inputs = make_inputs(model, X)
     encoded = encoder.predict([inputs[name] for name in exported.input], verbose=0)
-    expected = model._encode_table(X)[0]
+    expected = model._encode_table(check_table(model, X)[0])[0]
     expected = expected.toarray() if sparse.issparse(expected) else expected
     assert encoded.shape[1] == len(model.encoded_feature_names_)
     assert_allclose(encoded, expected, rtol=1e-6)
@@ -238,7 +239,7 @@ def test_from_keras_refuses_the_model_and_takes_its_network(text):
     with pytest.raises(ValueError, match=r"expected a model of a table of numbers.*'network'"):
         RegularizedMLPRegressor.from_keras(exported)
     loaded = RegularizedMLPRegressor.from_keras(exported.get_layer("network"))
-    encoded = model._encode_table(X)[0]
+    encoded = model._encode_table(check_table(model, X)[0])[0]
     assert_allclose(loaded.predict(encoded) / 10, model.predict(X) / 10, atol=1e-5)
 
 
