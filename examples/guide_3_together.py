@@ -8,8 +8,7 @@ repeated splits of 14 public tables, and scored on the test rows, beside the ens
 with wrong labels. :doc:`/user_guide/regularization/together` discusses the results.
 
 .. image:: ../../examples/figures/together.png
-   :alt: By how much both have less log loss than neither, dropout and L2, and the ensemble less
-      than both, on each table, and on average in each condition.
+   :alt: Gain of both on each table, and on average in each condition.
 
 Run it with::
 
