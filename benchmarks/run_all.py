@@ -6,9 +6,8 @@ failure.
 
     python benchmarks/run_all.py --output TABLE [--quick] [--data FOLDER] [--scripts NAME ...]
 
-It takes some hours on two cores, and in quick mode half of one. It needs `".[bench]"`, `catboost`,
-`dask[distributed]` and an idle machine. Without a folder of tables, bench_quality.py takes those of
-scikit-learn.
+It needs `".[bench]"`, `catboost`, `dask[distributed]` and an idle machine. Without a folder of
+tables, bench_quality.py takes those of scikit-learn.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
@@ -69,7 +68,7 @@ print((max(peaks) - warm) / X.nbytes)
 
 def measure_peak(script):
     """Return the peak above a small fit, in units of the table."""
-    command = [sys.executable, "-c", textwrap.dedent(START + script)]
+    command = [sys.executable, "-c", START + script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return float(done.stdout)
