@@ -16,9 +16,9 @@ Run it with (``pip install mapie``)::
 
 Results, means of three splits:
 
-- Quantiles of a network or of an ensemble are the narrowest: 0.51 to 0.73 of the interval that is
-  the same for all rows. They hold 86 % of the new values of diabetes, a table of 442 rows, and 91 %
-  of the two others.
+- Of the intervals that hold about 90 %, quantiles of a network or of an ensemble are the narrowest:
+  0.51 to 0.73 of the interval that is the same for all rows. They hold 86 % of the new values of
+  diabetes, a table of 442 rows, and 91 % of the two others.
 - The correction with held-out rows holds 90 to 92 % of all three, and is wider. Its coverage is
   guaranteed on average, if new rows are like the old ones.
 - The members of an ensemble hold 17 to 28 %, samples with dropout 34 to 46 %. They tell how much

@@ -250,8 +250,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
           trained with the map, without penalty and decay.
         - "auto": "piecewise" for classifiers; None for regressors, for which no encoding was better
           on the average of many tables. For classifiers it is None, too, in a stream, without
-          hidden layers, for fewer than 64 distinct rows, for more than 128 numeric columns, and for
-          a table that is held as sparse rows.
+          hidden layers, for fewer than 64 distinct rows, for more than 128 numeric columns of three
+          or more values, and for a table that is held as sparse rows.
 
         With 20 numeric columns a step takes more than twice as long with an encoding. Whole fits
         with "piecewise" took 7 to 17 % longer on public tables.
