@@ -17,6 +17,7 @@ from fuzz.cases import Call, Case, make_case
 from fuzz.compare import find_differences, flatten
 from fuzz.expectations import Fault, Situation, encodes_numbers, find_faults
 from fuzz.frames import FramePart
+from fuzz.graphs import check_graph
 from fuzz.results import check_fitted, check_result
 from fuzz.tables import Part, choose_other_storage
 from sklearn.base import clone
@@ -145,7 +146,7 @@ class _Run:
                 self._check_unchanged(k, "the estimator", call, error, before, after)
             self._check_unchanged(k, "its inputs", call, error, inputs, flatten(arguments))
             if error is None:
-                self._check_success(k, call, result)
+                self._check_success(k, call, arguments, result)
         if error is not None:
             return Outcome(type(error).__name__, {}, after, str(parts))
         result = {} if result is self.estimator else flatten(result, "result")
@@ -258,13 +259,24 @@ class _Run:
             how = "when it fails" if error is not None else "when it succeeds"
             self._report(f"{call.method} changes {what} {how}", k, f"{paths[:12]}\n{error!r}")
 
-    def _check_success(self, k: int, call: Call, result) -> None:
+    def _check_graph(self, call: Call, arguments: dict, result) -> list[str]:
+        """Return what is wrong with the ONNX graph, in every third case."""
+        is_predicted = call.method == ("predict_proba" if self.case.is_classifier else "predict")
+        if not is_predicted or self.case.number % 3:
+            return []
+        try:
+            return check_graph(self.estimator, arguments["X"], result)
+        except Exception as error:
+            return [f"the graph fails in {find_place(error)}: {error}"]
+
+    def _check_success(self, k: int, call: Call, arguments: dict, result) -> None:
         if call.method in ("fit", "partial_fit"):
             problems = check_fitted(self.estimator)
             if result is not self.estimator:
                 problems.append("returns something else")
         else:
             problems = check_result(self.estimator, self.case.is_classifier, call, result)
+            problems += self._check_graph(call, arguments, result)
         for problem in problems:
             kind = re.sub(r"\b\d[\d.e+-]*", "#", problem)
             self._report(f"{call.method}: {kind}", k, problem)

@@ -106,6 +106,10 @@ class Planted:
         return np.hstack([p, 1 - p])
 
     @staticmethod
+    def return_halves(self, X):
+        return np.full((24, 2), 0.5)
+
+    @staticmethod
     def set_an_attribute(self, X):
         self.n_calls_ = 1
         return np.full((24, 2), 0.5)
@@ -131,6 +135,7 @@ class Planted:
         (Planted.raise_key_error, "raises KeyError"),
         (Planted.return_nan, "not finite"),
         (Planted.return_noise, "other bits of predict_proba when repeated"),
+        (Planted.return_halves, "the graph differs"),
         (Planted.set_an_attribute, "changes the estimator when it succeeds"),
         (Planted.write_into_the_table, "changes its inputs"),
         (Planted.depend_on_the_order, "other bits of predict_proba when stored otherwise"),
