@@ -8,6 +8,7 @@ from helpers import assert_same_network
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
 
 from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
 
@@ -208,6 +209,16 @@ def test_a_network_that_is_a_little_worse_than_a_constant_warns(loss, standardiz
         model.fit(table, target)
     worst = -np.inf if loss == "poisson" else -8  # exp has no bound
     assert worst < model.score(table, target) < -0.5
+
+
+def test_classes_that_a_constant_predicts_slightly_better_warn():
+    """The units die. The loss ends less than one per cent above that of the shares of classes."""
+    table, labels = load_breast_cancer(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="a constant predicts the training rows"):
+        model = RegularizedMLPClassifier(learning_rate_init=5, random_state=0).fit(table, labels)
+    shares = np.bincount(labels) / len(labels)
+    constant = log_loss(labels, np.tile(shares, (len(labels), 1)))
+    assert constant < log_loss(labels, model.predict_proba(table)) < 1.01 * constant
 
 
 NEARLY_CONSTANT = {
