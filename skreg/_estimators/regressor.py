@@ -168,7 +168,7 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         Level in (0, 1), or several levels, strictly ascending. Several levels are several outputs
         of one network for a single column `y`: `predict` returns a column for each, sorted in each
         row, so that quantiles do not cross. A sequence of one level is the same as the number.
-        Only used with loss="quantile".
+        Only used with loss="quantile"; other losses refuse several levels.
     <entries: activation>
     dropout : float or array-like of shape (n_hidden_layers,), default=0.1
         Rate in [0, 1) of each hidden layer: the fraction of its units that each training step sets

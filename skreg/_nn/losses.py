@@ -201,7 +201,16 @@ class RegressionLoss(Loss):
     l2_of_one_row = 3.0
 
     def choose_form(self, parameters: Mapping[str, Any]) -> RegressionLoss:
-        """Return the loss for these parameters. It is another one if their shape decides."""
+        """Return the loss for these parameters. It is another one if their shape decides.
+
+        Raises a ValueError for several numbers that only another loss reads.
+        """
+        for name, value in parameters.items():
+            if isinstance(value, tuple) and name not in self.defaults:
+                raise ValueError(
+                    f"{name}: expected one number with loss={self.name!r}; received {value!r}. "
+                    f"Several numbers need loss={_find_reader(name)!r}."
+                )
         return self
 
     def check_parameters(self, parameters: Mapping[str, Any]) -> None:
@@ -541,6 +550,10 @@ LOSSES: dict[str, Any] = {
 
 # The loss of a network that is read from Keras without a loss that is known here.
 DEFAULT_LOSSES = {"identity": "squared_error", "sorted": "quantile", "exp": "poisson"}
+
+
+def _find_reader(parameter: str) -> str:
+    return next(name for name, loss in REGRESSION_LOSSES.items() if parameter in loss.defaults)
 
 
 def choose_class_loss(n_classes: int, is_multilabel: bool) -> ClassLoss:

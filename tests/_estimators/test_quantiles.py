@@ -9,7 +9,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.metrics import d2_pinball_score
 from sklearn.utils import get_tags
 
-from skreg import RegularizedMLPRegressor
+from skreg import RegularizedMLPRegressor, RegularizedMLPRegressorCV
 from skreg._engine.program import count_programs
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -151,7 +151,7 @@ def test_a_warm_start_keeps_the_function_on_another_scale(diabetes):
     [
         ({"quantile": (0.1, 0.9)}, "Expected the layers of the fitted network"),
         ({"quantile": 0.5}, "loss: expected a loss with the link"),
-        ({"loss": "squared_error"}, "loss: expected a loss with the link"),
+        ({"loss": "huber", "quantile": 0.5}, "loss: expected a loss with the link"),
     ],
 )
 def test_another_number_of_quantiles_does_not_continue(diabetes, fitted, changes, message):
@@ -205,7 +205,7 @@ def test_the_score_after_a_bad_loss_was_set_names_it(diabetes, loss):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"quantile": (0.1, 0.9)}, {"quantile": 0.5}, {"loss": "huber"}]
+    "changes", [{"quantile": (0.1, 0.9)}, {"quantile": 0.5}, {"loss": "huber", "quantile": 0.5}]
 )
 def test_other_levels_than_those_of_the_network_are_refused(diabetes, fitted, changes):
     _, _, X, y = diabetes
@@ -226,7 +226,7 @@ def test_copies_predict_the_same(diabetes, fitted):
 
 def test_tags_say_that_y_has_one_column():
     assert not get_tags(make_model()).target_tags.multi_output
-    for other in ({"quantile": 0.5}, {"quantile": [0.5]}, {"loss": "huber"}, {"quantile": "no"}):
+    for other in ({"quantile": 0.5}, {"quantile": [0.5]}, {"quantile": "no"}):
         assert get_tags(make_model(**other)).target_tags.multi_output
 
 
@@ -253,6 +253,26 @@ def test_invalid_levels_are_refused(diabetes, levels, message):
     for method in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match=message):
             getattr(make_model(quantile=levels), method)(X, y)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_several_levels_of_another_loss_are_refused(diabetes, fitted, loss, method):
+    X, y, *_ = diabetes
+    model = pickle.loads(pickle.dumps(fitted)).set_params(loss=loss)
+    message = (
+        rf"quantile: expected one number with loss='{loss}'; received \(0.1, 0.5, 0.9\). "
+        "Several numbers need loss='quantile'"
+    )
+    with pytest.raises(ValueError, match=message):
+        getattr(model, method)(X, y)
+
+
+def test_a_search_refuses_several_levels_of_another_loss(diabetes):
+    X, y, *_ = diabetes
+    search = RegularizedMLPRegressorCV(quantile=LEVELS, max_iter=1)
+    with pytest.raises(ValueError, match="Several numbers need loss='quantile'"):
+        search.fit(X, y)
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
