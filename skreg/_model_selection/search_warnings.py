@@ -88,7 +88,7 @@ _FAILURES = {
     ),
     Status.WORSE_THAN_CONSTANT: (
         "led nowhere: a constant predicts their training rows better. Try a smaller "
-        "learning_rate_init (now {rates}), less dropout, or a larger max_iter."
+        "learning_rate_init (now {rates}), less dropout, a smaller l2, or a larger max_iter."
     ),
     Status.NEVER_BETTER_THAN_CONSTANT: (
         "never predicted the rows of early stopping better than a constant. Try a smaller l2, less "

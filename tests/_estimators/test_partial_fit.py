@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_network, in_full
 from sklearn.datasets import load_iris, make_classification
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -92,6 +93,13 @@ def test_a_regressor_learns_in_parts_as_well_as_in_one_fit():
     scores = [r2_score(y[10_000:], model.predict(X[10_000:])) for model in (whole, parts)]
     assert min(scores) > 0.95
     assert abs(scores[0] - scores[1]) < 0.02
+
+
+@pytest.mark.parametrize("make", [make_classifier, make_regressor])
+def test_a_stream_whose_rate_is_too_large_warns(make):
+    classes = {"classes": range(3)} if make is make_classifier else {}
+    with pytest.warns(ConvergenceWarning, match="a constant predicts the training rows"):
+        make(learning_rate_init=50).partial_fit(X, y, **classes)
 
 
 # The function of before is bad on another scale.
