@@ -375,7 +375,8 @@ class RegularizedMLPClassifier(ClassPredictions, BaseRegularizedMLP):
     ``clip((x - e) / (f - e), 0, 1)`` of the standardised column. "periodic" has the inputs
     ``cos(2 * pi * w * x + b) @ M + m`` with 16 frequencies, 16 phases and a map to three numbers
     for each column. The edges are those of the first fit in a warm start and of the first batch in
-    a stream. `input_dropout` drops a column together with its encoded inputs.
+    a stream, there in units of the running scales. `input_dropout` drops a column together with its
+    encoded inputs.
 
     References
     ----------

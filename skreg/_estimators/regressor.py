@@ -191,7 +191,8 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         rows are never on both sides.
     <entries: validation_scoring, tol, n_iter_no_change, standardize>
     standardize_target : bool, default=True
-        Whether the network learns the targets on the scale of `target_center_` and `target_scale_`.
+        Whether the targets are centred and scaled in training, whatever `standardize` is; see
+        `target_center_` and `target_scale_`.
         Predictions are in the units of `y` in both cases. The penalties and the learning rate of
         an unscaled target depend on its unit.
     <entries: numerical_encoding, categorical_features>
@@ -376,7 +377,9 @@ class RegularizedMLPRegressor(RegressionPredictions, BaseRegularizedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Finite numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies, as in `fit`. If None, all rows have weight 1.
+            Frequencies, as in `fit`. If None, all rows have weight 1. In the steps of one call
+            only the ratios of its weights matter. The statistics of columns and targets take the
+            weights as they are.
 
         Returns
         -------

@@ -201,7 +201,7 @@ class RegressionLoss(Loss):
     l2_of_one_row = 3.0
 
     def choose_form(self, parameters: Mapping[str, Any]) -> RegressionLoss:
-        """Return the loss for these parameters. It is another one if their shape decides.
+        """Return this loss, or its form for several numbers.
 
         Raises a ValueError for several numbers that only another loss reads.
         """
@@ -209,7 +209,7 @@ class RegressionLoss(Loss):
             if isinstance(value, tuple) and name not in self.defaults:
                 raise ValueError(
                     f"{name}: expected one number with loss={self.name!r}; received {value!r}. "
-                    f"Several numbers need loss={_find_reader(name)!r}."
+                    f"Several numbers need loss={_find_loss_with(name)!r}."
                 )
         return self
 
@@ -552,7 +552,8 @@ LOSSES: dict[str, Any] = {
 DEFAULT_LOSSES = {"identity": "squared_error", "sorted": "quantile", "exp": "poisson"}
 
 
-def _find_reader(parameter: str) -> str:
+def _find_loss_with(parameter: str) -> str:
+    """Return the name of the first loss that reads a parameter."""
     return next(name for name, loss in REGRESSION_LOSSES.items() if parameter in loss.defaults)
 
 

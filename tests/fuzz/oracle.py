@@ -267,7 +267,7 @@ class _Run:
         try:
             return check_graph(self.estimator, arguments["X"], result)
         except Exception as error:
-            return [f"the graph fails in {find_place(error)}: {error}"]
+            return [f"the graph fails in {find_place(error)}: {error!r}"]
 
     def _check_success(self, k: int, call: Call, arguments: dict, result) -> None:
         if call.method in ("fit", "partial_fit"):
