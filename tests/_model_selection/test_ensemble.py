@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_pinball_loss, roc_auc_score
 from sklearn.model_selection import (
     GroupKFold,
@@ -29,6 +30,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:The best .* lies on the:UserWarn
 X, y = CANCER
 FLOWERS, SPECIES = load_iris(return_X_y=True)
 GRID = {"l2s": [1e-4, 1e-2, 1e-1], "refit": "ensemble", "candidates": [{}]}
+# Of these labels an ensemble of several candidates is better than any of them.
+NOISY = np.where(np.random.default_rng(0).random(len(y)) < 0.2, 1 - y, y)
+MIXED = {**GRID, "max_iter": 40}
 
 # -- the selection -----------------------------------------------------------------------------
 
@@ -74,9 +78,17 @@ def average_held_out_predictions(model, X, splits):
     return rows, np.concatenate(parts)
 
 
+def assert_mixes(model):
+    """Several candidates predict, with unequal weights."""
+    weights = model.ensemble_weights_[model.ensemble_weights_ > 0]
+    assert len(np.unique(weights)) > 1
+
+
 @pytest.fixture(scope="module")
 def classifier():
-    return quick_search(**GRID, cv=StratifiedKFold(3)).fit(X, y)
+    model = quick_search(**MIXED, cv=StratifiedKFold(3)).fit(X, NOISY)
+    assert_mixes(model)
+    return model
 
 
 def test_predictions_are_the_weighted_mean_of_the_networks(classifier):
@@ -92,17 +104,17 @@ def test_predictions_are_the_weighted_mean_of_the_networks(classifier):
 
 def test_the_score_is_that_of_all_held_out_rows(classifier):
     rows, probabilities = average_held_out_predictions(
-        classifier, X, StratifiedKFold(3).split(X, y)
+        classifier, X, StratifiedKFold(3).split(X, NOISY)
     )
-    assert_allclose(classifier.ensemble_scores_[-1], -log_loss(y[rows], probabilities))
+    assert_allclose(classifier.ensemble_scores_[-1], -log_loss(NOISY[rows], probabilities))
     best = clone(classifier).set_params(
         refit="folds", dropouts=[classifier.dropout_], l2s=[classifier.l2_]
     )
-    best.fit(X, y)
+    best.fit(X, NOISY)
     best.estimator_weights_ = np.full(3, 1 / 3)
-    rows, probabilities = average_held_out_predictions(best, X, StratifiedKFold(3).split(X, y))
-    assert_allclose(classifier.ensemble_scores_[0], -log_loss(y[rows], probabilities))
-    assert classifier.ensemble_scores_[-1] >= classifier.ensemble_scores_[0]
+    rows, probabilities = average_held_out_predictions(best, X, StratifiedKFold(3).split(X, NOISY))
+    assert_allclose(classifier.ensemble_scores_[0], -log_loss(NOISY[rows], probabilities))
+    assert classifier.ensemble_scores_[-1] > classifier.ensemble_scores_[0]
 
 
 def test_a_pickle_predicts_the_same(classifier):
@@ -113,10 +125,16 @@ def test_a_pickle_predicts_the_same(classifier):
 def test_weights_count_in_the_selection():
     weight = np.random.default_rng(0).integers(1, 4, len(y))
     splits = list(KFold(3).split(X))
-    model = quick_search(**GRID, cv=splits).fit(X, y, sample_weight=weight)
+    model = quick_search(**MIXED, cv=splits).fit(X, NOISY, sample_weight=weight)
     rows, probabilities = average_held_out_predictions(model, X, splits)
-    loss = log_loss(y[rows], probabilities, sample_weight=weight[rows])
+    loss = log_loss(NOISY[rows], probabilities, sample_weight=weight[rows])
     assert_allclose(model.ensemble_scores_[-1], -loss)
+    # As with each row repeated by its weight, in the same folds.
+    copies = np.repeat(np.arange(len(y)), weight)
+    parts = [[np.flatnonzero(np.isin(copies, part)) for part in split] for split in splits]
+    repeated = quick_search(**MIXED, cv=parts).fit(X[copies], NOISY[copies])
+    assert_mixes(model)
+    assert_allclose(model.ensemble_weights_, repeated.ensemble_weights_)
 
 
 def test_rows_count_as_often_as_they_are_held_out():
@@ -138,7 +156,9 @@ def test_halving_selects_from_the_candidates_that_reached_the_end():
 
 def test_several_labels_have_an_ensemble():
     labels = np.c_[SPECIES == 0, SPECIES == 2].astype(int)
-    model = quick_search(**GRID, cv=KFold(3, shuffle=True, random_state=0)).fit(FLOWERS, labels)
+    labels[np.random.default_rng(0).random(150) < 0.2] = 1
+    model = quick_search(**MIXED, cv=KFold(3, shuffle=True, random_state=0)).fit(FLOWERS, labels)
+    assert_mixes(model)
     probabilities = [network.predict_proba(FLOWERS) for network in model.estimators_]
     expected = np.average(probabilities, axis=0, weights=model.estimator_weights_)
     assert_allclose(model.predict_proba(FLOWERS), expected, rtol=1e-9)
@@ -156,16 +176,15 @@ def test_numbers_have_the_weighted_mean(scoring):
 
 def test_the_selection_is_that_of_the_article():
     """Caruana et al. 2004 with 25 picks, starting from one model, from the networks themselves."""
-    labels = np.where(np.random.default_rng(0).random(len(y)) < 0.2, 1 - y, y)
-    folds = list(StratifiedKFold(2).split(X, labels))
-    model = quick_search(**GRID, cv=folds, max_iter=40).fit(X, labels)
+    folds = list(StratifiedKFold(2).split(X, NOISY))
+    model = quick_search(**MIXED, cv=folds).fit(X, NOISY)
     held_out = []
     for params in model.cv_results_["params"]:
         values = {"dropouts": [params["dropout"]], "l2s": [params["l2"]]}
-        single = clone(model).set_params(refit="folds", **values).fit(X, labels)
+        single = clone(model).set_params(refit="folds", **values).fit(X, NOISY)
         networks = zip(single.estimators_, folds, strict=True)
         held_out.append(np.concatenate([n.predict_proba(X[test]) for n, (_, test) in networks]))
-    held_out, truth = np.array(held_out), np.concatenate([labels[test] for _, test in folds])
+    held_out, truth = np.array(held_out), np.concatenate([NOISY[test] for _, test in folds])
     picks = [int(np.argmax(model.cv_results_["mean_test_score"]))]
     while len(picks) < 25:
         means = [held_out[[*picks, k]].mean(axis=0) for k in range(len(held_out))]
@@ -187,7 +206,7 @@ def test_of_equal_candidates_the_most_regularised_one_predicts():
 def test_the_selection_does_not_depend_on_the_cores(classifier, monkeypatch, n_threads):
     monkeypatch.setattr(members, "count_threads", lambda: n_threads)
     monkeypatch.setattr("skreg._nn.members._SINGLE_THREAD_MULTIPLICATIONS", 0)
-    again = clone(classifier).fit(X, y)
+    again = clone(classifier).fit(X, NOISY)
     assert_array_equal(again.ensemble_scores_, classifier.ensemble_scores_)
 
 
@@ -204,20 +223,22 @@ def test_an_ensemble_is_stored_as_its_networks(classifier):
 def test_groups_are_held_out_together(early_stopping):
     groups = np.arange(len(y)) % 7
     options = {"early_stopping": early_stopping, "n_iter_no_change": 2}
-    model = quick_search(**GRID, **options, cv=GroupKFold(3)).fit(X, y, groups=groups)
+    model = quick_search(**MIXED, **options, cv=GroupKFold(3)).fit(X, NOISY, groups=groups)
+    assert_mixes(model)
     rows, probabilities = average_held_out_predictions(model, X, GroupKFold(3).split(X, y, groups))
     assert_array_equal(np.sort(rows), np.arange(len(y)))
-    assert_allclose(model.ensemble_scores_[-1], -log_loss(y[rows], probabilities))
+    assert_allclose(model.ensemble_scores_[-1], -log_loss(NOISY[rows], probabilities))
 
 
 @pytest.mark.parametrize("early_stopping", [False, "fold"])
 def test_rows_before_the_first_split_of_time_do_not_count(early_stopping):
     splitter = TimeSeriesSplit(3)
     options = {"early_stopping": early_stopping, "n_iter_no_change": 2}
-    model = quick_search(**GRID, **options, cv=splitter).fit(X, y)
+    model = quick_search(**MIXED, **options, cv=splitter).fit(X, NOISY)
+    assert_mixes(model)
     rows, probabilities = average_held_out_predictions(model, X, splitter.split(X))
     assert rows.min() > 100
-    assert_allclose(model.ensemble_scores_[-1], -log_loss(y[rows], probabilities))
+    assert_allclose(model.ensemble_scores_[-1], -log_loss(NOISY[rows], probabilities))
 
 
 def test_several_quantiles_are_averaged_each():
@@ -247,9 +268,10 @@ def test_stored_networks_make_the_same_ensemble(tmp_path, trained):
     assert_array_equal(second.predict_proba(X), first.predict_proba(X))
 
 
-@pytest.mark.filterwarnings("ignore:.*networks diverged", "ignore:.*constant")
 def test_networks_that_all_diverged_are_averaged_with_finite_weights():
-    model = quick_search(**GRID, learning_rate_init=1e30).fit(X, y)
+    model = quick_search(**GRID, learning_rate_init=1e30)
+    with pytest.warns(ConvergenceWarning, match="^18 of 18 networks diverged"):
+        model.fit(X, y)
     assert np.isfinite(model.predict_proba(X)).all()
 
 

@@ -86,10 +86,12 @@ def cluster():
 @pytest.mark.parametrize("search", in_full(["grid", "halving"], "grid"))
 @pytest.mark.usefixtures("cluster")
 def test_cluster_changes_no_bit(search):
-    options = {"search": search, "refit": "ensemble", "candidates": [{}]}
-    alone = quick_search(**options).fit(X, y)
+    options = {"search": search, "refit": "ensemble", "candidates": [{}], "max_iter": 40}
+    noisy = np.where(np.random.default_rng(0).random(len(y)) < 0.2, 1 - y, y)
+    alone = quick_search(**options).fit(X, noisy)
+    assert np.count_nonzero(alone.ensemble_weights_) > 1
     with parallel_config(backend="dask"):
-        together = quick_search(**options).fit(X, y)
+        together = quick_search(**options).fit(X, noisy)
     assert_array_equal(alone.scores_, together.scores_)
     assert_array_equal(alone.predict_proba(X), together.predict_proba(X))
 
