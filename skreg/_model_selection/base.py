@@ -196,7 +196,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 test_weight = weight[test]
             check_fold(k, train, test, weight, test_weight)
             # Networks with other outputs cannot be averaged.
-            needs_classes = self._averages and is_classifier(self) and lacks_class(y, train)
+            needs_classes = self._averages and is_classifier(self) and lacks_class(y, train, weight)
             fold = Fold(
                 base_estimator,
                 X,

@@ -62,9 +62,10 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         How to predict. True trains the winner on all rows. "folds" stores its networks of the folds
         as `estimators_` and averages their probabilities. "ensemble" averages the networks of
         several candidates, which are chosen one by one so that the score of the held-out rows
-        improves most [3]_; it tries three kinds of networks, see `candidates`. Networks of the
-        folds predict all classes, also those that the rows of their fold lack. False gives scores
-        only. A callable receives `cv_results_` and returns the index of the winner, for example
+        improves most [3]_; it tries three kinds of networks, see `candidates`. A class that the
+        rows of some folds lack has the average of the networks of the other folds; the averages of
+        all classes are divided by their sum. False gives scores only. A callable receives
+        `cv_results_` and returns the index of the winner, for example
         :func:`skreg.one_standard_error`. With several metrics, the name of the metric that chooses
         the winner, a callable or False.
     search : {"grid", "halving"}, default="grid"

@@ -65,6 +65,8 @@ class Fold:
         Whether early stopping uses the test rows, instead of a fraction of the training rows.
     classes : ndarray, default=None
         Labels of all rows, if networks are averaged and this fold lacks one.
+    knows_class : ndarray of bool, shape (n_classes,), or None
+        Which of `classes` the training rows have.
     """
 
     def __init__(
@@ -89,6 +91,9 @@ class Fold:
         self.train, self.test = train, test
         self.sample_weight, self.scorer, self.score_params = sample_weight, scorer, score_params
         self.stops_on_test, self.classes = stops_on_test, classes
+        self.knows_class = None
+        if classes is not None:
+            self.knows_class = np.isin(classes, _find_labels(y, train, sample_weight))
         self.stop: threading.Event | None = None
         self.forget()
 
@@ -214,7 +219,8 @@ class Fold:
 
     def make_network(self, candidate: Candidate, attributes: dict | None = None):
         """Make an estimator with the values of a candidate, fitted if attributes are given."""
-        return copy_shallow(self.estimator, **candidate.get_params(), **(attributes or {}))
+        known = {} if self.knows_class is None else {"_knows_class": self.knows_class}
+        return copy_shallow(self.estimator, **candidate.get_params(), **(attributes or {}), **known)
 
     def score_network(self, estimator) -> tuple[dict[str, float], str | None]:
         """Return the scores of the test rows by name, and the traceback if scoring failed."""
@@ -271,6 +277,11 @@ def check_fold(fold: int, train, test, fit_weight, score_weight) -> None:
             )
 
 
-def lacks_class(y: np.ndarray, train) -> bool:
+def lacks_class(y: np.ndarray, train, weight) -> bool:
     """Whether the training rows of a fold lack a class."""
-    return y.ndim == 1 and len(np.unique(y[train])) < len(np.unique(y))
+    return y.ndim == 1 and len(_find_labels(y, train, weight)) < len(np.unique(y))
+
+
+def _find_labels(y: np.ndarray, train, weight) -> np.ndarray:
+    """Return the labels of the training rows that have weight."""
+    return np.unique(y[train if weight is None else train[weight[train] > 0]])

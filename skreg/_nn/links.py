@@ -98,7 +98,11 @@ class ClassLink(Link):
 
     @abstractmethod
     def average(self, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Return logits of the mean probabilities over the first axis, with weights of sum 1."""
+        """Return logits of the mean probabilities over the first axis.
+
+        Weights have the sum 1. With a column of weights for each class, for classes that some
+        networks do not know, the means are divided by their sum over the classes.
+        """
 
     @abstractmethod
     def invert(self, probabilities: np.ndarray, least: float) -> np.ndarray:
@@ -131,7 +135,12 @@ class LogisticLink(ClassLink):
     def average(self, logits, shares):
         """Return log(mean p) - log(mean (1 - p))."""
         wide = logits.astype(np.float64, copy=False)
-        yes, no = (_log_average(special.expit, special.log_expit, z, shares) for z in (wide, -wide))
+        no_shares, yes_shares = (
+            (shares, shares) if shares.ndim == 1 else np.split(shares, 2, axis=1)
+        )
+        functions = special.expit, special.log_expit
+        yes = _log_average(*functions, wide, yes_shares)
+        no = _log_average(*functions, -wide, no_shares)
         return (yes - no).astype(logits.dtype)
 
     def invert(self, probabilities, least):
@@ -170,8 +179,10 @@ class SoftmaxLink(ClassLink):
     def average(self, logits, shares):
         """Return log(mean p)."""
         wide = logits.astype(np.float64, copy=False)
-        functions = self.predict, self.log_predict
-        return _log_average(*functions, wide, shares).astype(logits.dtype)
+        average = _log_average(self.predict, self.log_predict, wide, shares)
+        if shares.ndim == 2:
+            average = self.log_predict(average)
+        return average.astype(logits.dtype)
 
     def invert(self, probabilities, least):
         """Return log(p)."""
@@ -197,11 +208,15 @@ _MIN_PRECISE = 1e-300
 
 def _log_average(predict, log_predict, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return log(mean p) over the first axis, given p and log(p) as functions of the logits."""
-    mean = np.tensordot(shares, predict(logits), axes=1)
+    if shares.ndim == 1:
+        mean = np.tensordot(shares, predict(logits), axes=1)
+    else:
+        mean = np.einsum("mc,mnc->nc", shares, predict(logits))
     if mean.min() >= _MIN_PRECISE:
         return np.log(mean)
     # By logarithms, which takes five times as long.
-    return special.logsumexp(log_predict(logits), axis=0, b=shares[:, None, None])
+    weights = shares.reshape(len(shares), 1, -1)
+    return special.logsumexp(log_predict(logits), axis=0, b=weights)
 
 
 LINKS: dict[str, Any] = {

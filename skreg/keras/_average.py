@@ -35,8 +35,8 @@ def make_average_model(
     encoders : sequence of TableEncoder
         Of each network. With categories or missing values in those of
         any network, the model has an input for each column.
-    weights : ndarray of shape (n_networks,)
-        Weights of the networks, of sum 1.
+    weights : ndarray of shape (n_networks,) or (n_networks, n_classes)
+        Weights of the networks, of sum 1; or those of each class.
     names : sequence of str, length n_features
         Of all columns.
     """
@@ -51,10 +51,26 @@ def make_average_model(
             inputs, tables = make_named_inputs(keras, encoders, names, precise)
         outputs = []
         for k, (layers, table) in enumerate(zip(members, tables, strict=True), 1):
-            layers.name, name = (find_free(f"{word}_{k}", names) for word in ("network", "share"))
-            weight = float(weights[k - 1])
-            outputs.append(keras.layers.Rescaling(weight, name=name, dtype=precise)(layers(table)))
-        average = keras.layers.Add(name=find_free("average", names), dtype=precise)(outputs)
+            layers.name = find_free(f"network_{k}", names)
+            outputs.append(layers(table))
+
+        def add_mean(factors: np.ndarray, offsets: np.ndarray, words: Sequence[str]):
+            terms = []
+            for k, output in enumerate(outputs):
+                scales = factors[k].tolist(), offsets[k].tolist()
+                name = find_free(f"{words[0]}_{k + 1}", names)
+                terms.append(keras.layers.Rescaling(*scales, name=name, dtype=precise)(output))
+            return keras.layers.Add(name=find_free(words[1], names), dtype=precise)(terms)
+
+        if weights.ndim == 1:
+            average = add_mean(weights, 0 * weights, ("share", "average"))
+        elif outputs[0].shape[1] == 1:  # the probability of the second class
+            no, yes = weights.T
+            mean = add_mean(yes, 0 * yes, ("share", "mean"))
+            average = mean / (mean + add_mean(-no, no, ("other_share", "other_mean")))
+        else:
+            mean = add_mean(weights, 0 * weights, ("share", "mean"))
+            average = mean / keras.ops.sum(mean, axis=-1, keepdims=True)
         model = keras.Model(inputs, average, name=AVERAGE_NAME)
     for layers, network in zip(members, networks, strict=True):
         set_weights(keras, layers, network)

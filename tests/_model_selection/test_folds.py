@@ -11,6 +11,7 @@ from helpers import (
     quick_search,
 )
 from numpy.testing import assert_array_equal
+from scipy.special import softmax
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.model_selection import KFold, LeaveOneGroupOut
 
@@ -76,16 +77,45 @@ WITHOUT_A_CLASS = [(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), n
 def test_networks_of_folds_without_a_class_predict_all_classes(refit, class_weight):
     options = {"candidates": [{}], "class_weight": class_weight, "max_iter": 100}
     model = quick_search(cv=WITHOUT_A_CLASS, refit=refit, **options).fit(FLOWERS, SPECIES)
-    members = model.member_predictions(FLOWERS)
-    shares = model._get_network_weights()
-    assert members.shape[1:] == (150, 3)
-    np.testing.assert_allclose(members.sum(axis=2), 1)
+    first, last = model.member_predictions(FLOWERS)
+    np.testing.assert_allclose(first.sum(axis=1), 1)
+    # Only the first network knows class 0, and only the last one knows class 2.
+    means = np.c_[first[:, 0], (first[:, 1] + last[:, 1]) / 2, last[:, 2]]
+    expected = means / means.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(FLOWERS), expected)
+    scores = model.decision_function(FLOWERS)
+    np.testing.assert_allclose(softmax(scores, axis=1), expected)
+    for code in range(3):
+        assert (model.predict(FLOWERS[SPECIES == code]) == code).mean() > 0.8
+
+
+def test_rows_without_weight_teach_no_class():
+    weight = np.where((np.arange(150) % 2 == 0) & (SPECIES == 2), 0.0, 1.0)
+    splits = [(np.arange(0, 150, 2), np.arange(1, 150, 2)), (np.arange(1, 150, 2), np.arange(50))]
+    model = quick_search(cv=splits, refit="folds", max_iter=100).fit(FLOWERS, SPECIES, weight)
+    first, last = model.member_predictions(FLOWERS)
+    means = np.c_[(first[:, :2] + last[:, :2]) / 2, last[:, 2]]
+    expected = means / means.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(FLOWERS), expected)
+
+
+def test_one_of_two_classes_may_be_lacking():
+    """The first fold has rows of one class, and cannot tell which are of the other."""
+    is_setosa = SPECIES == 0
+    splits = [(np.arange(50), np.arange(50, 150)), (np.arange(0, 150, 2), np.arange(1, 150, 2))]
+    model = quick_search(cv=splits, refit="folds", max_iter=100).fit(FLOWERS, is_setosa)
+    first, last = model.member_predictions(FLOWERS)
+    means = np.c_[last[:, 0], (first[:, 1] + last[:, 1]) / 2]
     np.testing.assert_allclose(
-        model.predict_proba(FLOWERS), np.average(members, axis=0, weights=shares)
+        model.predict_proba(FLOWERS), means / means.sum(axis=1, keepdims=True)
     )
-    lacking = {0: 2, 1: 0}  # the class that the training rows of a fold lack
-    for fold, code in lacking.items():
-        assert members[fold::2, :, code].mean() < 0.1
+    assert model.score(FLOWERS, is_setosa) > 0.95
+
+
+def test_a_class_that_all_folds_lack_has_almost_no_probability():
+    train, test = np.arange(100), np.arange(100, 150)
+    model = quick_search(cv=[(train, test)], refit="folds").fit(FLOWERS, SPECIES)
+    np.testing.assert_allclose(model.predict_proba(FLOWERS), model.member_predictions(FLOWERS)[0])
 
 
 def test_sorted_classes_have_an_ensemble():

@@ -56,6 +56,13 @@ def test_classes_have_the_mean_probabilities(refit, y, tmp_path):
     assert len(networks) == len(model.estimators_)
 
 
+@pytest.mark.parametrize("labels", [SPECIES, SPECIES > 0], ids=["three", "two"])
+def test_folds_may_lack_a_class(labels, tmp_path):
+    splits = [(np.arange(50, 150), np.arange(50)), (np.arange(100), np.arange(100, 150))]
+    model = quick_search(**{**TINY, "cv": splits}, refit="folds").fit(X, labels)
+    assert_exports(model, X, tmp_path)
+
+
 # So few steps leave the Poisson loss above that of a constant.
 @pytest.mark.filterwarnings("ignore:6 of 6 networks led nowhere")
 @pytest.mark.parametrize(

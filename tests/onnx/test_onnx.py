@@ -280,10 +280,19 @@ def test_a_search_is_converted(refit):
     assert_converts(model, X)
 
 
-def test_numbers_of_an_ensemble_are_averaged():
-    changes = {"loss": "quantile", "quantile": (0.1, 0.9), "refit": "folds"}
-    model = quick_regression_search(**TINY, **changes).fit(X[:, 1:], 10 * X[:, 0])
+@pytest.mark.parametrize("changes", [{}, {"loss": "quantile", "quantile": (0.1, 0.9)}])
+def test_numbers_of_an_ensemble_are_averaged(changes):
+    model = quick_regression_search(**TINY, **changes, refit="ensemble")
+    model.fit(X[:, 1:], 10 * X[:, 0])
+    assert len(set(model.estimator_weights_)) > 1
     assert_converts(model, X[:, 1:])
+
+
+@pytest.mark.parametrize("labels", [SPECIES, SPECIES > 0], ids=["three", "two"])
+def test_folds_may_lack_a_class(labels):
+    splits = [(np.arange(50, 150), np.arange(50)), (np.arange(100), np.arange(100, 150))]
+    model = quick_search(**{**TINY, "cv": splits}, refit="folds").fit(X, labels)
+    assert_converts(model, X)
 
 
 @pytest.mark.filterwarnings("ignore:X. the columns .* have no values:UserWarning")
