@@ -134,7 +134,7 @@ def make_ensemble(search: Search, best: int) -> dict:
     members = [network for k in picked for network in networks[k]]
     shares = np.repeat(selection.weights[picked], len(search.folds)) / len(search.folds)
     return {
-        **average_networks(members),
+        **average_networks(members, search.folds, shares),
         "estimator_weights_": shares,
         "ensemble_weights_": selection.weights,
         "ensemble_scores_": selection.scores,

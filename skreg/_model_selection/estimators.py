@@ -135,6 +135,10 @@ class RegularizedMLPClassifierCV(SearchScoreMixin, ClassPredictions, BaseSearch)
         then set.
     estimator_weights_ : ndarray of shape (n_members_,)
         Weights of the networks in `estimators_`, of sum 1. Only set if `refit` is "ensemble".
+    estimator_class_weights_ : ndarray of shape (n_members_, n_classes)
+        Weights of the networks for each class, or label, each of sum 1. A network has no weight for
+        a class that its training rows lack, unless those of all folds do. Only set if several
+        networks predict and a fold lacks a class.
     ensemble_weights_ : ndarray of shape (n_candidates,)
         Weights of the candidates, of sum 1; also ``cv_results_["ensemble_weight"]``. Only set if
         `refit` is "ensemble".

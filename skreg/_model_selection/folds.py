@@ -63,10 +63,15 @@ class Fold:
         Metadata of the test rows for the scorer.
     stops_on_test : bool, default=False
         Whether early stopping uses the test rows, instead of a fraction of the training rows.
-    classes : ndarray, default=None
-        Labels of all rows, if networks are averaged and this fold lacks one.
+    classes : ndarray of shape (n_classes,), default=None
+        Labels of all rows, if networks are averaged.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,), or None
+        Labels of all rows, if the training rows lack one.
     knows_class : ndarray of bool, shape (n_classes,), or None
-        Which of `classes` the training rows have.
+        Which classes the training rows have.
     """
 
     def __init__(
@@ -90,10 +95,12 @@ class Fold:
         self.X, self.y, self.scored_y = X, y, scored_y
         self.train, self.test = train, test
         self.sample_weight, self.scorer, self.score_params = sample_weight, scorer, score_params
-        self.stops_on_test, self.classes = stops_on_test, classes
+        self.stops_on_test = stops_on_test
         self.knows_class = None
         if classes is not None:
-            self.knows_class = np.isin(classes, _find_labels(y, train, sample_weight))
+            self.knows_class = _find_known_classes(y, train, sample_weight, classes)
+        lacks_class = y.ndim == 1 and self.knows_class is not None and not self.knows_class.all()
+        self.classes = classes if lacks_class else None
         self.stop: threading.Event | None = None
         self.forget()
 
@@ -219,8 +226,7 @@ class Fold:
 
     def make_network(self, candidate: Candidate, attributes: dict | None = None):
         """Make an estimator with the values of a candidate, fitted if attributes are given."""
-        known = {} if self.knows_class is None else {"_knows_class": self.knows_class}
-        return copy_shallow(self.estimator, **candidate.get_params(), **(attributes or {}), **known)
+        return copy_shallow(self.estimator, **candidate.get_params(), **(attributes or {}))
 
     def score_network(self, estimator) -> tuple[dict[str, float], str | None]:
         """Return the scores of the test rows by name, and the traceback if scoring failed."""
@@ -277,11 +283,10 @@ def check_fold(fold: int, train, test, fit_weight, score_weight) -> None:
             )
 
 
-def lacks_class(y: np.ndarray, train, weight) -> bool:
-    """Whether the training rows of a fold lack a class."""
-    return y.ndim == 1 and len(_find_labels(y, train, weight)) < len(np.unique(y))
+def _find_known_classes(y: np.ndarray, train, weight, classes) -> np.ndarray:
+    """Return which classes the training rows that have weight teach.
 
-
-def _find_labels(y: np.ndarray, train, weight) -> np.ndarray:
-    """Return the labels of the training rows that have weight."""
-    return np.unique(y[train if weight is None else train[weight[train] > 0]])
+    Of several labels a row, these are the labels that some of the rows have and some have not.
+    """
+    known = y[train if weight is None else train[weight[train] > 0]]
+    return np.isin(classes, known) if y.ndim == 1 else known.min(axis=0) < known.max(axis=0)

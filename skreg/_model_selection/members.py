@@ -83,9 +83,10 @@ class MembersMixin:
     def member_predictions(self, X):
         """Predict with each network on its own.
 
-        `predict` and `predict_proba` average these predictions; for a class, those of the networks
-        whose rows have it. Where the networks disagree, more data would help: for classes
-        :func:`skreg.predictive_uncertainty` measures it, for numbers the standard deviation does.
+        `predict` and `predict_proba` average these predictions. A class that some folds lack has
+        the average of the networks whose training rows have it. Where the networks disagree, more
+        data would help: for classes :func:`skreg.predictive_uncertainty` measures it, for numbers
+        the standard deviation does.
 
         Parameters
         ----------
@@ -181,7 +182,8 @@ class MembersMixin:
 
         The model of a refitted winner is that of `best_estimator_`. Several networks become one
         functional model: each network is a `keras.Sequential` called "network_1" and so on, and the
-        model is the mean of their outputs with the weights `estimator_weights_`.
+        model is the mean of their outputs with the weights `estimator_weights_`. If folds lack
+        classes, the networks end with logits, and a model "average" averages by class.
 
         Returns
         -------
@@ -243,19 +245,12 @@ class MembersMixin:
         """Return the weight of each network that predicts, of shape (n_networks,).
 
         If a fold lacks a class, each class has weights of its own, of shape
-        (n_networks, n_classes): a network has no weight for a class that its rows lack.
+        (n_networks, n_classes).
         """
-        networks = self._get_networks()
-        weights = getattr(self, "estimator_weights_", np.full(len(networks), 1 / len(networks)))
-        known = [getattr(network, "_knows_class", None) for network in networks]
-        n_classes = max((len(knows) for knows in known if knows is not None), default=0)
-        if not n_classes:
-            return weights
-        knows_all = np.ones(n_classes, bool)
-        by_class = weights[:, None] * [knows_all if knows is None else knows for knows in known]
-        # A class that all folds lack has all networks.
-        by_class = np.where(by_class.any(axis=0), by_class, weights[:, None])
-        return by_class / by_class.sum(axis=0)
+        if hasattr(self, "estimator_class_weights_"):
+            return self.estimator_class_weights_
+        n_networks = len(self._get_networks())
+        return getattr(self, "estimator_weights_", np.full(n_networks, 1 / n_networks))
 
     def _get_networks(self) -> list:
         """Return the networks that predict: one, or those of the folds."""

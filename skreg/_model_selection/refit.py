@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skreg._model_selection.candidates import Candidate
+from skreg._model_selection.folds import Fold
 from skreg._model_selection.kinds import make_hashable
 from skreg._model_selection.results import (
     find_compared_folds,
@@ -169,10 +170,18 @@ def list_fitted_attributes(estimator) -> list[str]:
     return [name for name in vars(estimator) if name.endswith("_") and name[0] != "_"]
 
 
-def average_networks(networks: list) -> dict:
+def average_networks(networks: list, folds: Sequence[Fold], weights=None) -> dict:
     """Return the attributes of an estimator that predicts with the average of the networks.
 
     There is no `n_layers_` if the networks differ in it.
+
+    Parameters
+    ----------
+    networks : list of estimators
+        Of each fold in turn, for one candidate after the other.
+    folds : sequence of Fold
+    weights : ndarray of shape (n_networks,), default=None
+        Of sum 1. If None, all are equal.
     """
     names = ["classes_", "n_outputs_", "out_activation_"]
     if len({network.n_layers_ for network in networks}) == 1:
@@ -180,7 +189,23 @@ def average_networks(networks: list) -> dict:
     first = vars(networks[0])
     attributes = {name: first[name] for name in names if name in first}
     n_iter = np.array([network.n_iter_ for network in networks])
-    return {**attributes, "n_iter_": n_iter, "estimators_": networks}
+    attributes |= {"n_iter_": n_iter, "estimators_": networks}
+    if weights is None:
+        weights = np.full(len(networks), 1 / len(networks))
+    return attributes | _weigh_classes(weights, [fold.knows_class for fold in folds])
+
+
+def _weigh_classes(weights: np.ndarray, known: list) -> dict:
+    """Return the weights of each class, if a fold lacks one.
+
+    A network gives almost 0 to a class that its rows lack, which says nothing about the class.
+    """
+    if known[0] is None or np.all(known):
+        return {}
+    by_class = weights[:, None] * np.tile(known, (len(weights) // len(known), 1))
+    # A class that all folds lack has all networks.
+    by_class = np.where(by_class.any(axis=0), by_class, weights[:, None])
+    return {"estimator_class_weights_": by_class / by_class.sum(axis=0)}
 
 
 def grid_edge_warnings(candidates: Sequence[Candidate], index: int) -> list[str]:

@@ -100,8 +100,12 @@ class ClassLink(Link):
     def average(self, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Return logits of the mean probabilities over the first axis.
 
-        Weights have the sum 1. With a column of weights for each class, for classes that some
-        networks do not know, the means are divided by their sum over the classes.
+        Parameters
+        ----------
+        logits : ndarray of shape (m, b, q)
+        shares : ndarray of shape (m,) or (m, n_classes)
+            Of sum 1 over the first axis. With weights of each class, the means of classes that
+            exclude each other are divided by their sum.
         """
 
     @abstractmethod
@@ -135,9 +139,9 @@ class LogisticLink(ClassLink):
     def average(self, logits, shares):
         """Return log(mean p) - log(mean (1 - p))."""
         wide = logits.astype(np.float64, copy=False)
-        no_shares, yes_shares = (
-            (shares, shares) if shares.ndim == 1 else np.split(shares, 2, axis=1)
-        )
+        no_shares = yes_shares = shares
+        if shares.ndim == 2 and shares.shape[1] != logits.shape[2]:  # two classes, of one logit
+            no_shares, yes_shares = np.split(shares, 2, axis=1)
         functions = special.expit, special.log_expit
         yes = _log_average(*functions, wide, yes_shares)
         no = _log_average(*functions, -wide, no_shares)
@@ -210,10 +214,8 @@ def _log_average(predict, log_predict, logits: np.ndarray, shares: np.ndarray) -
     """Return log(mean p) over the first axis, given p and log(p) as functions of the logits."""
     if shares.ndim == 1:
         mean = np.tensordot(shares, predict(logits), axes=1)
-    else:
-        mean = np.einsum("mc,mnc->nc", shares, predict(logits))
-    if mean.min() >= _MIN_PRECISE:
-        return np.log(mean)
+        if mean.min() >= _MIN_PRECISE:
+            return np.log(mean)
     # By logarithms, which takes five times as long.
     weights = shares.reshape(len(shares), 1, -1)
     return special.logsumexp(log_predict(logits), axis=0, b=weights)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skreg._data.columns import TableEncoder
+from skreg._nn.links import LINKS
 from skreg._nn.network import Network
 from skreg.keras._export import (
     choose_precise_dtype,
@@ -18,6 +19,7 @@ from skreg.keras._export import (
 from skreg.keras._inputs import find_free, make_named_inputs, merge_encoders
 
 AVERAGE_NAME = "average_of_regularized_mlps"
+_LOG_OF_ZERO = -1e30
 
 
 def make_average_model(
@@ -36,7 +38,7 @@ def make_average_model(
         Of each network. With categories or missing values in those of
         any network, the model has an input for each column.
     weights : ndarray of shape (n_networks,) or (n_networks, n_classes)
-        Weights of the networks, of sum 1; or those of each class.
+        Weights of the networks, of sum 1; or those of each class or label.
     names : sequence of str, length n_features
         Of all columns.
     """
@@ -49,32 +51,55 @@ def make_average_model(
             tables = [inputs] * len(networks)
         else:
             inputs, tables = make_named_inputs(keras, encoders, names, precise)
+        link, n_outputs = LINKS[networks[0].link], members[0].output_shape[1]
+        if weights.ndim == 2 and (link.sums_to_one or weights.shape[1] != n_outputs):
+            average = _make_class_average(keras, n_outputs, weights, precise)
+            for layers in members:
+                layers.layers[-1].activation = keras.activations.linear
+        else:
+            average = _make_average(keras, n_outputs, weights, precise)
+        average.name = find_free("average", names)
         outputs = []
         for k, (layers, table) in enumerate(zip(members, tables, strict=True), 1):
             layers.name = find_free(f"network_{k}", names)
             outputs.append(layers(table))
-
-        def add_mean(factors: np.ndarray, offsets: np.ndarray, words: Sequence[str]):
-            terms = []
-            for k, output in enumerate(outputs):
-                scales = factors[k].tolist(), offsets[k].tolist()
-                name = find_free(f"{words[0]}_{k + 1}", names)
-                terms.append(keras.layers.Rescaling(*scales, name=name, dtype=precise)(output))
-            return keras.layers.Add(name=find_free(words[1], names), dtype=precise)(terms)
-
-        if weights.ndim == 1:
-            average = add_mean(weights, 0 * weights, ("share", "average"))
-        elif outputs[0].shape[1] == 1:  # the probability of the second class
-            no, yes = weights.T
-            mean = add_mean(yes, 0 * yes, ("share", "mean"))
-            average = mean / (mean + add_mean(-no, no, ("other_share", "other_mean")))
-        else:
-            mean = add_mean(weights, 0 * weights, ("share", "mean"))
-            average = mean / keras.ops.sum(mean, axis=-1, keepdims=True)
-        model = keras.Model(inputs, average, name=AVERAGE_NAME)
+        model = keras.Model(inputs, average(outputs), name=AVERAGE_NAME)
     for layers, network in zip(members, networks, strict=True):
         set_weights(keras, layers, network)
     if not isinstance(inputs, dict):
         # Keras exports a model of one input to ONNX only if it was called.
         model(np.zeros((1, networks[0].n_columns), np.float32))
     return model
+
+
+def _make_average(keras, n_outputs: int, weights: np.ndarray, dtype: str):
+    """Return the model of the weighted mean of what networks predict."""
+    inputs = [keras.Input((n_outputs,)) for _ in weights]
+    scaled = [
+        keras.layers.Rescaling(weight, name=f"share_{k}", dtype=dtype)(one)
+        for k, (one, weight) in enumerate(zip(inputs, weights.tolist(), strict=True), 1)
+    ]
+    return keras.Model(inputs, keras.layers.Add(dtype=dtype)(scaled))
+
+
+def _make_class_average(keras, n_outputs: int, weights: np.ndarray, dtype: str):
+    """Return the model of the probabilities, given the logits of the networks.
+
+    By logarithms, since the mean over the networks that know a class may be below float32.
+    """
+    ops = keras.ops
+    inputs = [keras.Input((n_outputs,)) for _ in weights]
+    logits = ops.cast(ops.stack(inputs), dtype)
+    with np.errstate(divide="ignore"):
+        logs = np.maximum(np.log(weights), _LOG_OF_ZERO).astype(dtype)[:, None]
+
+    def average(log_probabilities, log_weights):
+        return ops.logsumexp(ops.add(log_probabilities, log_weights), axis=0)
+
+    if n_outputs > 1:
+        predictions = ops.softmax(average(ops.log_softmax(logits, axis=-1), logs), axis=-1)
+    else:
+        no, yes = np.split(logs, 2, axis=-1)
+        odds = average(ops.log_sigmoid(logits), yes) - average(ops.log_sigmoid(-logits), no)
+        predictions = ops.sigmoid(odds)
+    return keras.Model(inputs, predictions)

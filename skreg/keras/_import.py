@@ -126,9 +126,10 @@ def _read_chain(keras, model) -> list:
         and not sorts_rows(keras, layer)
     ]
     if inner and model.name == AVERAGE_NAME:
+        n_networks = sum(isinstance(layer, keras.Sequential) for layer in model.layers)
         raise ValueError(
             f"from_keras: expected one network; received {model.name!r}, which averages "
-            f"{len(inner)} of them. Keep a pickle of the estimator beside the model."
+            f"{n_networks} of them. Keep a pickle of the estimator beside the model."
         )
     if inner:
         raise ValueError(

@@ -46,7 +46,7 @@ def to_onnx(estimator, X=None, target_opset=None) -> onnx.ModelProto:
         Fitted. One of skreg, or one of scikit-learn with steps that skl2onnx converts.
     X : array-like of shape (n_samples, n_features), default=None
         Some rows, whose types are those of the inputs. None is for estimators of skreg only:
-        numbers are then float32.
+        numbers are then float32, unless levels of a category need float64.
     target_opset : int or dict, default=None
         Version of ONNX' operators. None is the newest one that skl2onnx was tested with.
 

@@ -31,6 +31,7 @@ from skreg.onnx._network import (
 
 CLASSIFIERS: tuple[type, ...] = (RegularizedMLPClassifier, RegularizedMLPClassifierCV)
 REGRESSORS: tuple[type, ...] = (RegularizedMLPRegressor, RegularizedMLPRegressorCV)
+_LOG_OF_ZERO = np.float32(-1e30)
 
 
 def register_converters() -> None:
@@ -123,11 +124,13 @@ def convert_classifier(scope, operator, container) -> None:
     """Add the nodes of a classifier."""
     graph, model = Graph(scope, container), operator.raw_operator
     label, probabilities = operator.outputs
-    members, weights = (
-        _add_members(graph, operator),
-        model._get_network_weights().astype(np.float32),
-    )
-    average = add_average(graph, [add_predictions(graph, *member) for member in members], weights)
+    members = _add_members(graph, operator)
+    weights = model._get_network_weights().astype(np.float32)
+    if weights.ndim == 2 and not model._is_multilabel:
+        average = _add_class_average(graph, model, members, weights)
+    else:
+        predictions = [add_predictions(graph, *member) for member in members]
+        average = add_average(graph, predictions, weights)
     if model._is_multilabel:
         labels = graph.cast(graph.add("Greater", average, np.float32(0.5)), np.int64)
     else:
@@ -137,6 +140,26 @@ def convert_classifier(scope, operator, container) -> None:
         average = _add_scores(graph, model, members, average)
     graph.set_output(label, labels)
     graph.set_output(probabilities, graph.cast(average, _find_dtype(probabilities)))
+
+
+def _add_class_average(graph: Graph, model, members: list[tuple], weights: np.ndarray) -> str:
+    """Add the means of the networks that know each class, divided by their sum.
+
+    By logarithms, since a mean may be below float32.
+    """
+    with np.errstate(divide="ignore"):
+        logs = np.maximum(np.log(weights), _LOG_OF_ZERO)
+    # Of one logit z, the scores are -z and z, which are twice the logits of both classes.
+    factor = np.float32(0.5 if model._is_binary else 1.0)
+    terms = []
+    for member, log_weights in zip(members, logs, strict=True):
+        scores = model._link.add_scores_to_onnx(graph, add_logits(graph, *member), model.n_outputs_)
+        logits = graph.add("Mul", scores, factor)
+        terms.append(graph.add("Add", graph.add("LogSoftmax", logits, axis=1), log_weights))
+    largest = graph.add("Max", *terms)
+    ratios = [graph.add("Exp", graph.add("Sub", term, largest)) for term in terms]
+    total = graph.add("Add", largest, graph.add("Log", graph.add("Sum", *ratios)))
+    return graph.add("Softmax", total, axis=1)
 
 
 def _add_scores(graph: Graph, model, members: list[tuple], average: str) -> str:

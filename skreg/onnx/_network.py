@@ -47,14 +47,11 @@ def add_predictions(graph: Graph, network: Network, inputs: str) -> str:
 
 
 def add_average(graph: Graph, predictions: list[str], weights: np.ndarray) -> str:
-    """Add the weighted mean, in the type of the weights. Those of classes give the sum 1."""
+    """Add the weighted mean, in the type of the weights."""
     if len(predictions) == 1:
         return predictions[0]
     pairs = zip(predictions, weights, strict=True)
-    mean = graph.add("Sum", *(graph.add("Mul", tensor, weight) for tensor, weight in pairs))
-    if weights.ndim == 1:
-        return mean
-    return graph.add("Div", mean, graph.add("ReduceSum", mean, np.array([1]), keepdims=1))
+    return graph.add("Sum", *(graph.add("Mul", tensor, weight) for tensor, weight in pairs))
 
 
 def add_output_scaling(graph: Graph, scaling: Scaling, predictions: str) -> str:

@@ -99,6 +99,22 @@ def test_rows_without_weight_teach_no_class():
     np.testing.assert_allclose(model.predict_proba(FLOWERS), expected)
 
 
+def test_a_label_that_the_rows_of_a_fold_lack_has_the_other_networks():
+    labels = np.c_[SPECIES == 0, SPECIES == 2].astype(int)
+    model = quick_search(cv=WITHOUT_A_CLASS, refit="folds", max_iter=100).fit(FLOWERS, labels)
+    first, last = model.member_predictions(FLOWERS)
+    expected = np.c_[first[:, 0], last[:, 1]]
+    np.testing.assert_allclose(model.predict_proba(FLOWERS), expected)
+    assert (model.predict(FLOWERS) == labels).mean() > 0.9
+
+
+def test_weights_of_classes_are_those_of_the_last_fit():
+    model = quick_search(cv=WITHOUT_A_CLASS, refit="folds").fit(FLOWERS, SPECIES)
+    assert_array_equal(model.estimator_class_weights_, [[1, 0.5, 0], [0, 0.5, 1]])
+    model.set_params(cv=3).fit(FLOWERS, SPECIES)
+    assert not hasattr(model, "estimator_class_weights_")
+
+
 def test_one_of_two_classes_may_be_lacking():
     """The first fold has rows of one class, and cannot tell which are of the other."""
     is_setosa = SPECIES == 0

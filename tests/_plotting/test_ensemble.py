@@ -30,6 +30,12 @@ def test_each_chosen_candidate_has_a_bar_and_the_heaviest_is_on_top(search):
     widths = [bar.get_width() for bar in display.bars_]
     assert_allclose(widths, np.sort(weights[weights > 0])[::-1])
     assert display.ax_.yaxis_inverted()
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    params = search.cv_results_["params"]
+    names = [f"dropout {one['dropout']:g}, l2 {one['l2']:g}" for one in params]
+    for label, width in zip(labels, widths, strict=True):
+        weight = weights[[name == label for name in names]]
+        assert width == pytest.approx(weight[weight > 0])
 
 
 def test_title_has_the_scores_of_the_best_candidate_and_of_the_ensemble(search):

@@ -56,11 +56,26 @@ def test_classes_have_the_mean_probabilities(refit, y, tmp_path):
     assert len(networks) == len(model.estimators_)
 
 
-@pytest.mark.parametrize("labels", [SPECIES, SPECIES > 0], ids=["three", "two"])
+@pytest.mark.parametrize(
+    "labels",
+    [SPECIES, SPECIES > 0, np.c_[SPECIES == 0, SPECIES == 2].astype(int)],
+    ids=["three", "two", "labels"],
+)
 def test_folds_may_lack_a_class(labels, tmp_path):
     splits = [(np.arange(50, 150), np.arange(50)), (np.arange(100), np.arange(100, 150))]
-    model = quick_search(**{**TINY, "cv": splits}, refit="folds").fit(X, labels)
-    assert_exports(model, X, tmp_path)
+    table = pd.DataFrame(X, columns=["sum", "add", "stack", "average"])
+    table.iloc[::9, 0] = np.nan
+    model = quick_search(**{**TINY, "cv": splits}, refit="folds").fit(table, labels)
+    far = X.mean(axis=0) + 1e2 * np.random.default_rng(0).normal(size=(500, 4))
+    assert_exports(model, pd.concat([table, pd.DataFrame(far, columns=table.columns)]), tmp_path)
+
+
+def test_two_folds_may_have_one_class_each(tmp_path):
+    splits = [(np.arange(50, 150), np.arange(50)), (np.arange(50), np.arange(50, 150))]
+    model = quick_search(**{**TINY, "cv": splits, "max_iter": 100}, refit="folds")
+    model.fit(X, SPECIES > 0)
+    far = X.mean(axis=0) + 1e2 * np.random.default_rng(0).normal(size=(500, 4))
+    assert_exports(model, np.r_[X, far], tmp_path)
 
 
 # So few steps leave the Poisson loss above that of a constant.

@@ -56,7 +56,9 @@ def run(graph, table):
 def assert_converts(model, table, rows=None):
     """A graph for the types of `table` predicts other rows as the model does."""
     rows = table if rows is None else rows
-    outputs = run(to_onnx(model, table), rows)
+    graph = to_onnx(model, table)
+    assert {node.domain for node in graph.graph.node} <= {"", "ai.onnx.ml"}
+    outputs = run(graph, rows)
     if hasattr(model, "predict_proba"):
         assert list(outputs) == ["label", "probabilities"]
         assert_allclose(outputs["probabilities"], model.predict_proba(rows), atol=1e-5)
@@ -288,11 +290,27 @@ def test_numbers_of_an_ensemble_are_averaged(changes):
     assert_converts(model, X[:, 1:])
 
 
-@pytest.mark.parametrize("labels", [SPECIES, SPECIES > 0], ids=["three", "two"])
+@pytest.mark.parametrize(
+    "labels",
+    [SPECIES, SPECIES > 0, np.c_[SPECIES == 0, SPECIES == 2].astype(int)],
+    ids=["three", "two", "labels"],
+)
 def test_folds_may_lack_a_class(labels):
     splits = [(np.arange(50, 150), np.arange(50)), (np.arange(100), np.arange(100, 150))]
     model = quick_search(**{**TINY, "cv": splits}, refit="folds").fit(X, labels)
     assert_converts(model, X)
+    # Far away each network may exclude the classes that it knows. Labels may be ties.
+    far = X.mean(axis=0) + 1e4 * np.random.default_rng(0).normal(size=(500, 4))
+    outputs = run(to_onnx(model, X, target_opset=12), far)
+    assert_allclose(outputs["probabilities"], model.predict_proba(far), atol=1e-5)
+
+
+def test_two_folds_may_have_one_class_each():
+    splits = [(np.arange(50, 150), np.arange(50)), (np.arange(50), np.arange(50, 150))]
+    model = quick_search(**{**TINY, "cv": splits, "max_iter": 100}, refit="folds")
+    model.fit(X, SPECIES > 0)
+    far = X.mean(axis=0) + 1e2 * np.random.default_rng(0).normal(size=(500, 4))
+    assert_converts(model, np.r_[X, far])
 
 
 @pytest.mark.filterwarnings("ignore:X. the columns .* have no values:UserWarning")
@@ -443,6 +461,18 @@ def test_skl2onnx_converts_a_whole_pipeline():
         assert list(found) == ["label", "probabilities"]
         assert_array_equal(found["label"], pipeline.predict(table))
         assert_allclose(found["probabilities"], pipeline.predict_proba(table), atol=1e-5)
+
+
+def test_skl2onnx_converts_a_whole_pipeline_of_numbers():
+    table = TABLE[["count", "city"]].astype({"city": object})
+    columns = make_column_transformer(
+        (StandardScaler(), ["count"]), (OneHotEncoder(sparse_output=False), ["city"])
+    )
+    target = table["count"] + 5.0 * (LABELS == "yes")
+    pipeline = make_pipeline(columns, RegularizedMLPRegressor(**SMALL)).fit(table, target)
+    found = run(skl2onnx.to_onnx(pipeline, table[:1]), table)
+    assert list(found) == ["variable"]
+    assert_allclose(found["variable"][:, 0], pipeline.predict(table), rtol=1e-5)
 
 
 @pytest.mark.full
