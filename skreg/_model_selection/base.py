@@ -38,7 +38,7 @@ from skreg._estimators.user_warnings import (
 from skreg._model_selection.candidates import Candidate, make_candidates
 from skreg._model_selection.data import SearchData, check_data
 from skreg._model_selection.ensemble import make_ensemble
-from skreg._model_selection.folds import Fold, check_fold, lacks_class, make_splits
+from skreg._model_selection.folds import Fold, check_fold, make_splits
 from skreg._model_selection.halving import (
     HALVING,
     HALVING_OF_ENSEMBLE,
@@ -60,7 +60,14 @@ from skreg._model_selection.refit import (
     train_winner,
 )
 from skreg._model_selection.results import summarise_results
-from skreg._model_selection.scoring import AVERAGES, Scoring, makes_ensemble, negative_loss
+from skreg._model_selection.scoring import (
+    AVERAGES,
+    Scoring,
+    makes_ensemble,
+    negative_loss,
+    pack_scorer,
+    unpack_scorer,
+)
 from skreg._model_selection.search import CandidateResult, Search
 from skreg._model_selection.search_warnings import warn_about_search
 
@@ -196,7 +203,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 test_weight = weight[test]
             check_fold(k, train, test, weight, test_weight)
             # Networks with other outputs cannot be averaged.
-            needs_classes = self._averages and is_classifier(self) and lacks_class(y, train, weight)
             fold = Fold(
                 base_estimator,
                 X,
@@ -208,7 +214,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 scoring.scorer,
                 score_params,
                 stops_on_test=self.early_stopping == "fold",
-                classes=data.classes if needs_classes else None,
+                classes=data.classes if self._averages else None,
             )
             folds.append(fold)
         return folds
@@ -305,7 +311,9 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             results = {**found["cv_results_"], "ensemble_weight": attributes["ensemble_weights_"]}
             return {**attributes, "cv_results_": results}
         networks = search.collect_networks(best)
-        return average_networks(networks) if len(networks) == len(search.folds) else {}
+        if len(networks) < len(search.folds):
+            return {}
+        return average_networks(networks, search.folds)
 
     def _store_interrupted(self, search: Search, scoring, shape, data: SearchData) -> None:
         """Store the results so far. Raise if they have no winner and `refit` needs one."""
@@ -396,13 +404,12 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
 
     def __getstate__(self):
         state = super().__getstate__()
-        # The name instead of a private function, which skops would not load.
-        return {**state, "scorer_": "loss"} if state.get("scorer_") is negative_loss else state
+        return {**state, "scorer_": pack_scorer(state["scorer_"])} if "scorer_" in state else state
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if is_loss(getattr(self, "scorer_", None)):
-            self.scorer_ = negative_loss
+        if hasattr(self, "scorer_"):
+            self.scorer_ = unpack_scorer(self.scorer_)
 
     def __sklearn_is_fitted__(self) -> bool:
         # During the search, callbacks see an estimator that predicts with one network.

@@ -264,11 +264,33 @@ def _replace_loss(scoring):
     """Replace "loss", as one of several metrics, by a scorer."""
     if "loss" not in (scoring.values() if isinstance(scoring, dict) else scoring):
         return scoring
+    loss = _make_loss_scorer()
+    by_name = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
+    return {name: loss if is_loss(value) else value for name, value in by_name.items()}
+
+
+def _make_loss_scorer() -> _LossScorer:
     loss = _LossScorer(negative_loss, 1, {})
     with config_context(enable_metadata_routing=True):  # without it a request cannot be set
         loss.set_score_request(sample_weight=True)
-    by_name = scoring if isinstance(scoring, dict) else {name: name for name in scoring}
-    return {name: loss if is_loss(value) else value for name, value in by_name.items()}
+    return loss
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def pack_scorer(scorer):
+    """Return what a file holds of `scorer_`: "loss" instead of what is private, as skops needs."""
+    if isinstance(scorer, dict):
+        return {name: pack_scorer(one) for name, one in scorer.items()}
+    return "loss" if scorer is negative_loss or isinstance(scorer, _LossScorer) else scorer
+
+
+def unpack_scorer(packed):
+    """Return the `scorer_` of a file."""
+    if isinstance(packed, dict):
+        return {k: _make_loss_scorer() if is_loss(one) else one for k, one in packed.items()}
+    return negative_loss if is_loss(packed) else packed
 
 
 # -- the method `score` -----------------------------------------------------------------------

@@ -6,7 +6,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skreg._engine.status import Status
 from skreg._estimators.automatic import get_learning_rate
-from skreg._estimators.scorers import is_loss
 from skreg._estimators.user_warnings import Warnings, warn, warn_once
 from skreg._model_selection.halving import count_networks
 from skreg._model_selection.refit import grid_edge_warnings
@@ -16,12 +15,17 @@ from skreg._model_selection.search import Search
 
 def warn_about_class_weight(class_weight, scoring) -> None:
     """Warn of probabilities of reweighted classes that are scored by those of the rows."""
-    if class_weight is not None and is_loss(scoring):
+    metrics = scoring if isinstance(scoring, (list, tuple)) else [scoring]
+    if isinstance(scoring, dict):
+        metrics = list(scoring.values())
+    names = {metric for metric in metrics if isinstance(metric, str)}
+    if class_weight is not None and names & {"loss", "neg_log_loss"}:
         warn_once(
             "class_weight: with weights the networks learn probabilities of reweighted classes, "
-            "but scoring='loss' compares them with the classes as they are. Leave class_weight out "
-            "and choose a threshold with sklearn.model_selection.TunedThresholdClassifierCV, or "
-            "choose a scoring such as 'balanced_accuracy' or 'roc_auc'."
+            "but the loss as a score compares them with the classes as they are. Leave "
+            "class_weight out and choose a threshold with "
+            "sklearn.model_selection.TunedThresholdClassifierCV, or choose a scoring such as "
+            "'balanced_accuracy' or 'roc_auc'."
         )
 
 

@@ -77,10 +77,14 @@ def test_search_of_any_configuration_equals_grid_search(name):
 
 
 @pytest.mark.filterwarnings("error:class_weight. with weights:UserWarning")
-def test_class_weights_with_scores_by_the_loss_are_warned_of_once():
+@pytest.mark.parametrize(
+    "scoring", ["loss", "neg_log_loss", ["accuracy", "loss"], {"mine": "loss"}], ids=str
+)
+def test_class_weights_with_scores_by_the_loss_are_warned_of_once(scoring):
     X, y = CANCER
     warn_once.cache_clear()  # another test may have used the process
-    search = quick_search(class_weight="balanced", dropouts=[0.0], l2s=[1e-3], cv=2, refit=False)
+    options = {"dropouts": [0.0], "l2s": [1e-3], "cv": 2, "refit": False, "max_iter": 2}
+    search = quick_search(class_weight="balanced", scoring=scoring, **options)
     with pytest.warns(UserWarning, match="probabilities of reweighted classes.*roc_auc"):
         search.fit(X, y)
     search.fit(X, y)  # no warning, which would be an error

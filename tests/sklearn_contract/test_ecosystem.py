@@ -260,7 +260,15 @@ def make_ensemble():
     return RegularizedMLPClassifierCV(**options, hidden_layer_sizes=(4,), random_state=0)
 
 
+def make_search_of_several_metrics():
+    options = {"dropouts": [0.0], "l2s": [1e-3], "cv": 2, "max_iter": 2, "random_state": 0}
+    return RegularizedMLPClassifierCV(
+        hidden_layer_sizes=(4,), scoring=["accuracy", "loss"], refit="loss", **options
+    )
+
+
 MODELS = {
+    "several metrics": (load_iris, make_search_of_several_metrics),
     "ensemble": (load_orders, make_ensemble),
     "classifier": (load_iris, make_classifier),
     "regressor": (load_diabetes, make_regressor),
