@@ -29,8 +29,8 @@ _WARNINGS = {
         "{learning_rate_init:g}), a smaller l2 or weight_decay, or standardize=True."
     ),
     Status.WORSE_THAN_CONSTANT: (
-        "Training led nowhere: a constant predicts the training rows with a loss of "
-        "{constant:.5g}, the network with {training_loss:.5g}. Try a smaller learning_rate_init "
+        "Training led nowhere: a constant predicts the training rows better. Its loss is "
+        "{constant:.5g}, and the network's is {excess:.2g} more. Try a smaller learning_rate_init "
         "(now {learning_rate_init:g}), less dropout, a smaller l2, or a larger max_iter."
     ),
     Status.NEVER_BETTER_THAN_CONSTANT: (
@@ -107,5 +107,5 @@ def warn_about_training(status: Status, fit: PreparedFit, attributes: dict) -> N
     }
     if status is Status.WORSE_THAN_CONSTANT:
         values["constant"] = fit.constant_loss.loss
-        values["training_loss"] = _compute_training_loss(fit, attributes)
+        values["excess"] = _compute_training_loss(fit, attributes) - fit.constant_loss.loss
     warn(_WARNINGS[status].format(**values), ConvergenceWarning)

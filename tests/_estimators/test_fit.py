@@ -221,7 +221,7 @@ def test_classes_that_a_constant_predicts_slightly_better_warn():
     constant = log_loss(labels, np.tile(shares, (len(labels), 1)))
     loss = log_loss(labels, model.predict_proba(table))
     assert constant < loss < 1.01 * constant
-    expected = f"with a loss of {constant:.5g}, the network with {loss:.5g}."
+    expected = f"Its loss is {constant:.5g}, and the network's is {loss - constant:.2g} more."
     assert expected in str(caught[0].message)
 
 
