@@ -25,8 +25,7 @@ Results, with `--data`:
   neither for L2 (-0.12 to -0.03) and for both (-0.11 to -0.03), not for dropout (-0.07 to +0.03).
   Both are not better than L2 alone.
 - No accuracy on MNIST, 0.892, 0.893, 0.887 and 0.896, is clearly different from that of neither.
-  Both against L2 alone gain +0.002 to +0.016, one of sixteen tests; with 20 epochs instead of 30 it
-  was not clear.
+  Both against L2 alone gain +0.002 to +0.016, one of sixteen tests.
 - No network stops early.
 """
 

@@ -10,7 +10,7 @@ held-out parts. A reliability diagram shows whether the probabilities can be tak
 .. image:: ../../examples/figures/customer_table.png
    :alt: Log loss of three models on the same splits, and their reliability diagrams.
 
-Run it with::
+Run it with (``pip install pandas``)::
 
     python examples/08_customer_table.py [--quick] [--output FILE]
 

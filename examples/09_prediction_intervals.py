@@ -3,9 +3,9 @@ Prediction intervals
 ====================
 
 Six ways to intervals that should hold nine tenths of new values: how many they hold, and how wide
-they are. A network of quantiles predicts the interval. MAPIE corrects it with rows that were held
-out, or makes one of the errors of another network. The members of an ensemble disagree, as do
-samples with dropout.
+they are. A network of quantiles predicts the interval. MAPIE corrects quantiles with
+held-out rows, or makes an interval from the errors of a network on held-out folds. The last two are
+the spread of an ensemble's members and of samples with dropout.
 
 .. image:: ../../examples/figures/prediction_intervals.png
    :alt: Coverage against width of six kinds of intervals on three tables.

@@ -1,7 +1,4 @@
-"""Helpers of examples 01, 04 to 07 and guide 3: families of networks on the same splits.
-
-Only the examples and the guide import it.
-"""
+"""Helpers of examples 01, 04 to 08 and guides 1 and 3: families of networks on the same splits."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from sklearn.model_selection import GroupKFold
 from skreg import RegularizedMLPClassifier, RegularizedMLPClassifierCV
 
 FAMILIES = ["neither", "dropout", "L2", "both"]  # parts of one grid
-ENSEMBLE = "ensemble"  # of linear models and networks with encodings, at its defaults
+ENSEMBLE = "ensemble"  # of linear models and networks with encodings; HALVING, otherwise defaults
 LOWER_IS_BETTER = ["log loss"]
 HALVING = {"search": "halving"}  # of the ensemble
 PLAIN = {"numerical_encoding": None}  # the network of the columns alone

@@ -2,8 +2,8 @@
 
 Public tables come from OpenML through scikit-learn, which caches them, or from a local folder of
 `.csv.gz` files with a column `target` and an `index.json`, a list of
-`{"name": ..., "file": ...}`; only these need pandas. The smoke test uses tables of scikit-learn
-and needs no download.
+`{"name": ..., "file": ...}`; these and the customers need pandas. The smoke test uses
+tables of scikit-learn and needs no download.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 Guide 1: what dropout does
 ==========================
 
-What training with masks does to the loss of new rows, why the network that predicts is an average
-of masked networks, and what happens if units are removed. :doc:`/user_guide/regularization/dropout`
-discusses the results.
+What training with masks does to the loss of new rows, how well the network that predicts
+approximates the average of masked networks, and what happens if units are removed.
+:doc:`/user_guide/regularization/dropout` discusses the results.
 
 .. image:: ../../examples/figures/what_dropout_does.png
    :alt: Losses over epochs, averages of masked networks, and units removed.
