@@ -3,6 +3,7 @@
 import copy
 import email.message
 import io
+import multiprocessing
 import os
 import pickle
 import random
@@ -49,6 +50,18 @@ def test_a_worker_process_hints_at_threads_once():
     assert [len(of_model) for of_model in hints] == [1, 1]
     assert "joblib.parallel_config(backend='threading')" in hints[0][0]
     assert fit_twice(models[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "n_hints"), [("ForkPoolWorker-1", 1), ("LokyProcess-2", 1), ("MainProcess", 0)]
+)
+def test_the_hint_depends_on_the_kind_of_process(name, n_hints, monkeypatch):
+    monkeypatch.setattr(multiprocessing.current_process(), "name", name)
+    warn_once.cache_clear()
+    try:
+        assert len(fit_twice(make_small(max_iter=1))) == n_hints
+    finally:
+        warn_once.cache_clear()
 
 
 # -- parameters --------------------------------------------------------------------------------

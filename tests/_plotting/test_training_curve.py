@@ -103,6 +103,17 @@ def test_curves_of_all_kinds_of_a_search_are_drawn():
     assert_allclose(display.lines_[0].get_ydata(), model.loss_curves_[0, 0])
 
 
+@pytest.mark.parametrize("refit", ["folds", "ensemble"])
+def test_the_networks_that_predict_have_both_curves(refit):
+    options = {"early_stopping": "fold", "candidates": [{}], "cv": 2, "l2s": L2S}
+    model = quick_search(**options, refit=refit).fit(X, y)
+    display = TrainingCurveDisplay.from_estimator(model)
+    networks = model.estimators_
+    assert len(display.lines_) == len(display.validation_lines_) == len(networks)
+    for line, network in zip(display.validation_lines_, networks, strict=True):
+        assert_allclose(line.get_ydata(), network.validation_loss_curve_)
+
+
 def test_all_curves_of_a_search_in_a_pipeline_are_drawn():
     pipeline = make_pipeline(StandardScaler(), quick_search(store_curves=True)).fit(X, y)
     assert len(TrainingCurveDisplay.from_estimator(pipeline, which="all").lines_) == 12
