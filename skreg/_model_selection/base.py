@@ -202,7 +202,6 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
             if test_weight is None and weight is not None and self.early_stopping == "fold":
                 test_weight = weight[test]
             check_fold(k, train, test, weight, test_weight)
-            # Networks with other outputs cannot be averaged.
             fold = Fold(
                 base_estimator,
                 X,
@@ -214,6 +213,7 @@ class BaseSearch(MembersMixin, BaseNetwork, metaclass=ABCMeta):
                 scoring.scorer,
                 score_params,
                 stops_on_test=self.early_stopping == "fold",
+                # Networks with other outputs cannot be averaged.
                 classes=data.classes if self._averages else None,
             )
             folds.append(fold)
