@@ -206,6 +206,12 @@ def _add_log_to_onnx(graph, values: str) -> str:
     return graph.add("Log", graph.add("Clip", values, least, np.float32(1.0)))
 
 
+def log_shares(shares: np.ndarray) -> np.ndarray:
+    """Return log(shares), finite for 0, so that formats without infinite constants can hold it."""
+    with np.errstate(divide="ignore"):
+        return np.log(shares).clip(-1e30)
+
+
 # Smaller probabilities have fewer digits in float64.
 _MIN_PRECISE = 1e-300
 

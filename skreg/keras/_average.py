@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skreg._data.columns import TableEncoder
-from skreg._nn.links import LINKS
+from skreg._nn.links import LINKS, log_shares
 from skreg._nn.network import Network
 from skreg.keras._export import (
     choose_precise_dtype,
@@ -19,7 +19,6 @@ from skreg.keras._export import (
 from skreg.keras._inputs import find_free, make_named_inputs, merge_encoders
 
 AVERAGE_NAME = "average_of_regularized_mlps"
-_LOG_OF_ZERO = -1e30
 
 
 def make_average_model(
@@ -90,8 +89,7 @@ def _make_class_average(keras, n_outputs: int, weights: np.ndarray, dtype: str):
     ops = keras.ops
     inputs = [keras.Input((n_outputs,)) for _ in weights]
     logits = ops.cast(ops.stack(inputs), dtype)
-    with np.errstate(divide="ignore"):
-        logs = np.maximum(np.log(weights), _LOG_OF_ZERO).astype(dtype)[:, None]
+    logs = log_shares(weights).astype(dtype)[:, None]
 
     def average(log_probabilities, log_weights):
         return ops.logsumexp(ops.add(log_probabilities, log_weights), axis=0)

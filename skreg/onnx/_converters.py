@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skreg._estimators.classifier import RegularizedMLPClassifier
 from skreg._estimators.regressor import RegularizedMLPRegressor
 from skreg._model_selection.estimators import RegularizedMLPClassifierCV, RegularizedMLPRegressorCV
+from skreg._nn.links import log_shares
 from skreg._nn.network import Scaling
 from skreg.onnx._columns import add_table, find_input_columns, find_tokens
 from skreg.onnx._graph import Graph
@@ -31,7 +32,6 @@ from skreg.onnx._network import (
 
 CLASSIFIERS: tuple[type, ...] = (RegularizedMLPClassifier, RegularizedMLPClassifierCV)
 REGRESSORS: tuple[type, ...] = (RegularizedMLPRegressor, RegularizedMLPRegressorCV)
-_LOG_OF_ZERO = np.float32(-1e30)
 
 
 def register_converters() -> None:
@@ -147,12 +147,10 @@ def _add_class_average(graph: Graph, model, members: list[tuple], weights: np.nd
 
     By logarithms, since a mean may be below float32.
     """
-    with np.errstate(divide="ignore"):
-        logs = np.maximum(np.log(weights), _LOG_OF_ZERO)
     # Of one logit z, the scores are -z and z, which are twice the logits of both classes.
     factor = np.float32(0.5 if model._is_binary else 1.0)
     terms = []
-    for member, log_weights in zip(members, logs, strict=True):
+    for member, log_weights in zip(members, log_shares(weights), strict=True):
         scores = model._link.add_scores_to_onnx(graph, add_logits(graph, *member), model.n_outputs_)
         logits = graph.add("Mul", scores, factor)
         terms.append(graph.add("Add", graph.add("LogSoftmax", logits, axis=1), log_weights))
