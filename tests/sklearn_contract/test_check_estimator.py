@@ -149,6 +149,7 @@ def test_other_configuration_passes_representative_checks(estimator, check):
 
 
 # Some checks have labels that are noise.
+@pytest.mark.filterwarnings("ignore:Training led nowhere", "ignore:.* networks led nowhere")
 @pytest.mark.filterwarnings("ignore:A constant predicts the validation rows")
 @pytest.mark.filterwarnings("ignore:.* networks never predicted the rows of early stopping better")
 @pytest.mark.full
