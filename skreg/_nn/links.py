@@ -77,8 +77,8 @@ class ExponentialLink(Link):
         return np.exp(logits)
 
     def add_to_onnx(self, graph, logits, n_outputs):
-        """Add exp(logits)."""
-        return graph.add("Exp", logits)
+        """Add exp(logits), in float64, since float32 ends at exp(88)."""
+        return graph.add("Exp", graph.cast(logits, np.float64))
 
 
 class ClassLink(Link):

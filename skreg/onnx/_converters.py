@@ -173,12 +173,13 @@ def convert_regressor(scope, operator, container) -> None:
     (variable,) = operator.outputs
     networks = model._get_networks()
     scalings = [Scaling(network.target_center_, network.target_scale_) for network in networks]
+    dtype = _find_dtype(variable)
     predictions = [
-        add_output_scaling(graph, scaling, add_predictions(graph, *member))
+        add_output_scaling(graph, scaling, add_predictions(graph, *member), dtype)
         for scaling, member in zip(scalings, _add_members(graph, operator), strict=True)
     ]
     average = add_average(graph, predictions, model._get_network_weights())
-    graph.set_output(variable, graph.cast(average, _find_dtype(variable)))
+    graph.set_output(variable, graph.cast(average, dtype))
 
 
 def _add_members(graph: Graph, operator) -> list[tuple]:

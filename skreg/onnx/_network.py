@@ -54,7 +54,12 @@ def add_average(graph: Graph, predictions: list[str], weights: np.ndarray) -> st
     return graph.add("Sum", *(graph.add("Mul", tensor, weight) for tensor, weight in pairs))
 
 
-def add_output_scaling(graph: Graph, scaling: Scaling, predictions: str) -> str:
-    """Add predictions in the units of the targets, in float64."""
-    scaled = graph.add("Mul", graph.cast(predictions, np.float64), scaling.scale)
-    return graph.add("Add", scaled, scaling.center)
+def add_output_scaling(graph: Graph, scaling: Scaling, predictions: str, dtype) -> str:
+    """Add predictions in the units of the targets, in float64.
+
+    As in `predict`, a value that is too large becomes the largest one of the type.
+    """
+    largest = np.float64(np.finfo(dtype).max)
+    values = graph.add("Min", graph.cast(predictions, np.float64), largest)
+    scaled = graph.add("Add", graph.add("Mul", values, scaling.scale), scaling.center)
+    return graph.add("Clip", scaled, -largest, largest)

@@ -148,6 +148,18 @@ def test_several_targets_are_converted():
     assert assert_converts(model, X[:, 2:])["variable"].shape == (150, 2)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_means_beyond_the_training_rows_are_those_of_predict(dtype):
+    """Which end at the largest number of the type."""
+    x = np.linspace(-1, 1, 100)[:, None]
+    model = RegularizedMLPRegressor((), loss="poisson", max_iter=20, random_state=0)
+    model.fit(x, np.exp(3 * x[:, 0]))
+    far = np.array([[-20.0], [20.0], [1e4]], dtype)
+    found = run(to_onnx(model, far), far)["variable"][:, 0]
+    assert_allclose(found, model.predict(far), rtol=1e-4)
+    assert found[2] == np.finfo(dtype).max
+
+
 def test_columns_far_from_zero_keep_their_digits_in_float64():
     model = RegularizedMLPClassifier(**SMALL).fit(X + 1e9, SPECIES)
     assert_converts(model, X + 1e9)
