@@ -1,6 +1,5 @@
 """Configuration of the Sphinx site."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -38,15 +37,16 @@ autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_class_members_toctree = False
 
-# gallery; quick runs show their output, but not their meaningless figures
+# gallery; its figures are in the repository, and the output of quick runs means nothing
 sphinx_gallery_conf = {
+    "plot_gallery": "False",
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"(\d\d|guide)_\w+\.py$",
     "ignore_pattern": r"(^|[/\\])_\w+\.py$",
     "within_subsection_order": "FileNameSortKey",
     "reset_argv": "skreg_docs.gallery_arguments",
-    "image_scrapers": ("matplotlib",) if os.environ.get("SKREG_GALLERY") == "full" else (),
+    "image_scrapers": (),
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,
