@@ -112,4 +112,4 @@ def speech(arguments):
 # sphinx_gallery_thumbnail_path = "../examples/figures/speech_recognition.png"
 
 if __name__ == "__main__":
-    run(__doc__, "04_speech_recognition.png", {"spoken digits, new speakers": speech})
+    run(__doc__, "speech_recognition.png", {"spoken digits, new speakers": speech})

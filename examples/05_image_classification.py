@@ -94,4 +94,4 @@ def mnist(arguments):
 # sphinx_gallery_thumbnail_path = "../examples/figures/image_classification.png"
 
 if __name__ == "__main__":
-    run(__doc__, "05_image_classification.png", {"digits": digits, "MNIST": mnist})
+    run(__doc__, "image_classification.png", {"digits": digits, "MNIST": mnist})

@@ -117,4 +117,4 @@ def search(arguments):
 # sphinx_gallery_thumbnail_path = "../examples/figures/search_engine.png"
 
 if __name__ == "__main__":
-    run(__doc__, "06_search_engine.png", {"query results, new queries": search})
+    run(__doc__, "search_engine.png", {"query results, new queries": search})

@@ -93,4 +93,4 @@ def images(name, arguments):
 # sphinx_gallery_thumbnail_path = "../examples/figures/autonomous_vehicles.png"
 
 if __name__ == "__main__":
-    run(__doc__, "07_autonomous_vehicles.png", {name: partial(images, name) for name in NUMBERS})
+    run(__doc__, "autonomous_vehicles.png", {name: partial(images, name) for name in NUMBERS})
