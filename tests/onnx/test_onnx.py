@@ -1,5 +1,6 @@
 """ONNX graphs predict what the estimators predict, alone and inside pipelines."""
 
+import pickle
 import subprocess
 import sys
 
@@ -501,6 +502,21 @@ def test_skl2onnx_converts_it_by_itself():
         "np.testing.assert_allclose(found, model.predict(X), rtol=1e-5)\n"
     )
     subprocess.run([sys.executable, "-W", "error::DeprecationWarning", "-c", script], check=True)
+
+
+def test_a_graph_needs_no_tensorflow(tmp_path):
+    model = quick_search(**TINY, refit="ensemble").fit(X, SPECIES)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+    script = (
+        "import pickle, sys\n"
+        "from skreg.keras import save_model\n"
+        "save_model(pickle.load(open('model.pkl', 'rb')), 'model.onnx')\n"
+        "assert not {'tensorflow', 'keras', 'tf2onnx'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, cwd=tmp_path)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (found,) = session.run(["probabilities"], {"X": X.astype(np.float32)})
+    assert_allclose(found, model.predict_proba(X), atol=1e-5)
 
 
 # -- files, and what is refused ----------------------------------------------------------------
