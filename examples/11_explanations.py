@@ -3,8 +3,8 @@ Explanations
 ============
 
 What a network makes of its columns: which ones matter, what a column does to the mean prediction,
-and what the columns do to one prediction. The tools are those of scikit-learn, and SHAP. The
-customers are made up, so what they should find is known.
+and what the columns do to one prediction. The tools are scikit-learn's own and SHAP. The
+customers are made up, so what the tools should find is known.
 
 .. image:: ../../examples/figures/explanations.png
    :alt: Importances of eight columns, mean predictions over months and price, one prediction.
@@ -17,8 +17,8 @@ Results:
 
 - Shuffling the price costs most, 0.073 of the log loss, then plan (0.039), product (0.038), city
   (0.028) and calls (0.023). Shuffling the revenue, which tells nothing, costs nothing (-0.001).
-- In the basic plan more customers leave if the price is high; in the other plans it hardly matters.
-  New contracts are ended most. Both are how the customers were made.
+- In the basic plan more customers leave if the price is high, in the other plans fewer. New
+  contracts are ended most. Both are how the customers were made.
 - The customer with the highest chance to leave, 0.89, pays 77.92 in the basic plan. Of the 0.74
   above the mean, 0.63 are due to the price.
 """
@@ -54,8 +54,8 @@ def measure_importances(model, frame, left):
 # What a column does
 # ------------------
 #
-# The price matters in the basic plan only. The mean over all customers would hide it, so the rows
-# of a plan are averaged on their own.
+# A high price makes customers of the basic plan leave, and others stay. One mean over all would mix
+# both, so each plan has its own.
 
 
 def average_predictions(model, frame, column):
@@ -73,8 +73,8 @@ def average_predictions(model, frame, column):
 # What the columns do to one prediction
 # -------------------------------------
 #
-# SHAP subtracts values, which strings do not have. So it gets codes of the categories, which are
-# turned back for the model.
+# SHAP computes with numbers, so it gets codes of the categories. They are turned back into strings
+# for the model.
 
 
 def explain(model, background, rows):
@@ -109,8 +109,9 @@ def draw(importances, averages, explained, row, path):
 
     figure, axes = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained")
     axes = axes.ravel()
-    order = importances.mean(axis=1).argsort()
-    axes[0].boxplot(importances[order].T, orientation="horizontal", tick_labels=row.index[order])
+    means, deviations = importances.mean(axis=1), importances.std(axis=1)
+    order = means.argsort()
+    axes[0].barh(row.index[order], means[order], xerr=deviations[order])
     axes[0].axvline(0, color="0.7", linestyle="--")
     axes[0].set(title="Which columns matter", xlabel="growth of the log loss")
     for ax, (column, (values, means)) in zip(axes[1:3], averages.items(), strict=True):

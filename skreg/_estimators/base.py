@@ -225,6 +225,9 @@ class BaseRegularizedMLP(BaseNetwork, metaclass=ABCMeta):
         -----
         A `keras.Sequential` does not replace missing values as `predict` does: NaN remains NaN.
 
+        Means of counts that float32 cannot hold, above exp(88), are infinite. `predict` returns the
+        mean or the largest number of its type.
+
         The functional model has the layers "encoder" and "network". The encoder replaces missing
         numbers and encodes categories, with layers and operations of Keras alone. The network is
         the `keras.Sequential` for the encoded columns, which are the first names in

@@ -131,8 +131,9 @@ class ClassTargets(Targets):
 
     def find_constant(self, rows: MergedRows, parameters) -> np.ndarray:
         """Return the logits of the best constant prediction, of shape (1, q): class shares."""
-        totals = np.maximum(self.count_classes(rows), np.finfo(np.float64).tiny)
-        logs = np.log(totals / totals.sum(axis=1, keepdims=True))
+        totals = self.count_classes(rows)
+        shares = totals / totals.sum(axis=1, keepdims=True)
+        logs = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
         return logs if self.loss.link.sums_to_one else (logs[:, 1] - logs[:, 0])[None]
 
     def check_continues(self, fitted) -> None:

@@ -207,7 +207,7 @@ def _add_log_to_onnx(graph, values: str) -> str:
 
 
 def log_shares(shares: np.ndarray) -> np.ndarray:
-    """Return log(shares), finite for 0, so that formats without infinite constants can hold it."""
+    """Return log(shares), finite for 0, as a constant of an exported model."""
     with np.errstate(divide="ignore"):
         return np.log(shares).clip(-1e30)
 

@@ -28,6 +28,7 @@ from skreg.onnx._network import (
     add_logits,
     add_output_scaling,
     add_predictions,
+    clip_to_dtype,
 )
 
 CLASSIFIERS: tuple[type, ...] = (RegularizedMLPClassifier, RegularizedMLPClassifierCV)
@@ -179,6 +180,8 @@ def convert_regressor(scope, operator, container) -> None:
         for scaling, member in zip(scalings, _add_members(graph, operator), strict=True)
     ]
     average = add_average(graph, predictions, model._get_network_weights())
+    if len(predictions) > 1:  # rounding may take it beyond the largest number
+        average = clip_to_dtype(graph, average, dtype)
     graph.set_output(variable, graph.cast(average, dtype))
 
 

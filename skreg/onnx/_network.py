@@ -1,4 +1,7 @@
-"""From the encoded table to the predictions of a network, in float32, as nodes."""
+"""From the encoded table to the predictions of a network, as nodes.
+
+Layers are in float32, scales and means of counts in float64.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,13 @@ def add_output_scaling(graph: Graph, scaling: Scaling, predictions: str, dtype) 
 
     As in `predict`, a value that is too large becomes the largest one of the type.
     """
-    largest = np.float64(np.finfo(dtype).max)
-    values = graph.add("Min", graph.cast(predictions, np.float64), largest)
+    # Before the product, since an infinite mean times a scale of 0 would be NaN.
+    values = clip_to_dtype(graph, graph.cast(predictions, np.float64), dtype)
     scaled = graph.add("Add", graph.add("Mul", values, scaling.scale), scaling.center)
-    return graph.add("Clip", scaled, -largest, largest)
+    return clip_to_dtype(graph, scaled, dtype)
+
+
+def clip_to_dtype(graph: Graph, values: str, dtype) -> str:
+    """Add the values, in float64, within the largest numbers of another type."""
+    largest = np.float64(np.finfo(dtype).max)
+    return graph.add("Clip", values, -largest, largest)

@@ -339,6 +339,12 @@ def test_targets_that_are_no_numbers_are_refused(numbers, target, message):
     assert "in X" not in str(caught.value)
 
 
+def test_the_share_of_a_class_without_rows_may_be_below_float64():
+    model = RegularizedMLPClassifier(random_state=0)
+    model.partial_fit([[1.0]], [1], sample_weight=[1e300], classes=[0, 1])
+    assert np.isfinite(model.predict_proba([[1.0]])).all()
+
+
 def test_a_loss_times_a_huge_weight_does_not_overflow():
     X, y = load_diabetes(return_X_y=True)
     y = np.where(np.arange(len(y)) == 0, 1e30, y)

@@ -32,7 +32,11 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from skreg import RegularizedMLPClassifier, RegularizedMLPRegressor
+from skreg import (
+    RegularizedMLPClassifier,
+    RegularizedMLPRegressor,
+    RegularizedMLPRegressorCV,
+)
 from skreg.keras import save_model
 from skreg.onnx import make_inputs, to_onnx
 
@@ -151,14 +155,35 @@ def test_several_targets_are_converted():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_means_beyond_the_training_rows_are_those_of_predict(dtype):
-    """Which end at the largest number of the type."""
+    """Means end at the largest number of the type."""
     x = np.linspace(-1, 1, 100)[:, None]
     model = RegularizedMLPRegressor((), loss="poisson", max_iter=20, random_state=0)
     model.fit(x, np.exp(3 * x[:, 0]))
-    far = np.array([[-20.0], [20.0], [1e4]], dtype)
+    far = np.array([[-20.0], [20.0], [60.0], [1e4]], dtype)
     found = run(to_onnx(model, far), far)["variable"][:, 0]
     assert_allclose(found, model.predict(far), rtol=1e-4)
-    assert found[2] == np.finfo(dtype).max
+    assert found[3] == np.finfo(dtype).max
+    if dtype == np.float64:
+        assert np.finfo(np.float32).max < found[2] < found[3]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_average_of_the_largest_numbers_is_the_largest_number(dtype):
+    x = np.linspace(-1, 1, 100)[:, None]
+    model = RegularizedMLPRegressorCV(
+        dropouts=[0],
+        l2s=[0],
+        cv=11,  # 11 times a rounded eleventh of the largest float64 is infinite
+        refit="folds",
+        hidden_layer_sizes=(),
+        loss="poisson",
+        max_iter=20,
+        random_state=0,
+    ).fit(x, np.exp(3 * x[:, 0]))
+    far = np.array([[1.0], [1e4]], dtype)
+    found = run(to_onnx(model, far), far)["variable"][:, 0]
+    assert_allclose(found, model.predict(far), rtol=1e-4)
+    assert found[1] == np.finfo(dtype).max
 
 
 def test_columns_far_from_zero_keep_their_digits_in_float64():
